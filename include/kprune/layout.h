@@ -1,0 +1,68 @@
+// Which file names a model, a data set or a result may contain. Clients choose what to send by it, and the server lays job
+// directories out from it alone: no path is ever built from a name that is not accepted here. Thread-safe: pure functions.
+#ifndef KPRUNE_LAYOUT_H_
+#define KPRUNE_LAYOUT_H_
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace kprune {
+
+enum class FileRole { kModel, kData, kResult };
+
+namespace layout_internal {
+
+inline bool EndsWith(std::string_view text, std::string_view suffix) {
+  return text.size() >= suffix.size() && text.substr(text.size() - suffix.size()) == suffix;
+}
+
+inline bool StartsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+// A plain file name: 1 to 128 of [A-Za-z0-9._-], not starting with a dot or a dash.
+inline bool IsPlainName(std::string_view name) {
+  if (name.empty() || name.size() > 128 || name[0] == '.' || name[0] == '-') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+}
+
+inline constexpr std::array<std::string_view, 12> kModelFiles = {
+    "config.json",       "tokenizer.json", "tokenizer_config.json",     "special_tokens_map.json",
+    "added_tokens.json", "vocab.txt",      "vocab.json",                "merges.txt",
+    "modules.json",      "sentence_bert_config.json", "config_sentence_transformers.json",
+    "model.safetensors.index.json"};
+
+inline bool IsModelName(std::string_view name) {
+  if (std::find(kModelFiles.begin(), kModelFiles.end(), name) != kModelFiles.end()) return true;
+  if (IsPlainName(name)) return StartsWith(name, "model") && EndsWith(name, ".safetensors");
+  // sentence-transformers modules: N_Pooling/config.json, N_Normalize/config.json
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return false;
+  const std::string_view folder = name.substr(0, slash);
+  if (!IsPlainName(folder) || name.substr(slash + 1) != "config.json") return false;
+  const bool numbered = folder[0] >= '0' && folder[0] <= '9';
+  return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
+}
+
+}  // namespace layout_internal
+
+// Whether `name` may stand in a manifest of that role.
+inline bool IsAllowedName(FileRole role, std::string_view name) {
+  using namespace layout_internal;
+  switch (role) {
+    case FileRole::kModel:
+      return IsModelName(name);
+    case FileRole::kData:
+      return IsPlainName(name) && (EndsWith(name, ".jsonl") || EndsWith(name, ".safetensors"));
+    case FileRole::kResult:
+      return IsModelName(name) || name == "report.json" || name == "README.md";
+  }
+  return false;
+}
+
+}  // namespace kprune
+
+#endif  // KPRUNE_LAYOUT_H_

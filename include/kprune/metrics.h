@@ -1,0 +1,35 @@
+// What the service reports about itself, as domain events; server/metrics turns them into Prometheus series, tests record
+// them. Implementations are thread-safe and never block.
+#ifndef KPRUNE_METRICS_H_
+#define KPRUNE_METRICS_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "kprune/progress.h"
+
+namespace kprune {
+
+enum class Direction { kUpload, kDownload };
+
+class Metrics {
+ public:
+  virtual ~Metrics() = default;
+
+  // A job reached a final state after `seconds` from its creation.
+  virtual void OnJobFinished(std::string_view state, double seconds) = 0;
+
+  virtual void OnSublayerPruned(SublayerKind kind, double seconds) = 0;
+
+  // `reason`: "succeeded", "failed", "cancelled", "crashed", "killed" or "drained".
+  virtual void OnWorkerExit(std::string_view reason) = 0;
+
+  virtual void OnBytesTransferred(Direction direction, int64_t bytes) = 0;
+
+  // `method`: "kprune.v1.JobService/CreateJob"; `code`: canonical name, e.g. "OK".
+  virtual void OnRpcFinished(std::string_view method, std::string_view code, double seconds) = 0;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_METRICS_H_

@@ -1,0 +1,86 @@
+// Options of a pruning job, as plain values. The wire form is kprune.v1.Options; names, meaning and defaults are the same.
+#ifndef KPRUNE_OPTIONS_H_
+#define KPRUNE_OPTIONS_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace kprune {
+
+// The accepted values of the options that are names. Everything that lists or checks them reads these tables.
+inline constexpr std::array kMethods = {"kprune"};
+inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
+inline constexpr std::array kFamilies = {"bert", "distilbert"};
+inline constexpr std::array kPrecisions = {"auto", "fp32"};
+inline constexpr std::array kPredictives = {"fisher", "kl-gradient"};
+inline constexpr std::array kScorings = {"exact", "paper-code"};
+inline constexpr std::array kBatchOrders = {"length", "file"};
+inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
+
+struct Options {
+  // Pruning method, one of kMethods.
+  std::string method = "kprune";
+
+  // Share of the prunable FLOPs to keep, in (0, 1).
+  double keep_flops = 0.5;
+
+  // "auto" (from config.json and modules.json) or one of kTasks.
+  std::string task = "auto";
+
+  // Lines of data to draw by `seed`; 0 means all.
+  int32_t samples = 0;
+
+  // Longest sequence in tokens, special tokens included; 0 means the model's own limit.
+  int32_t max_length = 0;
+
+  // Seed of every random choice.
+  uint32_t seed = 0;
+
+  // "auto", "cpu" or "cuda:N".
+  std::string device = "auto";
+
+  // Compute precision, one of kPrecisions. Gram matrices accumulate in float64 whatever is chosen.
+  std::string precision = "auto";
+
+  // Estimator of predictive knowledge, one of kPredictives.
+  std::string predictive = "fisher";
+
+  // One of kScorings: "exact" is the paper's equations; "paper-code" averages a head's knowledge over its dimensions and
+  // K_rep over the hidden size, as the paper's own code does.
+  std::string scoring = "exact";
+
+  // Weights of predictive and representational knowledge, and of heads against neurons. mu defaults to 1 with "exact"
+  // and to 64 with "paper-code".
+  double lambda_pred = 1.0;
+  double lambda_rep = 2.5e-4;
+  std::optional<double> mu;
+
+  // Softmax temperature (the paper's gamma).
+  double temperature = 2.0;
+
+  // Tokens a sequence at which FLOPs are counted; 0 means the mean over the samples.
+  double sequence_length = 0.0;
+
+  // Sequences a batch, and their order, one of kBatchOrders.
+  int32_t batch_size = 32;
+  std::string batch_order = "length";
+
+  // Threads; 0 means the number of processors available to the process.
+  int32_t threads = 0;
+
+  // Share of the lines (at most 512 of them) that only judges the result, in [0, 1).
+  double holdout = 0.1;
+
+  // Pooling of feature extraction, one of kPoolings, and whether embeddings are scaled to length 1; unset: from the
+  // model's modules.json, else no.
+  std::string pooling = "auto";
+  std::optional<bool> normalize;
+
+  double effective_mu() const { return mu.value_or(scoring == "paper-code" ? 64.0 : 1.0); }
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_OPTIONS_H_
