@@ -1,0 +1,53 @@
+// Text to token ids, exactly as the model's Hugging Face tokenizer does it.
+#ifndef KPRUNE_ENGINE_DATA_TOKENIZER_H_
+#define KPRUNE_ENGINE_DATA_TOKENIZER_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace kprune {
+
+// One sequence, special tokens included, without padding. Both vectors have the same length.
+struct Encoding {
+  std::vector<int32_t> input_ids;
+  std::vector<int32_t> token_type_ids;
+  int content_tokens = 0;  // tokens of the texts, after truncation; 0 means that only special tokens are left
+};
+
+// Thread-safe: immutable after construction.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // Encodes a text, or a pair. Broken UTF-8 becomes U+FFFD as in Python's errors="replace". Longer sequences
+  // are truncated on the right to `max_length` tokens, special tokens included, pairs "longest first"; the
+  // truncation and padding blocks stored in tokenizer.json are ignored. `max_length` is at least
+  // special_tokens(pair given), or 0 for no limit.
+  virtual Encoding Encode(std::string_view text, std::optional<std::string_view> pair,
+                          int max_length) const = 0;
+
+  // How many special tokens Encode adds to one text or to a pair.
+  virtual int special_tokens(bool pair) const = 0;
+
+  // One more than the greatest id, added tokens included.
+  virtual int32_t vocab_size() const = 0;
+
+  // The id of a token as the vocabulary spells it ("[CLS]", "##ing"); none where it is not in the vocabulary.
+  virtual std::optional<int32_t> Id(std::string_view token) const = 0;
+};
+
+// Loads the tokenizer of a model folder: WordPiece from tokenizer.json, else from vocab.txt with
+// tokenizer_config.json and special_tokens_map.json. NOT_FOUND: neither is there. INVALID_ARGUMENT: broken
+// files, naming file and field. UNIMPLEMENTED: another kind of tokenizer or component, naming what was found
+// and what is accepted.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::filesystem::path& folder);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_DATA_TOKENIZER_H_
