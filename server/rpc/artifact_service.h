@@ -1,0 +1,50 @@
+// kprune.v1.ArtifactService over an ArtifactStore. A stream holds one chunk in memory at a time; files are
+// touched on a pool of its own, never on gRPC's threads. A stream that breaks leaves what it committed, and
+// nothing open.
+#ifndef KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
+#define KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
+
+#include <cstdint>
+
+#include "absl/synchronization/notification.h"
+#include "kprune/artifact_store.h"
+#include "kprune/metrics.h"
+#include "kprune/v1/artifact_service.grpc.pb.h"
+#include "server/rpc/blocking_pool.h"
+
+namespace kprune {
+
+// Largest chunk of Upload and Download.
+inline constexpr int64_t kMaxChunkBytes = 1 << 20;
+// Most digests of one FindMissing.
+inline constexpr int kMaxDigestsPerCall = 10000;
+
+// Thread-safe. Borrows everything it is given; destroy the gRPC server first, then this, then those.
+class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
+ public:
+  // Uploads are refused with UNAVAILABLE once `draining` is notified.
+  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining);
+
+  grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context,
+                                        const v1::FindMissingRequest* request,
+                                        v1::FindMissingResponse* response) override;
+  grpc::ServerReadReactor<v1::UploadRequest>* Upload(grpc::CallbackServerContext* context,
+                                                     v1::UploadResponse* response) override;
+  grpc::ServerUnaryReactor* QueryUpload(grpc::CallbackServerContext* context,
+                                        const v1::QueryUploadRequest* request,
+                                        v1::QueryUploadResponse* response) override;
+  grpc::ServerWriteReactor<v1::DownloadResponse>* Download(grpc::CallbackServerContext* context,
+                                                           const v1::DownloadRequest* request) override;
+
+ private:
+  // Constant after construction.
+  ArtifactStore* const store_;
+  Metrics* const metrics_;
+  const absl::Notification* const draining_;
+
+  BlockingPool pool_;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
