@@ -1,0 +1,65 @@
+// The queue in memory, for tests: the plain twin of SqliteJobStore, checked by the same suite. Nothing
+// survives it.
+#ifndef KPRUNE_SERVER_JOBS_IN_MEMORY_JOB_STORE_H_
+#define KPRUNE_SERVER_JOBS_IN_MEMORY_JOB_STORE_H_
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kprune/job_store.h"
+#include "server/jobs/change_notifier.h"
+#include "server/jobs/job_transitions.h"
+
+namespace kprune {
+
+class InMemoryJobStore final : public JobStore {
+ public:
+  explicit InMemoryJobStore(const JobStoreOptions& options) : options_(options) {}
+
+  absl::StatusOr<CreateResult> Create(const NewJob& job, absl::Time now) override;
+  absl::StatusOr<JobRecord> Get(std::string_view job_id) override;
+  absl::StatusOr<std::optional<JobRecord>> FindByRequestId(std::string_view request_id,
+                                                           const JobInput& input) override;
+  absl::StatusOr<JobPage> List(const ListQuery& query) override;
+  absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
+  absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
+  absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) override;
+  absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
+  absl::Status Heartbeat(const Lease& lease, absl::Time now) override;
+  absl::Status SetWorker(const Lease& lease, const ProcessIdentity& worker) override;
+  absl::Status AppendEvent(const Lease& lease, std::string_view payload_json, std::optional<double> progress,
+                           absl::Time now) override;
+  absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
+  absl::Status Fail(const Lease& lease, const JobError& error, absl::Time now) override;
+  absl::StatusOr<JobState> RecordCrash(const Lease& lease, const JobError& error, absl::Time now) override;
+  absl::Status Requeue(const Lease& lease, absl::Time now) override;
+  absl::StatusOr<std::vector<RunningJob>> ListRunning() override;
+  absl::StatusOr<EventBatch> ReadEvents(std::string_view job_id, int64_t after_sequence, int limit) override;
+  absl::StatusOr<QueueStats> Stats() override;
+  std::unique_ptr<JobSubscription> Subscribe(std::string_view job_id,
+                                             std::function<void()> on_change) override;
+
+ private:
+  struct Entry {
+    StoredJob job;
+    std::vector<JobEvent> events;
+  };
+
+  // Everything below with mutex_ held.
+  absl::StatusOr<Entry*> Find(std::string_view job_id);
+  absl::StatusOr<Entry*> FindLeased(const Lease& lease);
+  int64_t CountWaiting() const;
+
+  const JobStoreOptions options_;
+  ChangeNotifier notifier_;
+
+  std::mutex mutex_;
+  int64_t next_rank_ = 1;
+  std::map<int64_t, Entry> jobs_;  // by rank, the order of creation
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_IN_MEMORY_JOB_STORE_H_

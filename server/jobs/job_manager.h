@@ -1,0 +1,79 @@
+// What clients may do to jobs, with every check that comes before the queue: names, sizes and presence of the
+// files, the preflight, idempotency, draining. Plain values in and out; server/rpc converts.
+#ifndef KPRUNE_SERVER_JOBS_JOB_MANAGER_H_
+#define KPRUNE_SERVER_JOBS_JOB_MANAGER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kprune/artifact_store.h"
+#include "kprune/clock.h"
+#include "kprune/job_store.h"
+#include "kprune/metrics.h"
+#include "server/jobs/artifact_references.h"
+#include "server/jobs/preflight_runner.h"
+#include "server/jobs/supervisor.h"
+
+namespace kprune {
+
+struct JobManagerOptions {
+  // Most files in one model, data or eval manifest.
+  int64_t max_files = 256;
+  // The devices that run jobs; a job for another one is refused.
+  std::vector<std::string> devices = {"cpu"};
+};
+
+// What the manager works with; all borrowed, all thread-safe.
+struct JobManagerContext {
+  JobStore& store;
+  ArtifactStore& artifacts;
+  ArtifactReferences& references;
+  PreflightRunner& preflight;
+  Supervisor& supervisor;
+  Clock& clock;
+  Metrics& metrics;
+};
+
+// Thread-safe.
+class JobManager {
+ public:
+  JobManager(JobManagerContext context, JobManagerOptions options);
+
+  // Checks, runs the preflight (blocks up to its time limit) and queues; the errors are those of
+  // JobService.CreateJob.
+  absl::StatusOr<JobRecord> Create(const JobInput& input, std::string_view request_id);
+
+  // Checks and runs the preflight only: a record with input and preflight, without an id.
+  absl::StatusOr<JobRecord> Validate(const JobInput& input);
+
+  // `name` is "jobs/ID"; INVALID_ARGUMENT where it is not. Else the errors of JobStore.
+  absl::StatusOr<JobRecord> Get(std::string_view name);
+  absl::StatusOr<JobRecord> Cancel(std::string_view name);
+  absl::StatusOr<JobRecord> Retry(std::string_view name);
+  // Also deletes the artifacts that no other job refers to.
+  absl::Status Delete(std::string_view name);
+  // INVALID_ARGUMENT also for a malformed page token or size.
+  absl::StatusOr<JobPage> List(const ListQuery& query);
+
+  // From now on Create, Validate and Retry are UNAVAILABLE.
+  void StopAccepting() { accepting_ = false; }
+
+ private:
+  absl::Status CheckAccepting() const;
+
+  const JobManagerContext context_;
+  const JobManagerOptions options_;
+  std::atomic<bool> accepting_{true};
+};
+
+// The ID of "jobs/ID", or INVALID_ARGUMENT.
+absl::StatusOr<std::string> ParseJobName(std::string_view name);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_JOB_MANAGER_H_

@@ -1,0 +1,33 @@
+// Workers as processes of this machine, started by posix_spawn. A worker inherits nothing but /dev/null as
+// its input, worker.log in its job directory as its output and errors, and its progress pipe; it leads its
+// own process group, so that ending it ends whatever it started. It dies with the server because its progress
+// pipe loses its reader.
+#ifndef KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
+#define KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
+
+#include <filesystem>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "kprune/worker_launcher.h"
+
+namespace kprune {
+
+inline constexpr char kWorkerLogFile[] = "worker.log";
+
+class ProcessWorkerLauncher final : public WorkerLauncher {
+ public:
+  // `program`: the kprune-worker binary.
+  explicit ProcessWorkerLauncher(std::filesystem::path program) : program_(std::move(program)) {}
+
+  absl::StatusOr<std::unique_ptr<WorkerProcess>> Launch(const LaunchRequest& request) override;
+  absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) override;
+  absl::StatusOr<std::string> Probe(absl::Duration limit) override;
+
+ private:
+  const std::filesystem::path program_;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_

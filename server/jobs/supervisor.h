@@ -1,0 +1,90 @@
+// Runs the queue's jobs: one thread and at most one worker process for each device. A thread claims a job,
+// lays out its directory from the manifests, starts the worker, turns its progress lines into events, and
+// publishes what came out.
+#ifndef KPRUNE_SERVER_JOBS_SUPERVISOR_H_
+#define KPRUNE_SERVER_JOBS_SUPERVISOR_H_
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "kprune/artifact_store.h"
+#include "kprune/clock.h"
+#include "kprune/job_store.h"
+#include "kprune/metrics.h"
+#include "kprune/worker_launcher.h"
+#include "server/jobs/artifact_references.h"
+
+namespace kprune {
+
+struct SupervisorOptions {
+  // Its folder jobs/ID/attempt-N/ is a running job's directory; it is removed when the attempt ends.
+  std::filesystem::path data_dir;
+  // "cpu", "cuda:0", ...: one job at a time on each.
+  std::vector<std::string> devices = {"cpu"};
+  // From SIGTERM to SIGKILL.
+  absl::Duration grace_period = absl::Seconds(10);
+  // How often the lease of a running job is renewed (and its loss noticed).
+  absl::Duration heartbeat_interval = absl::Seconds(5);
+  // A worker that sends more events than this is not heard any more; its job goes on.
+  int max_events = 20000;
+};
+
+// What the supervisor works with; all borrowed, all thread-safe.
+struct SupervisorContext {
+  JobStore& store;
+  ArtifactStore& artifacts;
+  ArtifactReferences& references;
+  WorkerLauncher& launcher;
+  Clock& clock;
+  Metrics& metrics;
+};
+
+// Thread-safe, but Start and Drain are called once each, in that order.
+class Supervisor {
+ public:
+  Supervisor(SupervisorContext context, SupervisorOptions options);
+  // Drains if Drain was not called.
+  ~Supervisor();
+
+  // First makes sure that the workers of a dead server have gone, requeues their jobs without counting a
+  // crash and removes their directories; then starts the threads.
+  absl::Status Start();
+
+  // Ends the worker of a job that was just cancelled in the store; nothing when it has none.
+  void StopWorker(std::string_view job_id);
+
+  // Claims nothing more, ends the running workers (SIGTERM, after the grace period SIGKILL), requeues their
+  // jobs without counting a crash, and returns when all that is done.
+  void Drain();
+
+ private:
+  class Running;
+
+  absl::Status RecoverDeadServersJobs();
+  void RunDevice(const std::string& device);
+  void RunJob(const std::string& device, const JobRecord& job);
+
+  const SupervisorContext context_;
+  const SupervisorOptions options_;
+  std::unique_ptr<JobSubscription> subscription_;
+  std::vector<std::thread> threads_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  bool draining_ = false;
+  int64_t queue_changes_ = 0;
+  std::map<std::string, Running*, std::less<>> running_;  // by job id; owned by the thread that runs it
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_SUPERVISOR_H_
