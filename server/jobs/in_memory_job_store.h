@@ -50,7 +50,12 @@ class InMemoryJobStore final : public JobStore {
   // Everything below with mutex_ held.
   absl::StatusOr<Entry*> Find(std::string_view job_id);
   absl::StatusOr<Entry*> FindLeased(const Lease& lease);
+  absl::StatusOr<std::optional<JobRecord>> FindRequest(std::string_view request_id,
+                                                       const JobInput& input) const;
   int64_t CountWaiting() const;
+
+  // Applies a change of state under a lease. Without mutex_ held.
+  absl::Status Change(const Lease& lease, absl::Time now, const std::function<void(StoredJob&)>& apply);
 
   const JobStoreOptions options_;
   ChangeNotifier notifier_;

@@ -1,0 +1,286 @@
+#include "server/jobs/in_memory_job_store.h"
+
+#include <algorithm>
+#include <set>
+
+namespace kprune {
+namespace {
+
+void AppendStateChange(const StoredJob& job, absl::Time now, std::vector<JobEvent>& events) {
+  events.push_back({static_cast<int64_t>(events.size()) + 1, now, StateChangedPayload(job.record)});
+}
+
+void CollectDigests(const JobRecord& job, std::set<std::string>& digests) {
+  for (const Manifest* files : {&job.input.model, &job.input.data, &job.input.eval, &job.result}) {
+    for (const FileEntry& file : *files) digests.insert(file.sha256);
+  }
+}
+
+bool Matches(const ListQuery& query, JobState state) {
+  return query.states.empty() ||
+         std::find(query.states.begin(), query.states.end(), state) != query.states.end();
+}
+
+}  // namespace
+
+absl::StatusOr<InMemoryJobStore::Entry*> InMemoryJobStore::Find(std::string_view job_id) {
+  for (auto& [rank, entry] : jobs_) {
+    if (entry.job.record.id == job_id) return &entry;
+  }
+  return JobNotFound(job_id);
+}
+
+absl::StatusOr<InMemoryJobStore::Entry*> InMemoryJobStore::FindLeased(const Lease& lease) {
+  auto entry = Find(lease.job_id);
+  if (!entry.ok()) return absl::AbortedError("The job of this lease was deleted.");
+  if (absl::Status status = CheckLease((*entry)->job, lease); !status.ok()) return status;
+  return entry;
+}
+
+int64_t InMemoryJobStore::CountWaiting() const {
+  return std::count_if(jobs_.begin(), jobs_.end(), [](const auto& item) {
+    const JobState state = item.second.job.record.state;
+    return state == JobState::kQueued || state == JobState::kRetryWait;
+  });
+}
+
+absl::StatusOr<CreateResult> InMemoryJobStore::Create(const NewJob& job, absl::Time now) {
+  StoredJob stored = MakeQueuedJob(job, now);
+  {
+    std::lock_guard lock(mutex_);
+    auto earlier = FindRequest(job.request_id, job.input);
+    if (!earlier.ok()) return earlier.status();
+    if (*earlier) return CreateResult{**std::move(earlier), false};
+    if (CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
+    Entry& entry = jobs_[next_rank_++];
+    entry.job = stored;
+    AppendStateChange(stored, now, entry.events);
+  }
+  notifier_.Notify(stored.record.id);
+  return CreateResult{stored.record, true};
+}
+
+absl::StatusOr<JobRecord> InMemoryJobStore::Get(std::string_view job_id) {
+  std::lock_guard lock(mutex_);
+  auto entry = Find(job_id);
+  if (!entry.ok()) return entry.status();
+  return (*entry)->job.record;
+}
+
+absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindRequest(std::string_view request_id,
+                                                                       const JobInput& input) const {
+  for (const auto& [rank, entry] : jobs_) {
+    const JobRecord& record = entry.job.record;
+    if (request_id.empty() || record.request_id != request_id) continue;
+    if (record.input != input) return RequestIdTaken(request_id, record.id);
+    return std::optional(record);
+  }
+  return std::optional<JobRecord>();
+}
+
+absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindByRequestId(std::string_view request_id,
+                                                                           const JobInput& input) {
+  std::lock_guard lock(mutex_);
+  return FindRequest(request_id, input);
+}
+
+absl::StatusOr<JobPage> InMemoryJobStore::List(const ListQuery& query) {
+  int64_t before = INT64_MAX;
+  if (!query.page_token.empty()) {
+    auto rank = ParsePageToken(query.page_token);
+    if (!rank.ok()) return rank.status();
+    before = *rank;
+  }
+  std::lock_guard lock(mutex_);
+  JobPage page;
+  int64_t last = 0;
+  for (auto it = std::make_reverse_iterator(jobs_.lower_bound(before)); it != jobs_.rend(); ++it) {
+    if (!Matches(query, it->second.job.record.state)) continue;
+    if (static_cast<int>(page.jobs.size()) == query.page_size) {
+      page.next_page_token = std::to_string(last);
+      break;
+    }
+    page.jobs.push_back(it->second.job.record);
+    last = it->first;
+  }
+  return page;
+}
+
+absl::StatusOr<JobRecord> InMemoryJobStore::Cancel(std::string_view job_id, absl::Time now) {
+  JobRecord result;
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = Find(job_id);
+    if (!entry.ok()) return entry.status();
+    if (absl::Status status = ApplyCancel((*entry)->job, now); !status.ok()) return status;
+    AppendStateChange((*entry)->job, now, (*entry)->events);
+    result = (*entry)->job.record;
+  }
+  notifier_.Notify(job_id);
+  return result;
+}
+
+absl::StatusOr<DeletedJob> InMemoryJobStore::Delete(std::string_view job_id) {
+  std::set<std::string> digests, kept;
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = Find(job_id);
+    if (!entry.ok()) return entry.status();
+    if (absl::Status status = CheckDelete((*entry)->job); !status.ok()) return status;
+    CollectDigests((*entry)->job.record, digests);
+    std::erase_if(jobs_, [&](const auto& item) { return item.second.job.record.id == job_id; });
+    for (const auto& [rank, other] : jobs_) CollectDigests(other.job.record, kept);
+  }
+  notifier_.Notify(job_id);
+  DeletedJob deleted;
+  std::set_difference(digests.begin(), digests.end(), kept.begin(), kept.end(),
+                      std::back_inserter(deleted.unreferenced));
+  return deleted;
+}
+
+absl::StatusOr<JobRecord> InMemoryJobStore::Retry(std::string_view job_id, absl::Time now) {
+  JobRecord result;
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = Find(job_id);
+    if (!entry.ok()) return entry.status();
+    StoredJob changed = (*entry)->job;
+    if (absl::Status status = ApplyRetry(changed, now); !status.ok()) return status;
+    if (CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
+    (*entry)->job = changed;
+    AppendStateChange(changed, now, (*entry)->events);
+    result = changed.record;
+  }
+  notifier_.Notify(job_id);
+  return result;
+}
+
+absl::StatusOr<ClaimResult> InMemoryJobStore::Claim(std::string_view device, absl::Time now) {
+  ClaimResult result;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [rank, entry] : jobs_) {
+      if (!MayClaim(entry.job, device)) continue;
+      if (entry.job.record.state == JobState::kRetryWait && entry.job.not_before > now) {
+        result.retry_at = std::min(result.retry_at, entry.job.not_before);
+        continue;
+      }
+      ApplyClaim(entry.job, now);
+      AppendStateChange(entry.job, now, entry.events);
+      result.job = entry.job.record;
+      break;
+    }
+  }
+  if (result.job) notifier_.Notify(result.job->id);
+  return result;
+}
+
+absl::Status InMemoryJobStore::Heartbeat(const Lease& lease, absl::Time now) {
+  std::lock_guard lock(mutex_);
+  auto entry = FindLeased(lease);
+  if (entry.ok()) (*entry)->job.heartbeat_time = now;
+  return entry.status();
+}
+
+absl::Status InMemoryJobStore::SetWorker(const Lease& lease, const ProcessIdentity& worker) {
+  std::lock_guard lock(mutex_);
+  auto entry = FindLeased(lease);
+  if (entry.ok()) (*entry)->job.worker = worker;
+  return entry.status();
+}
+
+absl::Status InMemoryJobStore::AppendEvent(const Lease& lease, std::string_view payload_json,
+                                           std::optional<double> progress, absl::Time now) {
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = FindLeased(lease);
+    if (!entry.ok()) return entry.status();
+    if (progress) (*entry)->job.record.progress = *progress;
+    auto& events = (*entry)->events;
+    events.push_back({static_cast<int64_t>(events.size()) + 1, now, std::string(payload_json)});
+  }
+  notifier_.Notify(lease.job_id);
+  return absl::OkStatus();
+}
+
+absl::Status InMemoryJobStore::Change(const Lease& lease, absl::Time now,
+                                      const std::function<void(StoredJob&)>& apply) {
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = FindLeased(lease);
+    if (!entry.ok()) return entry.status();
+    apply((*entry)->job);
+    AppendStateChange((*entry)->job, now, (*entry)->events);
+  }
+  notifier_.Notify(lease.job_id);
+  return absl::OkStatus();
+}
+
+absl::Status InMemoryJobStore::Succeed(const Lease& lease, const Manifest& result, absl::Time now) {
+  return Change(lease, now, [&](StoredJob& job) { ApplySuccess(job, result, now); });
+}
+
+absl::Status InMemoryJobStore::Fail(const Lease& lease, const JobError& error, absl::Time now) {
+  return Change(lease, now, [&](StoredJob& job) { ApplyFailure(job, error, now); });
+}
+
+absl::StatusOr<JobState> InMemoryJobStore::RecordCrash(const Lease& lease, const JobError& error,
+                                                       absl::Time now) {
+  JobState state = JobState::kRetryWait;
+  absl::Status status = Change(lease, now, [&](StoredJob& job) {
+    ApplyCrash(job, error, options_, now);
+    state = job.record.state;
+  });
+  if (!status.ok()) return status;
+  return state;
+}
+
+absl::Status InMemoryJobStore::Requeue(const Lease& lease, absl::Time now) {
+  return Change(lease, now, [&](StoredJob& job) { ApplyRequeue(job, now); });
+}
+
+absl::StatusOr<std::vector<RunningJob>> InMemoryJobStore::ListRunning() {
+  std::lock_guard lock(mutex_);
+  std::vector<RunningJob> running;
+  for (const auto& [rank, entry] : jobs_) {
+    const JobRecord& record = entry.job.record;
+    if (record.state == JobState::kRunning)
+      running.push_back({{record.id, record.lease_epoch}, entry.job.worker});
+  }
+  return running;
+}
+
+absl::StatusOr<EventBatch> InMemoryJobStore::ReadEvents(std::string_view job_id, int64_t after_sequence,
+                                                        int limit) {
+  std::lock_guard lock(mutex_);
+  auto entry = Find(job_id);
+  if (!entry.ok()) return entry.status();
+  const std::vector<JobEvent>& all = (*entry)->events;
+  const size_t first = std::clamp<int64_t>(after_sequence, 0, static_cast<int64_t>(all.size()));
+  const size_t last = std::min(all.size(), first + static_cast<size_t>(limit));
+  EventBatch batch;
+  batch.events.assign(all.begin() + static_cast<int64_t>(first), all.begin() + static_cast<int64_t>(last));
+  batch.end = last == all.size() && IsFinished((*entry)->job.record.state);
+  return batch;
+}
+
+absl::StatusOr<QueueStats> InMemoryJobStore::Stats() {
+  std::lock_guard lock(mutex_);
+  QueueStats stats;
+  for (const auto& [rank, entry] : jobs_) {
+    const JobState state = entry.job.record.state;
+    ++stats.jobs[static_cast<size_t>(state)];
+    if (state == JobState::kQueued) {
+      stats.oldest_queued =
+          std::min(stats.oldest_queued.value_or(entry.job.queue_time), entry.job.queue_time);
+    }
+  }
+  return stats;
+}
+
+std::unique_ptr<JobSubscription> InMemoryJobStore::Subscribe(std::string_view job_id,
+                                                             std::function<void()> on_change) {
+  return notifier_.Subscribe(job_id, std::move(on_change));
+}
+
+}  // namespace kprune
