@@ -81,10 +81,6 @@ class WorkerLauncher {
   // Returns once that process has gone, killing it after `grace`. OK where it has gone already or the pid
   // belongs to another process by now. DEADLINE_EXCEEDED: it cannot be killed.
   virtual absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) = 0;
-
-  // What `kprune-worker --probe` prints: {"devices": [{"id": "cpu", "name": "...", "memory_bytes": 1}]}.
-  // DEADLINE_EXCEEDED: no answer within `limit`.
-  virtual absl::StatusOr<std::string> Probe(absl::Duration limit) = 0;
 };
 
 }  // namespace kprune

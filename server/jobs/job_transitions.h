@@ -16,9 +16,9 @@ namespace kprune {
 struct StoredJob {
   JobRecord record;
   absl::Time queue_time;                         // when it entered QUEUED
-  absl::Time not_before = absl::InfinitePast();  // RETRY_WAIT: earliest next claim
+  absl::Time not_before = absl::UnixEpoch();  // RETRY_WAIT: earliest next claim
   ProcessIdentity worker;                        // of the current attempt
-  absl::Time heartbeat_time = absl::InfinitePast();
+  absl::Time heartbeat_time = absl::UnixEpoch();
 };
 
 // A fresh QUEUED job with a random id.

@@ -22,7 +22,6 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
 
   absl::StatusOr<std::unique_ptr<WorkerProcess>> Launch(const LaunchRequest& request) override;
   absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) override;
-  absl::StatusOr<std::string> Probe(absl::Duration limit) override;
 
  private:
   const std::filesystem::path program_;

@@ -231,7 +231,7 @@ int main(int argc, char** argv) {
     const std::string flag = argv[i];
     const std::string value = i + 1 < argc ? argv[i + 1] : "";
     if (flag == "--probe") {
-      std::cout << R"({"devices": [{"id": "cpu", "name": "fake processor", "memory_bytes": 1073741824}]})"
+      std::cout << R"([{"id": "cpu", "name": "fake processor", "memory_bytes": 1073741824}])"
                 << "\n";
       return kp::kWorkerSucceeded;
     }
