@@ -1,0 +1,125 @@
+#include "engine/model/encoder.h"
+
+#include <ATen/ATen.h>
+
+namespace kprune {
+namespace {
+
+at::Tensor Activate(const std::string& name, const at::Tensor& x) {
+  if (name == "relu") return at::relu(x);
+  if (name == "silu") return at::silu(x);
+  if (name == "tanh") return at::tanh(x);
+  return at::gelu(x, name == "gelu_new" ? "tanh" : "none");
+}
+
+// Context vectors [T, U] from stacked query, key and value [T, 3U].
+at::Tensor Attend(const at::Tensor& qkv, int64_t heads, int64_t head_dim, const Batch& batch) {
+  // [N, S, 3, H, h] -> three times [N, H, S, h]
+  const at::Tensor split =
+      batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
+  std::optional<at::Tensor> mask;
+  if (batch.padded()) mask = batch.mask_N11S.expand({batch.size(), 1, batch.longest, batch.longest});
+  const at::Tensor context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
+  return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
+}
+
+at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
+  return x_Td.index_select(0, batch.offsets_device.narrow(0, 0, batch.size()));
+}
+
+at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
+  const at::Tensor lengths = batch.offsets_device.diff().to(x_Td.scalar_type()).unsqueeze(1);  // [N, 1]
+  return batch.Pad(x_Td).sum(1) / lengths;
+}
+
+}  // namespace
+
+at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
+}
+
+at::Tensor Encoder::Embed(const Batch& batch) const {
+  at::Tensor x = at::embedding(word_embeddings, batch.input_ids_T);
+  if (token_type_embeddings.defined()) x = x + at::embedding(token_type_embeddings, batch.token_type_ids_T);
+  return embeddings_norm(x + at::embedding(position_embeddings, batch.positions_T));
+}
+
+at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) const {
+  const Sublayer& sublayer = sublayers[t];
+  // Fused attention kernels fail on zero heads; an empty sublayer has no features.
+  if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
+  const at::Tensor projected = sublayer.in(x_Td);
+  if (sublayer.kind == SublayerKind::kFeedForward) return Activate(config.activation, projected);
+  return Attend(projected, sublayer.num_units(), sublayer.unit_width, batch);
+}
+
+at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
+  const Linear& out = sublayers[t].out;
+  return x_Td + (z_TU.size(1) == 0 ? out.bias : out(z_TU));
+}
+
+at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const { return sublayers[t].norm(y_Td); }
+
+at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) const {
+  return Norm(t, PreNorm(t, x_Td, Features(t, x_Td, batch)));
+}
+
+at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {
+  if (config.task != Task::kEmbedding) {
+    return classifier(Activate(config.family->pooler_activation, pooler(FirstTokens(x_Td, batch))));
+  }
+  const at::Tensor pooled =
+      config.pooling == Pooling::kCls ? FirstTokens(x_Td, batch) : MeanOfTokens(x_Td, batch);
+  if (!config.normalize) return pooled;
+  return pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+}
+
+at::Tensor Encoder::Run(const Batch& batch) const {
+  at::Tensor x = Embed(batch);
+  for (int t = 0; t < num_sublayers(); ++t) x = Forward(t, x, batch);
+  return Output(x, batch);
+}
+
+void Encoder::Replace(int t, const Selection& keep, const Linear& out) {
+  Sublayer& sublayer = sublayers[t];
+  const at::Tensor features = FeaturesOf(keep, sublayer.unit_width, sublayer.in.weight.device());
+  std::vector<at::Tensor> rows;
+  for (int64_t block = 0; block < sublayer.in_blocks(); ++block) rows.push_back(features + block * sublayer.num_features());
+  const at::Tensor in_rows = at::cat(rows);
+  sublayer.in = {sublayer.in.weight.index_select(0, in_rows), sublayer.in.bias.index_select(0, in_rows)};
+  sublayer.out = out;
+  std::vector<int64_t> units;
+  for (int64_t position : keep) units.push_back(sublayer.units[position]);
+  sublayer.units = std::move(units);
+  auto& recorded = sublayer.kind == SublayerKind::kAttention ? config.heads : config.neurons;
+  recorded[sublayer.layer] = sublayer.units;
+}
+
+int64_t Encoder::num_parameters() const {
+  int64_t count = 0;
+  const auto add = [&](const at::Tensor& tensor) { count += tensor.defined() ? tensor.numel() : 0; };
+  for (const at::Tensor& tensor : {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
+                                   embeddings_norm.bias, pooler.weight, pooler.bias, classifier.weight, classifier.bias}) {
+    add(tensor);
+  }
+  for (const Sublayer& sublayer : sublayers) {
+    for (const at::Tensor& tensor : {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight, sublayer.out.bias,
+                                     sublayer.norm.weight, sublayer.norm.bias}) {
+      add(tensor);
+    }
+  }
+  return count;
+}
+
+at::Tensor FeaturesOf(const Selection& keep, int64_t unit_width, at::Device device) {
+  std::vector<int64_t> features;
+  features.reserve(keep.size() * unit_width);
+  for (int64_t unit : keep) {
+    for (int64_t i = 0; i < unit_width; ++i) features.push_back(unit * unit_width + i);
+  }
+  return at::tensor(features, at::kLong).to(device);
+}
+
+}  // namespace kprune

@@ -1,0 +1,210 @@
+#include "engine/model/model_config.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/formats/json.h"
+#include "engine/model/pooling_config.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+absl::Status Refuse(std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("config.json: ", std::string(what)));
+}
+
+// A positive integer field of at most `max`.
+absl::StatusOr<int> ReadCount(const json& config, const char* key, int64_t max) {
+  const auto it = config.find(key);
+  if (it == config.end()) return Refuse(absl::StrCat("\"", key, "\" is missing"));
+  if (!it->is_number_integer() || *it < 1 || *it > max) {
+    return Refuse(absl::StrCat("\"", key, "\" is ", it->dump(), "; accepted is an integer from 1 to ", max));
+  }
+  return it->get<int>();
+}
+
+absl::Status ReadShape(const json& config, ModelConfig& model) {
+  const Family& family = *model.family;
+  const struct {
+    const char* key;
+    int64_t max;
+    int* field;
+  } counts[] = {
+      {family.num_layers_key, 1024, &model.num_layers},
+      {family.hidden_size_key, 65536, &model.hidden_size},
+      {family.num_heads_key, 4096, &model.num_heads},
+      {family.intermediate_size_key, 1 << 20, &model.intermediate_size},
+      {"vocab_size", 1 << 26, &model.vocab_size},
+      {"max_position_embeddings", 1 << 20, &model.max_positions},
+  };
+  for (const auto& count : counts) {
+    absl::StatusOr<int> value = ReadCount(config, count.key, count.max);
+    if (!value.ok()) return value.status();
+    *count.field = *value;
+  }
+  if (family.token_type_embeddings != nullptr) {
+    absl::StatusOr<int> value = ReadCount(config, "type_vocab_size", 1 << 20);
+    if (!value.ok()) return value.status();
+    model.type_vocab_size = *value;
+  }
+  if (model.hidden_size % model.num_heads != 0) {
+    return Refuse(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size, ") is not a multiple of \"",
+                               family.num_heads_key, "\" (", model.num_heads, ")"));
+  }
+  model.head_dim = model.hidden_size / model.num_heads;
+  return absl::OkStatus();
+}
+
+absl::Status ReadDetails(const json& config, ModelConfig& model) {
+  const Family& family = *model.family;
+  const json eps = config.value("layer_norm_eps", json(1e-12));
+  if (!eps.is_number() || !(eps.get<double>() > 0) || eps.get<double>() > 1) {
+    return Refuse(absl::StrCat("\"layer_norm_eps\" is ", eps.dump(), "; accepted is a number in (0, 1]"));
+  }
+  model.layer_norm_eps = eps.get<double>();
+  const json activation = config.value(family.activation_key, json("gelu"));
+  static constexpr std::array kActivations = {"gelu", "gelu_new", "relu", "silu"};
+  if (!activation.is_string() ||
+      std::find(kActivations.begin(), kActivations.end(), activation.get<std::string>()) == kActivations.end()) {
+    return Refuse(absl::StrCat("\"", family.activation_key, "\" is ", activation.dump(), "; accepted are ",
+                               absl::StrJoin(kActivations, ", ")));
+  }
+  model.activation = activation.get<std::string>();
+  const json positions = config.value("position_embedding_type", json("absolute"));
+  if (family.absolute_positions_only && positions != "absolute") {
+    return Refuse(absl::StrCat("\"position_embedding_type\" is ", positions.dump(), "; accepted is \"absolute\""));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadLabels(const json& config, ModelConfig& model) {
+  model.num_labels = 2;  // what transformers assumes
+  if (const auto it = config.find("id2label"); it != config.end()) {
+    if (!it->is_object() || it->empty() || it->size() > 1'000'000) return Refuse("\"id2label\" is not an object of labels");
+    model.num_labels = static_cast<int>(it->size());
+  } else if (config.contains("num_labels")) {
+    absl::StatusOr<int> count = ReadCount(config, "num_labels", 1'000'000);
+    if (!count.ok()) return count.status();
+    model.num_labels = *count;
+  }
+  const auto it = config.find("label2id");
+  if (it == config.end()) return absl::OkStatus();
+  if (!it->is_object()) return Refuse("\"label2id\" is not an object");
+  for (const auto& [label, id] : it->items()) {
+    if (!id.is_number_integer() || id < 0 || id >= model.num_labels) {
+      return Refuse(absl::StrCat("\"label2id\" maps \"", label, "\" to ", id.dump(), "; accepted is 0 to ", model.num_labels - 1));
+    }
+    model.label2id[label] = id.get<int>();
+  }
+  return absl::OkStatus();
+}
+
+// The task that the folder itself implies.
+absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules, ModelConfig& model) {
+  bool classifies = false;
+  const auto architectures = config.find("architectures");
+  if (architectures != config.end() && architectures->is_array() && !architectures->empty() && (*architectures)[0].is_string()) {
+    const std::string name = (*architectures)[0].get<std::string>();
+    const bool base_model = name == "BertModel" || name == "DistilBertModel";
+    classifies = name.find("ForSequenceClassification") != std::string::npos;
+    if (!classifies && !base_model && requested == "auto" && !has_modules) {
+      return Refuse(absl::StrCat("\"architectures\" is ", name, "; accepted are ...ForSequenceClassification and base models, or name a task with --task"));
+    }
+  }
+  const bool embeds = requested == "feature-extraction" || (requested == "auto" && (has_modules || !classifies));
+  if (embeds) {
+    model.task = Task::kEmbedding;
+    model.num_labels = model.hidden_size;
+    return absl::OkStatus();
+  }
+  const json problem = config.value("problem_type", json());
+  if (problem.is_null()) {
+    model.task = model.num_labels == 1 ? Task::kRegression : Task::kSingleLabel;
+  } else if (problem == "single_label_classification") {
+    model.task = Task::kSingleLabel;
+  } else if (problem == "multi_label_classification") {
+    model.task = Task::kMultiLabel;
+  } else if (problem == "regression") {
+    model.task = Task::kRegression;
+  } else {
+    return Refuse(absl::StrCat("\"problem_type\" is ", problem.dump(),
+                               "; accepted are single_label_classification, multi_label_classification and regression"));
+  }
+  if (model.task == Task::kSingleLabel && model.num_labels < 2) {
+    return Refuse("single-label classification with one label predicts always the same; accepted are two or more labels, or \"problem_type\": \"regression\"");
+  }
+  return absl::OkStatus();
+}
+
+// One per-layer list of kept units of a model that was pruned before.
+absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, const char* key, int num_layers, int units) {
+  const auto it = kprune.find(key);
+  const absl::Status refusal = Refuse(absl::StrCat("\"kprune.", key, "\" is not ", num_layers, " lists of rising indices below ", units));
+  if (it == kprune.end() || !it->is_array() || static_cast<int>(it->size()) != num_layers) return refusal;
+  std::vector<std::vector<int64_t>> kept;
+  for (const json& layer : *it) {
+    if (!layer.is_array()) return refusal;
+    int64_t previous = -1;
+    kept.emplace_back();
+    for (const json& index : layer) {
+      if (!index.is_number_integer() || index <= previous || index >= units) return refusal;
+      previous = index.get<int64_t>();
+      kept.back().push_back(previous);
+    }
+  }
+  return kept;
+}
+
+absl::Status ReadUnits(const json& config, ModelConfig& model) {
+  const auto kprune = config.find("kprune");
+  if (kprune == config.end()) {
+    std::vector<int64_t> heads(model.num_heads), neurons(model.intermediate_size);
+    std::iota(heads.begin(), heads.end(), 0);
+    std::iota(neurons.begin(), neurons.end(), 0);
+    model.heads.assign(model.num_layers, heads);
+    model.neurons.assign(model.num_layers, neurons);
+    return absl::OkStatus();
+  }
+  if (!kprune->is_object()) return Refuse("\"kprune\" is not an object");
+  auto heads = ReadKept(*kprune, "kept_heads", model.num_layers, model.num_heads);
+  if (!heads.ok()) return heads.status();
+  auto neurons = ReadKept(*kprune, "kept_neurons", model.num_layers, model.intermediate_size);
+  if (!neurons.ok()) return neurons.status();
+  model.heads = *std::move(heads);
+  model.neurons = *std::move(neurons);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Options& options) {
+  absl::StatusOr<json> config = ReadJsonFile(folder + "/config.json");
+  if (!config.ok()) return config.status();
+  if (!config->is_object()) return Refuse("is not an object");
+  ModelConfig model;
+  const json model_type = config->value("model_type", json());
+  if (model_type.is_string()) model.family = FindFamily(model_type.get<std::string>());
+  if (model.family == nullptr) {
+    return Refuse(absl::StrCat("\"model_type\" is ", model_type.dump(), "; accepted are ", absl::StrJoin(kFamilies, ", ")));
+  }
+  absl::StatusOr<ModulesConfig> modules = ReadModules(folder);
+  if (!modules.ok()) return modules.status();
+  for (const absl::Status& status :
+       {ReadShape(*config, model), ReadDetails(*config, model), ReadLabels(*config, model),
+        SettleTask(*config, options.task, modules->present, model), ReadUnits(*config, model)}) {
+    if (!status.ok()) return status;
+  }
+  model.pooling = options.pooling == "cls"    ? Pooling::kCls
+                  : options.pooling == "mean" ? Pooling::kMean
+                                              : modules->pooling;
+  model.normalize = options.normalize.value_or(modules->normalize);
+  model.json = *std::move(config);
+  return model;
+}
+
+}  // namespace kprune

@@ -1,0 +1,61 @@
+// What config.json and the sentence-transformers modules say about a model.
+#ifndef KPRUNE_ENGINE_MODEL_MODEL_CONFIG_H_
+#define KPRUNE_ENGINE_MODEL_MODEL_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/model/family.h"
+#include "kprune/options.h"
+#include "nlohmann/json.hpp"
+
+namespace kprune {
+
+// What the model is asked to do with a sequence.
+enum class Task {
+  kSingleLabel,  // text-classification, softmax over num_labels
+  kMultiLabel,   // text-classification, a sigmoid for each label
+  kRegression,   // text-classification, one real output
+  kEmbedding,    // feature-extraction, one vector of hidden_size
+};
+
+enum class Pooling { kMean, kCls };
+
+struct ModelConfig {
+  const Family* family = nullptr;  // static storage
+  Task task = Task::kSingleLabel;
+  Pooling pooling = Pooling::kMean;  // of kEmbedding
+  bool normalize = false;            // of kEmbedding: scale to length 1
+
+  int num_layers = 0;
+  int hidden_size = 0;
+  int head_dim = 0;
+  int num_heads = 0;          // of the original model, a layer
+  int intermediate_size = 0;  // of the original model
+  int vocab_size = 0;
+  int max_positions = 0;
+  int type_vocab_size = 0;  // 0: no token types
+  int num_labels = 0;       // outputs of the task head; hidden_size for kEmbedding
+  double layer_norm_eps = 1e-12;
+  std::string activation;                   // "gelu", "gelu_new", "relu" or "silu"
+  std::map<std::string, int> label2id;      // may be empty
+  std::vector<std::vector<int64_t>> heads;  // per layer, the indices of the original heads that are there
+  std::vector<std::vector<int64_t>> neurons;
+
+  nlohmann::json json;  // config.json as it was read
+
+  // The public name of the task, one of kTasks.
+  const char* task_name() const { return task == Task::kEmbedding ? "feature-extraction" : "text-classification"; }
+};
+
+// Reads config.json (and modules.json with its pooling, where present) of a Hugging Face folder and settles the task from
+// `options` (task, pooling, normalize). Errors: InvalidArgument with one sentence that names the file and the field.
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Options& options);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_MODEL_MODEL_CONFIG_H_

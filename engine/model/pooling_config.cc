@@ -1,0 +1,64 @@
+#include "engine/model/pooling_config.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "engine/formats/json.h"
+#include "kprune/layout.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+absl::Status Refuse(std::string_view file, std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(std::string(file), ": ", std::string(what)));
+}
+
+absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::string& path) {
+  const std::string name = path + "/config.json";
+  if (!IsAllowedName(FileRole::kModel, name)) return Refuse("modules.json", absl::StrCat("\"path\" is \"", path, "\"; accepted is like 1_Pooling"));
+  absl::StatusOr<json> config = ReadJsonFile(folder + "/" + name);
+  if (!config.ok()) return config.status();
+  if (!config->is_object()) return Refuse(name, "is not an object");
+  std::string mode;
+  for (const auto& [key, value] : config->items()) {
+    if (key.rfind("pooling_mode_", 0) != 0 || value != true) continue;
+    if (!mode.empty()) return Refuse(name, absl::StrCat("both ", mode, " and ", key, " are true; accepted is one pooling mode"));
+    mode = key;
+  }
+  if (mode == "pooling_mode_mean_tokens") return Pooling::kMean;
+  if (mode == "pooling_mode_cls_token") return Pooling::kCls;
+  return Refuse(name, absl::StrCat("the pooling mode is \"", mode, "\"; accepted are pooling_mode_mean_tokens and pooling_mode_cls_token"));
+}
+
+}  // namespace
+
+absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
+  ModulesConfig result;
+  const std::string file = folder + "/modules.json";
+  if (!std::filesystem::exists(file)) return result;
+  absl::StatusOr<json> modules = ReadJsonFile(file);
+  if (!modules.ok()) return modules.status();
+  if (!modules->is_array()) return Refuse("modules.json", "is not a list of modules");
+  result.present = true;
+  for (const json& module : *modules) {
+    if (!module.is_object()) return Refuse("modules.json", "has an entry that is not an object");
+    const json type = module.value("type", json());
+    const json path = module.value("path", json());
+    if (!type.is_string() || !path.is_string()) return Refuse("modules.json", "has an entry without the texts \"type\" and \"path\"");
+    const std::string name = type.get<std::string>().substr(type.get<std::string>().rfind('.') + 1);
+    if (name == "Pooling") {
+      absl::StatusOr<Pooling> pooling = ReadPoolingMode(folder, path.get<std::string>());
+      if (!pooling.ok()) return pooling.status();
+      result.pooling = *pooling;
+    } else if (name == "Normalize") {
+      result.normalize = true;
+    } else if (name != "Transformer") {
+      return Refuse("modules.json", absl::StrCat("has a module of type ", name, "; accepted are Transformer, Pooling and Normalize"));
+    }
+  }
+  return result;
+}
+
+}  // namespace kprune

@@ -1,0 +1,23 @@
+// How a sentence-transformers folder turns token states into one vector: modules.json and N_Pooling/config.json.
+#ifndef KPRUNE_ENGINE_MODEL_POOLING_CONFIG_H_
+#define KPRUNE_ENGINE_MODEL_POOLING_CONFIG_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "engine/model/model_config.h"
+
+namespace kprune {
+
+struct ModulesConfig {
+  bool present = false;  // the folder has a modules.json
+  Pooling pooling = Pooling::kMean;
+  bool normalize = false;
+};
+
+// Errors: InvalidArgument naming the file and the field, for modules or pooling modes that the engine does not run.
+absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_MODEL_POOLING_CONFIG_H_
