@@ -121,30 +121,40 @@ void AddDistilBert(const TinyModel& m, int vocabulary, Checkpoint& checkpoint) {
   checkpoint.Linear("classifier", m.labels, m.hidden);
 }
 
-void WriteFile(const std::filesystem::path& path, const std::string& bytes) {
+void WriteText(const std::filesystem::path& path, const std::string& bytes) {
   std::ofstream out(path, std::ios::binary);
   out << bytes;
   out.close();
   if (!out) throw std::runtime_error("cannot write " + path.string());
 }
 
+struct Entry {
+  std::string name, dtype;
+  std::vector<int> shape;
+  std::string bytes;
+};
+
 // The format: 8 bytes of header length (little endian), a JSON header padded with spaces to 8 bytes, then the
 // values.
-void WriteSafetensors(const std::filesystem::path& path, const std::vector<Tensor>& tensors) {
+void WriteSafetensors(const std::filesystem::path& path, const std::vector<Entry>& entries) {
   Json header = {{"__metadata__", {{"format", "pt"}}}};
   std::string values;
-  for (const Tensor& tensor : tensors) {
-    const size_t begin = values.size(), bytes = tensor.values.size() * sizeof(float);
-    header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, begin + bytes}}};
-    values.append(reinterpret_cast<const char*>(tensor.values.data()), bytes);
+  for (const Entry& entry : entries) {
+    const size_t begin = values.size(), end = begin + entry.bytes.size();
+    header[entry.name] = {{"dtype", entry.dtype}, {"shape", entry.shape}, {"data_offsets", {begin, end}}};
+    values += entry.bytes;
   }
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
   std::string bytes(sizeof(length), '\0');
   std::memcpy(bytes.data(), &length, sizeof(length));
-  WriteFile(path, bytes + text + values);
+  WriteText(path, bytes + text + values);
+}
+
+template <typename T>
+std::string Bytes(const std::vector<T>& values) {
+  return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
 Json BertConfig(const TinyModel& m, int vocabulary) {
@@ -195,14 +205,14 @@ void WriteSentenceEncoder(const std::filesystem::path& folder, int hidden) {
   modules.push_back({{"idx", 0}, {"name", "0"}, {"path", ""}, {"type", package + "Transformer"}});
   modules.push_back({{"idx", 1}, {"name", "1"}, {"path", "1_Pooling"}, {"type", package + "Pooling"}});
   modules.push_back({{"idx", 2}, {"name", "2"}, {"path", "2_Normalize"}, {"type", package + "Normalize"}});
-  WriteFile(folder / "modules.json", modules.dump(2));
+  WriteText(folder / "modules.json", modules.dump(2));
   std::filesystem::create_directories(folder / "1_Pooling");
   const Json pooling = {{"word_embedding_dimension", hidden},
                         {"pooling_mode_cls_token", false},
                         {"pooling_mode_mean_tokens", true},
                         {"pooling_mode_max_tokens", false},
                         {"pooling_mode_mean_sqrt_len_tokens", false}};
-  WriteFile(folder / "1_Pooling" / "config.json", pooling.dump(2));
+  WriteText(folder / "1_Pooling" / "config.json", pooling.dump(2));
 }
 
 // The words that sentences are made of; each is one token.
@@ -243,14 +253,14 @@ void WriteTinyModel(const std::filesystem::path& folder, const TinyModel& model)
   const int size = static_cast<int>(vocabulary.size());
   std::string lines;
   for (const std::string& token : vocabulary) lines += token + "\n";
-  WriteFile(folder / "vocab.txt", lines);
+  WriteText(folder / "vocab.txt", lines);
   const bool distilbert = model.family == "distilbert";
-  WriteFile(folder / "tokenizer_config.json",
+  WriteText(folder / "tokenizer_config.json",
             Json{{"do_lower_case", true},
                  {"model_max_length", model.positions},
                  {"tokenizer_class", distilbert ? "DistilBertTokenizer" : "BertTokenizer"}}
                 .dump(2));
-  WriteFile(folder / "config.json", Config(model, size).dump(2));
+  WriteText(folder / "config.json", Config(model, size).dump(2));
   if (model.sentence_encoder) WriteSentenceEncoder(folder, model.hidden);
 
   Checkpoint checkpoint(model.seed);
@@ -260,7 +270,10 @@ void WriteTinyModel(const std::filesystem::path& folder, const TinyModel& model)
     if (tensor.name == model.poisoned_tensor) tensor.values[0] = std::numeric_limits<float>::quiet_NaN();
   }
   std::erase_if(tensors, [&](const Tensor& tensor) { return tensor.name == model.missing_tensor; });
-  WriteSafetensors(folder / "model.safetensors", tensors);
+  std::vector<Entry> entries;
+  for (const Tensor& tensor : tensors)
+    entries.push_back({tensor.name, "F32", tensor.shape, Bytes(tensor.values)});
+  WriteSafetensors(folder / "model.safetensors", entries);
 }
 
 void WriteTinySentences(const std::filesystem::path& file, int lines, const TinyModel& model) {
@@ -279,7 +292,14 @@ void WriteTinySentences(const std::filesystem::path& file, int lines, const Tiny
     if (Classifies(model)) object["label"] = Label(model, word_sum);
     text += object.dump() + "\n";
   }
-  WriteFile(file, text);
+  WriteText(file, text);
+}
+
+void WriteTokenIds(const std::filesystem::path& file, const std::vector<std::vector<int32_t>>& rows) {
+  std::vector<int32_t> ids;
+  for (const std::vector<int32_t>& row : rows) ids.insert(ids.end(), row.begin(), row.end());
+  const std::vector<int> shape = {static_cast<int>(rows.size()), static_cast<int>(rows.at(0).size())};
+  WriteSafetensors(file, {{"input_ids", "I32", shape, Bytes(ids)}});
 }
 
 }  // namespace kprune::testing

@@ -58,6 +58,10 @@ void WriteTinyModel(const std::filesystem::path& folder, const TinyModel& model)
 // lines are the same for every `lines` >= n.
 void WriteTinySentences(const std::filesystem::path& file, int lines, const TinyModel& model);
 
+// Writes samples as token ids: one tensor "input_ids" [rows, tokens] of int32. Every row has as many tokens
+// as the first.
+void WriteTokenIds(const std::filesystem::path& file, const std::vector<std::vector<int32_t>>& rows);
+
 // The lines of vocab.txt: 5 special tokens, punctuation, digits, letters, words and "##" pieces.
 std::vector<std::string> TinyVocabulary();
 
