@@ -53,7 +53,7 @@ struct ListQuery {
   int page_size = 50;
   // JobPage::next_page_token of the page before; empty for the first page.
   std::string page_token;
-  // Only jobs in these states; empty means all.
+  // Only jobs in these states, each named once; empty means all.
   std::vector<JobState> states;
 };
 

@@ -15,9 +15,9 @@ namespace kprune {
 // A job's record with what only its store needs.
 struct StoredJob {
   JobRecord record;
-  absl::Time queue_time;                         // when it entered QUEUED
+  absl::Time queue_time;                      // when it entered QUEUED
   absl::Time not_before = absl::UnixEpoch();  // RETRY_WAIT: earliest next claim
-  ProcessIdentity worker;                        // of the current attempt
+  ProcessIdentity worker;                     // of the current attempt
   absl::Time heartbeat_time = absl::UnixEpoch();
 };
 

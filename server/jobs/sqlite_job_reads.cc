@@ -1,0 +1,57 @@
+#include "server/jobs/sqlite_job_rows.h"
+
+namespace kprune {
+
+absl::StatusOr<std::vector<RunningJob>> ReadRunningJobs(SqliteDatabase& database) {
+  SqliteQuery query = database.Query(
+      "SELECT id, lease_epoch, worker_pid, worker_start_ticks, worker_boot_id FROM jobs "
+      "WHERE state = 'RUNNING' ORDER BY rank");
+  std::vector<RunningJob> running;
+  for (;;) {
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return running;
+    running.push_back({{query.Text(0), query.Int(1)}, {query.Int(2), query.Int(3), query.Text(4)}});
+  }
+}
+
+absl::StatusOr<EventBatch> ReadEventBatch(SqliteDatabase& database, std::string_view job_id,
+                                          int64_t after_sequence, int limit) {
+  SqliteQuery job =
+      database.Query("SELECT rank, state IN ('SUCCEEDED', 'FAILED', 'CANCELLED') FROM jobs WHERE id = ?");
+  job.Bind(job_id);
+  absl::StatusOr<bool> found = job.Step();
+  if (!found.ok()) return found.status();
+  if (!*found) return JobNotFound(job_id);
+  SqliteQuery query = database.Query(
+      "SELECT sequence, time_us, payload_json FROM events WHERE job_rank = ? AND sequence > ? "
+      "ORDER BY sequence LIMIT ?");
+  query.Bind(job.Int(0)).Bind(after_sequence).Bind(int64_t{limit} + 1);
+  EventBatch batch;
+  for (;;) {
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    if (static_cast<int>(batch.events.size()) == limit) return batch;
+    batch.events.push_back({query.Int(0), absl::FromUnixMicros(query.Int(1)), query.Text(2)});
+  }
+  batch.end = job.Int(1) != 0;
+  return batch;
+}
+
+absl::StatusOr<QueueStats> ReadQueueStats(SqliteDatabase& database) {
+  SqliteQuery query = database.Query("SELECT state, COUNT(*), MIN(queue_us) FROM jobs GROUP BY state");
+  QueueStats stats;
+  for (;;) {
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return stats;
+    const std::string name = query.Text(0);
+    for (const JobState state : kJobStates) {
+      if (JobStateName(state) == name) stats.jobs[static_cast<size_t>(state)] = query.Int(1);
+    }
+    if (name == JobStateName(JobState::kQueued)) stats.oldest_queued = absl::FromUnixMicros(query.Int(2));
+  }
+}
+
+}  // namespace kprune

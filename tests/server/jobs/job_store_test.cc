@@ -1,0 +1,494 @@
+// One suite for every JobStore: what the queue promises, whatever keeps it.
+#include "kprune/job_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "server/jobs/in_memory_job_store.h"
+#include "server/jobs/sqlite_job_store.h"
+#include "tests/support/temp_directory.h"
+
+namespace kprune {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const absl::Time kStart = absl::FromUnixSeconds(1'800'000'000);
+
+NewJob SomeJob(std::string request_id = "", std::string keep = "0.5") {
+  NewJob job;
+  job.input.model = {{"config.json", std::string(64, 'a'), 10},
+                     {"model.safetensors", std::string(64, 'b'), 20}};
+  job.input.data = {{"samples.jsonl", std::string(64, 'c'), 30}};
+  job.input.options_json = absl::StrCat("{\"keep_flops\": ", keep, "}");
+  job.request_id = std::move(request_id);
+  job.preflight_json = R"({"family": "bert"})";
+  return job;
+}
+
+struct StoreKind {
+  std::string name;
+  bool durable = false;
+
+  friend std::ostream& operator<<(std::ostream& out, const StoreKind& kind) { return out << kind.name; }
+};
+
+class JobStoreTest : public testing::TestWithParam<StoreKind> {
+ protected:
+  JobStoreTest() { Open(); }
+
+  void Open() {
+    if (GetParam().durable) {
+      store_.reset();
+      auto opened = OpenSqliteJobStore(folder_.path() / "jobs.db", options_);
+      ASSERT_TRUE(opened.ok()) << opened.status();
+      store_ = *std::move(opened);
+    } else {
+      store_ = std::make_unique<InMemoryJobStore>(options_);
+    }
+  }
+
+  JobRecord Create(const NewJob& job = SomeJob()) {
+    auto created = store_->Create(job, Tick());
+    EXPECT_TRUE(created.ok()) << created.status();
+    return created.ok() ? created->job : JobRecord();
+  }
+
+  // Claims a job that must be there.
+  Lease Claim(std::string_view device = "cpu") {
+    auto claimed = store_->Claim(device, Tick());
+    EXPECT_TRUE(claimed.ok()) << claimed.status();
+    EXPECT_TRUE(claimed.ok() && claimed->job) << "nothing to claim";
+    if (!claimed.ok() || !claimed->job) return {};
+    return {claimed->job->id, claimed->job->lease_epoch};
+  }
+
+  JobRecord Get(const std::string& id) {
+    auto job = store_->Get(id);
+    EXPECT_TRUE(job.ok()) << job.status();
+    return job.ok() ? *job : JobRecord();
+  }
+
+  std::vector<std::string> Payloads(const std::string& id, int64_t after = 0) {
+    auto batch = store_->ReadEvents(id, after, 1000);
+    EXPECT_TRUE(batch.ok()) << batch.status();
+    std::vector<std::string> payloads;
+    int64_t expected = after;
+    for (const JobEvent& event : batch->events) {
+      EXPECT_EQ(event.sequence, ++expected) << "a hole in the sequence";
+      payloads.push_back(event.payload_json);
+    }
+    return payloads;
+  }
+
+  absl::Time Tick() { return now_ += absl::Seconds(1); }
+
+  TempDirectory folder_;
+  JobStoreOptions options_;
+  std::unique_ptr<JobStore> store_;
+  absl::Time now_ = kStart;
+};
+
+TEST_P(JobStoreTest, Examples) {
+  // A client creates a job.
+  auto created = store_->Create(SomeJob("first-request"), kStart);
+  ASSERT_TRUE(created.ok());
+  const std::string id = created->job.id;
+  EXPECT_EQ(created->job.state, JobState::kQueued);
+
+  // A device takes it, tells how it goes, and finishes it.
+  auto claimed = store_->Claim("cpu", kStart + absl::Seconds(1));
+  ASSERT_TRUE(claimed.ok() && claimed->job);
+  const Lease lease = {id, claimed->job->lease_epoch};
+  EXPECT_EQ(claimed->job->attempt, 1);
+  ASSERT_TRUE(store_->AppendEvent(lease, R"({"stage":{"stage":"MEASURE"}})", 0.25, kStart).ok());
+  EXPECT_EQ(Get(id).progress, 0.25);
+  const Manifest result = {{"config.json", std::string(64, 'd'), 5}};
+  ASSERT_TRUE(store_->Succeed(lease, result, kStart + absl::Seconds(9)).ok());
+
+  const JobRecord done = Get(id);
+  EXPECT_EQ(done.state, JobState::kSucceeded);
+  EXPECT_EQ(done.progress, 1);
+  EXPECT_EQ(done.result, result);
+  EXPECT_EQ(done.end_time, kStart + absl::Seconds(9));
+
+  // Who watches it reads every event, and knows the end.
+  auto batch = store_->ReadEvents(id, 0, 100);
+  ASSERT_TRUE(batch.ok());
+  EXPECT_EQ(batch->events.size(), 4u);
+  EXPECT_TRUE(batch->end);
+  EXPECT_THAT(Payloads(id), ElementsAre(HasSubstr("QUEUED"), HasSubstr("RUNNING"), HasSubstr("MEASURE"),
+                                        HasSubstr("SUCCEEDED")));
+}
+
+TEST_P(JobStoreTest, KeepsWhatItWasGiven) {
+  const NewJob job = SomeJob("request \"quoted\" ünï");
+  const std::string id = Create(job).id;
+  const JobRecord read = Get(id);
+  EXPECT_EQ(read.input, job.input);
+  EXPECT_EQ(read.request_id, job.request_id);
+  EXPECT_EQ(read.preflight_json, job.preflight_json);
+  EXPECT_EQ(read.create_time, kStart + absl::Seconds(1));
+  EXPECT_EQ(read.start_time, std::nullopt);
+  EXPECT_EQ(read.end_time, std::nullopt);
+}
+
+TEST_P(JobStoreTest, ARepeatedRequestReturnsTheFirstJob) {
+  const std::string id = Create(SomeJob("request")).id;
+  auto again = store_->Create(SomeJob("request"), Tick());
+  ASSERT_TRUE(again.ok());
+  EXPECT_FALSE(again->created);
+  EXPECT_EQ(again->job.id, id);
+  auto found = store_->FindByRequestId("request", SomeJob().input);
+  ASSERT_TRUE(found.ok() && *found);
+  EXPECT_EQ((*found)->id, id);
+  EXPECT_EQ(Payloads(id).size(), 1u);
+}
+
+TEST_P(JobStoreTest, ARequestIdWithAnotherBodyIsRefused) {
+  Create(SomeJob("request"));
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->Create(SomeJob("request", "0.25"), Tick()).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->FindByRequestId("request", SomeJob("", "0.25").input).status()));
+}
+
+TEST_P(JobStoreTest, JobsWithoutARequestIdAreAllNew) {
+  EXPECT_NE(Create().id, Create().id);
+  auto found = store_->FindByRequestId("", SomeJob().input);
+  ASSERT_TRUE(found.ok());
+  EXPECT_FALSE(found->has_value());
+}
+
+TEST_P(JobStoreTest, AFullQueueRefusesCreateAndRetry) {
+  options_.max_queued_jobs = 2;
+  Open();
+  Create();
+  const std::string cancelled = Create().id;
+  EXPECT_TRUE(absl::IsResourceExhausted(store_->Create(SomeJob(), Tick()).status()));
+  ASSERT_TRUE(store_->Cancel(cancelled, Tick()).ok());
+  Create(SomeJob("fills it again"));
+  EXPECT_TRUE(absl::IsResourceExhausted(store_->Retry(cancelled, Tick()).status()));
+  EXPECT_EQ(Get(cancelled).state, JobState::kCancelled);
+  // A repeated request is not a new job.
+  EXPECT_TRUE(store_->Create(SomeJob("fills it again"), Tick()).ok());
+  // A claimed job does not wait.
+  Claim();
+  EXPECT_TRUE(store_->Create(SomeJob(), Tick()).ok());
+}
+
+TEST_P(JobStoreTest, ClaimsInTheOrderOfCreation) {
+  const std::string first = Create().id;
+  const std::string second = Create().id;
+  EXPECT_EQ(Claim().job_id, first);
+  EXPECT_EQ(Claim().job_id, second);
+  auto none = store_->Claim("cpu", Tick());
+  ASSERT_TRUE(none.ok());
+  EXPECT_FALSE(none->job);
+  EXPECT_EQ(none->retry_at, absl::InfiniteFuture());
+}
+
+TEST_P(JobStoreTest, AJobForADeviceWaitsForThatDevice) {
+  NewJob job = SomeJob();
+  job.input.device = "cuda:1";
+  const std::string on_gpu = Create(job).id;
+  const std::string anywhere = Create().id;
+  EXPECT_EQ(Claim("cpu").job_id, anywhere);
+  EXPECT_FALSE(store_->Claim("cpu", Tick())->job);
+  EXPECT_EQ(Claim("cuda:1").job_id, on_gpu);
+}
+
+TEST_P(JobStoreTest, AStaleLeaseIsFencedFromEverything) {
+  const std::string id = Create().id;
+  const Lease stale = Claim();
+  ASSERT_TRUE(store_->Requeue(stale, Tick()).ok());
+  const Lease current = Claim();
+  EXPECT_GT(current.epoch, stale.epoch);
+  const size_t events = Payloads(id).size();
+
+  EXPECT_TRUE(absl::IsAborted(store_->Heartbeat(stale, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->SetWorker(stale, {1, 2, "boot"})));
+  EXPECT_TRUE(absl::IsAborted(store_->AppendEvent(stale, "{}", 0.5, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->Succeed(stale, {}, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->Fail(stale, {"INTERNAL", "x"}, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->RecordCrash(stale, {"INTERNAL", "x"}, Tick()).status()));
+  EXPECT_TRUE(absl::IsAborted(store_->Requeue(stale, Tick())));
+
+  EXPECT_EQ(Get(id).state, JobState::kRunning);
+  EXPECT_EQ(Get(id).progress, 0);
+  EXPECT_EQ(Payloads(id).size(), events);
+  EXPECT_TRUE(store_->Heartbeat(current, Tick()).ok());
+}
+
+TEST_P(JobStoreTest, ALeaseEndsWithCancellationAndDeletion) {
+  const std::string id = Create().id;
+  const Lease lease = Claim();
+  auto cancelled = store_->Cancel(id, Tick());
+  ASSERT_TRUE(cancelled.ok());
+  EXPECT_EQ(cancelled->state, JobState::kCancelled);
+  EXPECT_EQ(cancelled->end_time, now_);
+  EXPECT_TRUE(absl::IsAborted(store_->Heartbeat(lease, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->Succeed(lease, {}, Tick())));
+  ASSERT_TRUE(store_->Delete(id).ok());
+  EXPECT_TRUE(absl::IsAborted(store_->Heartbeat(lease, Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->AppendEvent(lease, "{}", std::nullopt, Tick())));
+}
+
+TEST_P(JobStoreTest, ACrashedJobWaitsLongerEachTimeAndThenFails) {
+  options_.max_crashes = 3;
+  options_.retry_backoff = absl::Seconds(10);
+  Open();
+  const std::string id = Create().id;
+
+  auto state = store_->RecordCrash(Claim(), {"INTERNAL", "first blow"}, now_);
+  ASSERT_TRUE(state.ok());
+  EXPECT_EQ(*state, JobState::kRetryWait);
+  EXPECT_EQ(Get(id).error.message, "first blow");
+  auto early = store_->Claim("cpu", now_ + absl::Seconds(9));
+  EXPECT_FALSE(early->job);
+  EXPECT_EQ(early->retry_at, now_ + absl::Seconds(10));
+
+  now_ += absl::Seconds(10);
+  EXPECT_EQ(*store_->RecordCrash(Claim(), {"INTERNAL", "second"}, now_), JobState::kRetryWait);
+  EXPECT_EQ(store_->Claim("cpu", now_)->retry_at, now_ + absl::Seconds(20));
+
+  now_ += absl::Seconds(20);
+  EXPECT_EQ(*store_->RecordCrash(Claim(), {"INTERNAL", "third"}, now_), JobState::kFailed);
+  const JobRecord failed = Get(id);
+  EXPECT_EQ(failed.attempt, 3);
+  EXPECT_EQ(failed.error.code, "INTERNAL");
+  EXPECT_THAT(failed.error.message, HasSubstr("crashed 3 times"));
+  EXPECT_THAT(failed.error.message, HasSubstr("third"));
+  EXPECT_THAT(Payloads(id).back(), HasSubstr("FAILED"));
+}
+
+TEST_P(JobStoreTest, ARequeuedJobIsNotChargedAndKeepsItsPlace) {
+  const std::string first = Create().id;
+  Create();
+  for (int i = 0; i < 5; ++i) {
+    const Lease lease = Claim();
+    EXPECT_EQ(lease.job_id, first);
+    ASSERT_TRUE(store_->Requeue(lease, Tick()).ok());
+  }
+  EXPECT_EQ(Get(first).crashes, 0);
+  EXPECT_EQ(Get(first).attempt, 5);
+  EXPECT_EQ(Get(first).state, JobState::kQueued);
+}
+
+TEST_P(JobStoreTest, AFailedJobKeepsItsSentenceUntilItIsRetried) {
+  const std::string id = Create().id;
+  ASSERT_TRUE(store_->Fail(Claim(), {"INVALID_ARGUMENT", "Tensor x has a NaN."}, Tick()).ok());
+  EXPECT_EQ(Get(id).error, (JobError{"INVALID_ARGUMENT", "Tensor x has a NaN."}));
+  auto retried = store_->Retry(id, Tick());
+  ASSERT_TRUE(retried.ok());
+  EXPECT_EQ(retried->state, JobState::kQueued);
+  EXPECT_EQ(retried->error, JobError());
+  EXPECT_EQ(retried->end_time, std::nullopt);
+  EXPECT_FALSE(store_->ReadEvents(id, 0, 100)->end);
+  EXPECT_EQ(Claim().job_id, id);
+  EXPECT_EQ(Get(id).attempt, 2);
+}
+
+TEST_P(JobStoreTest, OnlyFittingStatesMayBeCancelledRetriedOrDeleted) {
+  const std::string id = Create().id;
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Retry(id, Tick()).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Delete(id).status()));
+  const Lease lease = Claim();
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Retry(id, Tick()).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Delete(id).status()));
+  ASSERT_TRUE(store_->Succeed(lease, {}, Tick()).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Cancel(id, Tick()).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->Retry(id, Tick()).status()));
+  EXPECT_TRUE(store_->Delete(id).ok());
+}
+
+TEST_P(JobStoreTest, AnUnknownJobIsNotFound) {
+  EXPECT_TRUE(absl::IsNotFound(store_->Get("nobody").status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->Cancel("nobody", Tick()).status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->Retry("nobody", Tick()).status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->Delete("nobody").status()));
+  EXPECT_TRUE(absl::IsNotFound(store_->ReadEvents("nobody", 0, 10).status()));
+}
+
+TEST_P(JobStoreTest, DeletingTellsWhichArtifactsNobodyNeeds) {
+  NewJob mine = SomeJob();
+  mine.input.data.push_back({"more.jsonl", std::string(64, 'e'), 1});
+  const std::string id = Create(mine).id;
+  const Lease lease = Claim();
+  const std::string other = Create(SomeJob()).id;
+  ASSERT_TRUE(store_->Succeed(lease, {{"report.json", std::string(64, 'f'), 1}}, Tick()).ok());
+  auto deleted = store_->Delete(id);
+  ASSERT_TRUE(deleted.ok());
+  EXPECT_THAT(deleted->unreferenced, ElementsAre(std::string(64, 'e'), std::string(64, 'f')));
+  EXPECT_TRUE(absl::IsNotFound(store_->Get(id).status()));
+  ASSERT_TRUE(store_->Cancel(other, Tick()).ok());
+  EXPECT_EQ(store_->Delete(other)->unreferenced.size(), 3u);
+}
+
+TEST_P(JobStoreTest, ADeletedJobsRequestIdIsFreeAgain) {
+  const std::string id = Create(SomeJob("request")).id;
+  ASSERT_TRUE(store_->Cancel(id, Tick()).ok());
+  ASSERT_TRUE(store_->Delete(id).ok());
+  EXPECT_NE(Create(SomeJob("request")).id, id);
+}
+
+TEST_P(JobStoreTest, AThousandJobsListInPagesNewestFirstWithoutALossOrARepeat) {
+  std::vector<std::string> newest_first;
+  for (int i = 0; i < 1000; ++i) newest_first.insert(newest_first.begin(), Create().id);
+  std::vector<std::string> listed;
+  ListQuery query;
+  query.page_size = 33;
+  do {
+    auto page = store_->List(query);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_LE(page->jobs.size(), 33u);
+    for (const JobRecord& job : page->jobs) listed.push_back(job.id);
+    query.page_token = page->next_page_token;
+    // What arrives meanwhile does not move the pages.
+    if (listed.size() == 33) {
+      ASSERT_TRUE(store_->Cancel(newest_first[0], Tick()).ok());
+      ASSERT_TRUE(store_->Delete(newest_first[0]).ok());
+      Create();
+    }
+  } while (!query.page_token.empty());
+  EXPECT_EQ(listed, newest_first);
+}
+
+TEST_P(JobStoreTest, ListsOnlyTheStatesAskedFor) {
+  const std::string running = Create().id;
+  Claim();
+  const std::string queued = Create().id;
+  const std::string cancelled = Create().id;
+  ASSERT_TRUE(store_->Cancel(cancelled, Tick()).ok());
+  auto ids = [&](std::vector<JobState> states) {
+    std::vector<std::string> result;
+    auto page = store_->List({50, "", std::move(states)});
+    for (const JobRecord& job : page->jobs) result.push_back(job.id);
+    return result;
+  };
+  EXPECT_THAT(ids({}), ElementsAre(cancelled, queued, running));
+  EXPECT_THAT(ids({JobState::kRunning}), ElementsAre(running));
+  EXPECT_THAT(ids({JobState::kQueued, JobState::kCancelled}), ElementsAre(cancelled, queued));
+  EXPECT_THAT(ids({JobState::kFailed}), IsEmpty());
+}
+
+TEST_P(JobStoreTest, APageThatIsExactlyFullIsTheLast) {
+  Create();
+  Create();
+  auto page = store_->List({2, "", {}});
+  ASSERT_TRUE(page.ok());
+  EXPECT_EQ(page->jobs.size(), 2u);
+  EXPECT_EQ(page->next_page_token, "");
+}
+
+TEST_P(JobStoreTest, AMalformedPageTokenIsRefused) {
+  for (const char* token : {"x", "-1", "0", "1x", "99999999999999999999", " 1"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(store_->List({10, token, {}}).status())) << token;
+  }
+}
+
+TEST_P(JobStoreTest, EventsAreReadFromWhereTheReaderIs) {
+  const std::string id = Create().id;
+  const Lease lease = Claim();
+  for (int i = 3; i <= 10; ++i) {
+    ASSERT_TRUE(store_->AppendEvent(lease, absl::StrCat("{\"n\":", i, "}"), std::nullopt, Tick()).ok());
+  }
+  auto batch = store_->ReadEvents(id, 4, 3);
+  ASSERT_TRUE(batch.ok());
+  ASSERT_EQ(batch->events.size(), 3u);
+  EXPECT_EQ(batch->events[0].sequence, 5);
+  EXPECT_EQ(batch->events[2].payload_json, "{\"n\":7}");
+  EXPECT_FALSE(batch->end);
+  ASSERT_TRUE(store_->Cancel(id, Tick()).ok());
+  EXPECT_FALSE(store_->ReadEvents(id, 8, 2)->end) << "event 11 is still to come";
+  EXPECT_TRUE(store_->ReadEvents(id, 8, 3)->end);
+  EXPECT_TRUE(store_->ReadEvents(id, 11, 3)->end);
+  EXPECT_TRUE(store_->ReadEvents(id, 5000, 3)->events.empty());
+}
+
+TEST_P(JobStoreTest, RemembersTheWorkerOfARunningJob) {
+  Create();
+  const Lease lease = Claim();
+  ASSERT_TRUE(store_->SetWorker(lease, {123, 456, "boot"}).ok());
+  auto running = store_->ListRunning();
+  ASSERT_TRUE(running.ok());
+  ASSERT_EQ(running->size(), 1u);
+  EXPECT_EQ((*running)[0].lease.job_id, lease.job_id);
+  EXPECT_EQ((*running)[0].lease.epoch, lease.epoch);
+  EXPECT_EQ((*running)[0].worker, (ProcessIdentity{123, 456, "boot"}));
+  ASSERT_TRUE(store_->Requeue(lease, Tick()).ok());
+  Claim();
+  EXPECT_EQ((*store_->ListRunning())[0].worker, ProcessIdentity());
+}
+
+TEST_P(JobStoreTest, StatsCountStatesAndTheLongestWait) {
+  EXPECT_EQ(store_->Stats()->oldest_queued, std::nullopt);
+  Create();
+  Claim();
+  Create();
+  const absl::Time oldest = now_;
+  Create();
+  auto stats = store_->Stats();
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kQueued)], 2);
+  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kRunning)], 1);
+  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kFailed)], 0);
+  EXPECT_EQ(stats->oldest_queued, oldest);
+}
+
+TEST_P(JobStoreTest, SubscribersHearOfTheirJobUntilTheyLeave) {
+  const std::string mine = Create().id;
+  const std::string other = Create().id;
+  int of_mine = 0, of_all = 0;
+  auto all = store_->Subscribe("", [&] { ++of_all; });
+  auto subscription = store_->Subscribe(mine, [&] {
+    ++of_mine;
+    // No lock is held: a subscriber may ask.
+    EXPECT_TRUE(store_->Get(mine).ok());
+  });
+  const Lease lease = Claim();
+  ASSERT_TRUE(store_->AppendEvent(lease, "{}", std::nullopt, Tick()).ok());
+  ASSERT_TRUE(store_->Cancel(other, Tick()).ok());
+  EXPECT_EQ(of_mine, 2);
+  EXPECT_EQ(of_all, 3);
+  subscription.reset();
+  ASSERT_TRUE(store_->Fail(lease, {"INTERNAL", "x"}, Tick()).ok());
+  EXPECT_EQ(of_mine, 2);
+  EXPECT_EQ(of_all, 4);
+  ASSERT_FALSE(store_->Cancel(other, Tick()).ok());
+  EXPECT_EQ(of_all, 4) << "a refused change is none";
+}
+
+TEST_P(JobStoreTest, ManyThreadsClaimEveryJobOnce) {
+  std::set<std::string> ids;
+  for (int i = 0; i < 60; ++i) ids.insert(Create().id);
+  std::mutex mutex;
+  std::multiset<std::string> claimed;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (;;) {
+        auto result = store_->Claim("cpu", kStart);
+        if (!result.ok() || !result->job) return;
+        std::lock_guard lock(mutex);
+        claimed.insert(result->job->id);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(claimed, std::multiset<std::string>(ids.begin(), ids.end()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest,
+                         testing::Values(StoreKind{"InMemory", false}, StoreKind{"Sqlite", true}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace kprune
