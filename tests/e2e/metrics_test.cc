@@ -1,0 +1,59 @@
+// What an operator's Prometheus scrapes while and after real jobs run.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+
+#include "tests/support/service.h"
+#include "tests/support/tiny_model.h"
+
+namespace kprune::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The value of the first sample whose name and labels contain all of `parts`; -1 where there is none.
+double Sample(const std::string& text, const std::vector<std::string>& parts) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("#")) continue;
+    bool all = true;
+    for (const std::string& part : parts) all = all && line.find(part) != std::string::npos;
+    if (all) return std::stod(line.substr(line.rfind(' ') + 1));
+  }
+  return -1;
+}
+
+TEST(MetricsTest, Examples) {
+  TemporaryFolder folder;
+  const TinyModel model;
+  WriteTinyModel(folder / "model", model);
+  WriteTinySentences(folder / "samples.jsonl", 50, model);
+  Service service(KPRUNE_BIN_DIR, folder.path());
+  service.Start();
+  EXPECT_THAT(service.Metrics(), HasSubstr("kprune_build_info{"));
+  EXPECT_EQ(Sample(service.Metrics(), {"kprune_jobs{", "\"SUCCEEDED\""}), 0) << service.Metrics();
+
+  const Finished done = service.Client({"submit", folder / "model", "--data", folder / "samples.jsonl",
+                                        "--keep-flops", "0.5", "--output", folder / "out"});
+  ASSERT_EQ(done.status, 0) << done.errors << service.Log();
+
+  // The worker's exit may be counted just after the client has heard of the job's end.
+  EXPECT_TRUE(Eventually([&] {
+    return Sample(service.Metrics(), {"kprune_worker_exits_total{", "succeeded"}) == 1;
+  }));
+  const std::string metrics = service.Metrics();
+  EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"SUCCEEDED\""}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"QUEUED\""}), 0) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_queue_oldest_seconds"}), 0) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_job_seconds_count"}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "attention"}), 2) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "feed_forward"}), 2) << metrics;
+  EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "upload"}), 10000) << metrics;
+  EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "download"}), 10000) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_rpc_seconds_count{", "CreateJob", "\"OK\""}), 1) << metrics;
+}
+
+}  // namespace
+}  // namespace kprune::testing

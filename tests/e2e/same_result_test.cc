@@ -1,0 +1,79 @@
+// `kprune run` on this machine and a job on a server are the same program: they give the same bytes.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/support/service.h"
+#include "tests/support/tiny_model.h"
+
+namespace kprune::testing {
+namespace {
+
+using nlohmann::json;
+
+class SameResultTest : public ::testing::Test {
+ protected:
+  void SetUp() override { service_.Start(); }
+
+  // Prunes in both ways; returns the report of the server's.
+  json PruneBothWays(const std::string& model, const std::string& data) {
+    for (const std::string command : {"run", "submit"}) {
+      const Finished done = service_.Client({command, model, "--data", data, "--keep-flops", "0.4", "--seed",
+                                             "7", "--output", folder_ / command});
+      EXPECT_EQ(done.status, 0) << command << ": " << done.errors << service_.Log();
+    }
+    const std::string local = ReadFile(folder_ / "run" / "model.safetensors");
+    EXPECT_FALSE(local.empty());
+    EXPECT_LT(local.size(), std::filesystem::file_size(std::filesystem::path(model) / "model.safetensors"));
+    EXPECT_TRUE(local == ReadFile(folder_ / "submit" / "model.safetensors")) << "model.safetensors differs";
+    EXPECT_EQ(json::parse(ReadFile(folder_ / "run" / "config.json")),
+              json::parse(ReadFile(folder_ / "submit" / "config.json")));
+    return json::parse(ReadFile(folder_ / "submit" / "report.json"));
+  }
+
+  TemporaryFolder folder_;
+  Service service_{KPRUNE_BIN_DIR, folder_.path()};
+};
+
+TEST_F(SameResultTest, Examples) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  WriteTinySentences(folder_ / "samples.jsonl", 100, model);
+  const json report = PruneBothWays(folder_ / "model", folder_ / "samples.jsonl");
+  EXPECT_EQ(report["sublayers"].size(), 4);
+  EXPECT_EQ(report["seed"], 7);
+}
+
+TEST_F(SameResultTest, OfDistilBert) {
+  const TinyModel model = {.family = "distilbert"};
+  WriteTinyModel(folder_ / "model", model);
+  WriteTinySentences(folder_ / "samples.jsonl", 100, model);
+  PruneBothWays(folder_ / "model", folder_ / "samples.jsonl");
+}
+
+TEST_F(SameResultTest, OfARealSentenceEncoder) {
+  const std::filesystem::path model = KPRUNE_MINILM_DIR;
+  if (!std::filesystem::exists(model / "model.safetensors")) {
+    GTEST_SKIP() << "there is no " << model << "; scripts/setup.sh fetches it";
+  }
+  std::ifstream all(std::filesystem::path(KPRUNE_SOURCE_DIR) / "examples" / "sentences.jsonl");
+  std::string some;
+  int lines = 0;
+  for (std::string line; lines < 64 && std::getline(all, line); ++lines) some += line + "\n";
+  ASSERT_EQ(lines, 64);
+  WriteFile(folder_ / "samples.jsonl", some);
+
+  const json report = PruneBothWays(model, folder_ / "samples.jsonl");
+  EXPECT_LE(report["flops"]["ratio"].get<double>(), 0.4);
+  EXPECT_GT(report["flops"]["ratio"].get<double>(), 0.395);
+  EXPECT_GT(report["agreement"]["n"].get<int>(), 0);
+  EXPECT_GT(report["agreement"]["cosine"].get<double>(), 0.5);
+  EXPECT_LE(report["agreement"]["cosine"].get<double>(), 1.0);
+}
+
+}  // namespace
+}  // namespace kprune::testing
