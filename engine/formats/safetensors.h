@@ -34,10 +34,11 @@ absl::StatusOr<std::unique_ptr<TensorSource>> OpenSafetensors(const std::filesys
 // Name of an element type in the header, e.g. "BF16".
 std::string_view DTypeName(DType dtype);
 
-// Writes a file whose bytes depend on the arguments only: tensors by falling element size, then by name, as
-// Hugging Face's library orders them; metadata and tensor keys in that order; header padded with spaces to a
-// multiple of 8. Temporary file, fsync, rename. INVALID_ARGUMENT: a name twice, "__metadata__" as a name,
-// bytes that disagree with the shape. transformers wants {"format": "pt"} as metadata.
+// Writes a file whose bytes depend on the arguments only, the same bytes that Hugging Face's library writes
+// (with at most one metadata entry, whose order is random there): tensors in the order I64, F64, F32, I32,
+// BF16, F16, I16, I8, U8, BOOL, then by name; header padded with spaces to a multiple of 8. Temporary file,
+// fsync, rename. INVALID_ARGUMENT: a name twice, "__metadata__" as a name, bytes that disagree with the
+// shape. transformers wants {"format": "pt"} as metadata.
 absl::Status WriteSafetensors(const std::filesystem::path& path, absl::Span<const TensorView> tensors,
                               const std::map<std::string, std::string>& metadata);
 

@@ -12,7 +12,7 @@ namespace kprune {
 
 std::string Sha256OfBytes(std::string_view bytes);
 
-// Reads the file in pieces. NOT_FOUND where there is none, INTERNAL where reading fails.
+// Maps the file. NOT_FOUND where there is none, INVALID_ARGUMENT where it is no regular file.
 absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path);
 
 }  // namespace kprune

@@ -1,0 +1,224 @@
+#include "engine/formats/options_json.h"
+
+#include <cmath>
+#include <concepts>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/formats/json_fields.h"
+#include "engine/formats/quoted.h"
+
+namespace kprune {
+namespace {
+
+using Json = nlohmann::json;
+
+// Calls visit(name, field) for every field, in the order of kprune.v1.Options.
+template <typename AnyOptions, typename Visitor>
+void VisitFields(AnyOptions& options, Visitor&& visit) {
+  visit("method", options.method);
+  visit("keep_flops", options.keep_flops);
+  visit("task", options.task);
+  visit("samples", options.samples);
+  visit("max_length", options.max_length);
+  visit("seed", options.seed);
+  visit("device", options.device);
+  visit("precision", options.precision);
+  visit("predictive", options.predictive);
+  visit("scoring", options.scoring);
+  visit("lambda_pred", options.lambda_pred);
+  visit("lambda_rep", options.lambda_rep);
+  visit("mu", options.mu);
+  visit("temperature", options.temperature);
+  visit("sequence_length", options.sequence_length);
+  visit("batch_size", options.batch_size);
+  visit("batch_order", options.batch_order);
+  visit("threads", options.threads);
+  visit("holdout", options.holdout);
+  visit("pooling", options.pooling);
+  visit("normalize", options.normalize);
+}
+
+// Each Read returns what is accepted where `json` is something else, "" where it was read.
+
+std::string Read(const Json& json, std::string& value) {
+  if (!json.is_string()) return "a string";
+  value = json.get<std::string>();
+  return "";
+}
+
+std::string Read(const Json& json, bool& value) {
+  if (!json.is_boolean()) return "true or false";
+  value = json.get<bool>();
+  return "";
+}
+
+std::string Read(const Json& json, double& value) {
+  double read = std::numeric_limits<double>::quiet_NaN();
+  if (json.is_number()) read = json.get<double>();
+  if (json.is_string() && !absl::SimpleAtod(json.get_ref<const std::string&>(), &read)) {
+    read = std::numeric_limits<double>::quiet_NaN();
+  }
+  if (!std::isfinite(read)) return "a finite number";
+  value = read;
+  return "";
+}
+
+// proto3 JSON lets integers be written 3, 3.0 and "3".
+template <std::integral Integer>
+std::string Read(const Json& json, Integer& value) {
+  double number = std::numeric_limits<double>::quiet_NaN();  // exact for 32 bits
+  if (json.is_number()) number = json.get<double>();
+  int64_t parsed = 0;
+  if (json.is_string() && absl::SimpleAtoi(json.get_ref<const std::string&>(), &parsed)) {
+    number = static_cast<double>(parsed);
+  }
+  const double least = std::numeric_limits<Integer>::min(), most = std::numeric_limits<Integer>::max();
+  if (!(number >= least && number <= most && number == std::floor(number))) {
+    return absl::StrCat("a whole number from ", std::numeric_limits<Integer>::min(), " to ",
+                        std::numeric_limits<Integer>::max());
+  }
+  value = static_cast<Integer>(number);
+  return "";
+}
+
+template <typename Value>
+std::string Read(const Json& json, std::optional<Value>& value) {
+  return Read(json, value.emplace());
+}
+
+absl::Status RefuseField(std::string_view name, const std::string& found, std::string_view accepted) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("options.", std::string(name), " is ", found, ", accepted is ", std::string(accepted)));
+}
+
+std::string NamesOf(const Options& options) {
+  std::string names;
+  VisitFields(options, [&names](const char* name, const auto&) {
+    absl::StrAppend(&names, names.empty() ? "" : ", ", name);
+  });
+  return names;
+}
+
+// Collects the first violation.
+class Checker {
+ public:
+  template <typename Table>
+  void OneOf(std::string_view name, const std::string& value, const Table& table, bool or_auto = false) {
+    bool known = or_auto && value == "auto";
+    for (std::string_view accepted : table) known = known || value == accepted;
+    const std::string names = absl::StrJoin(table, ", ", [](std::string* out, std::string_view accepted) {
+      absl::StrAppend(out, "\"", std::string(accepted), "\"");
+    });
+    Require(known, name, Quoted(value), absl::StrCat("one of ", or_auto ? "\"auto\", " : "", names));
+  }
+
+  void Require(bool holds, std::string_view name, const std::string& found, std::string_view accepted) {
+    if (!holds && status_.ok()) status_ = RefuseField(name, found, accepted);
+  }
+
+  // NaN fails every comparison and so is refused.
+  void Number(bool holds, std::string_view name, double found, std::string_view accepted) {
+    Require(holds && std::isfinite(found), name, absl::StrCat(found), accepted);
+  }
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+// "auto", "cpu" or "cuda:N", N at most three digits without a leading zero.
+bool IsDevice(std::string_view device) {
+  if (device == "auto" || device == "cpu") return true;
+  constexpr std::string_view kCuda = "cuda:";
+  if (device.substr(0, kCuda.size()) != kCuda) return false;
+  const std::string_view number = device.substr(kCuda.size());
+  if (number.empty() || number.size() > 3 || (number[0] == '0' && number.size() > 1)) return false;
+  return number.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+}  // namespace
+
+absl::StatusOr<Options> ParseOptions(const Json& json) {
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("options is ", Described(json), ", accepted is an object"));
+  }
+  Options options;
+  absl::Status status;
+  size_t known = 0;
+  VisitFields(options, [&](const char* name, auto& field) {
+    const auto found = json.find(name);
+    if (found == json.end()) return;
+    ++known;
+    if (found->is_null() || !status.ok()) return;
+    const std::string accepted = Read(*found, field);
+    if (!accepted.empty()) status = RefuseField(name, Described(*found), accepted);
+  });
+  if (!status.ok()) return status;
+  if (known != json.size()) {
+    for (const auto& [key, value] : json.items()) {
+      bool exists = false;
+      VisitFields(options, [&, &key = key](const char* name, auto&) { exists = exists || key == name; });
+      if (!exists) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("options has the unknown field ", Quoted(key), ", accepted are ", NamesOf(options)));
+      }
+    }
+  }
+  status = ValidateOptions(options);
+  if (!status.ok()) return status;
+  return options;
+}
+
+absl::Status ValidateOptions(const Options& o) {
+  Checker check;
+  check.OneOf("method", o.method, kMethods);
+  check.Number(o.keep_flops > 0 && o.keep_flops < 1, "keep_flops", o.keep_flops,
+               "a number above 0 and below 1");
+  check.OneOf("task", o.task, kTasks, /*or_auto=*/true);
+  check.Number(o.samples >= 0, "samples", o.samples, "0 (all) or a positive number");
+  check.Number(o.max_length >= 0, "max_length", o.max_length, "0 (the model's limit) or a positive number");
+  check.Require(IsDevice(o.device), "device", Quoted(o.device), "\"auto\", \"cpu\" or \"cuda:N\"");
+  check.OneOf("precision", o.precision, kPrecisions);
+  check.OneOf("predictive", o.predictive, kPredictives);
+  check.OneOf("scoring", o.scoring, kScorings);
+  check.Number(o.lambda_pred >= 0, "lambda_pred", o.lambda_pred, "0 or a positive number");
+  check.Number(o.lambda_rep >= 0, "lambda_rep", o.lambda_rep, "0 or a positive number");
+  check.Require(o.lambda_pred > 0 || o.lambda_rep > 0, "lambda_pred", "0 and lambda_rep is 0",
+                "at least one of them above 0");
+  if (o.mu) check.Number(*o.mu > 0, "mu", *o.mu, "a number above 0");
+  check.Number(o.temperature > 0, "temperature", o.temperature, "a number above 0");
+  check.Number(o.sequence_length == 0 || o.sequence_length >= 1, "sequence_length", o.sequence_length,
+               "0 (the mean over the samples) or a number of at least 1");
+  check.Number(o.batch_size >= 1 && o.batch_size <= 65536, "batch_size", o.batch_size,
+               "a number from 1 to 65536");
+  check.OneOf("batch_order", o.batch_order, kBatchOrders);
+  check.Number(o.threads >= 0 && o.threads <= 1024, "threads", o.threads,
+               "0 (the available processors) or a number up to 1024");
+  check.Number(o.holdout >= 0 && o.holdout < 1, "holdout", o.holdout, "a number from 0 to below 1");
+  check.OneOf("pooling", o.pooling, kPoolings);
+  return check.status();
+}
+
+Json ToJson(const Options& options) {
+  Json json = Json::object();
+  VisitFields(options, [&json](const char* name, const auto& field) {
+    using Field = std::remove_cvref_t<decltype(field)>;
+    if constexpr (std::is_same_v<Field, std::optional<double>> ||
+                  std::is_same_v<Field, std::optional<bool>>) {
+      if (field) json[name] = *field;
+    } else {
+      json[name] = field;
+    }
+  });
+  return json;
+}
+
+}  // namespace kprune
