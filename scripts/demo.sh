@@ -23,7 +23,11 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-heading() { printf '\n\033[1m%s\033[0m\n' "$*" | if [[ -t 1 ]]; then cat; else sed 's/\x1b\[[0-9]*m//g'; fi; }
+bold='' plain=''
+if [[ -t 1 && -z "${NO_COLOR:-}" ]]; then
+  bold=$'\033[1m' plain=$'\033[0m'
+fi
+heading() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 
 # Prints a command as the user would type it, then runs it.
 show() {
@@ -46,7 +50,8 @@ if [[ ! -s $work/port ]]; then
   echo "demo: kprune-server did not come up; its log is above" >&2
   exit 1
 fi
-export KPRUNE_SERVER=127.0.0.1:$(<"$work/port")
+KPRUNE_SERVER=127.0.0.1:$(<"$work/port")
+export KPRUNE_SERVER
 echo "serving on $KPRUNE_SERVER"
 
 heading "Pruning half of the FLOPs of a sentence encoder, through the server"
