@@ -1,0 +1,149 @@
+#include "server/artifacts/artifact_folder.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "server/artifacts/posix_file.h"
+#include "server/artifacts/upload_rules.h"
+
+namespace kprune {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char kCopyPrefix[] = "copy-";
+
+absl::Status MakeFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  errno = error.value();
+  return ErrnoStatus("make folder", folder);
+}
+
+absl::Status RemoveCopies(const fs::path& folder) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().filename().string().rfind(kCopyPrefix, 0) != 0) continue;
+    const absl::Status removed = RemoveFile(entry->path());
+    if (!removed.ok()) return removed;
+  }
+  if (!error) return absl::OkStatus();
+  errno = error.value();
+  return ErrnoStatus("list", folder);
+}
+
+}  // namespace
+
+ArtifactFolder::ArtifactFolder(fs::path folder, int64_t disk_low_bytes, std::function<int64_t()> free_bytes)
+    : folder_(std::move(folder)), disk_low_bytes_(disk_low_bytes), free_bytes_(std::move(free_bytes)) {}
+
+absl::Status ArtifactFolder::Prepare() {
+  // Every objects/ab exists from the start, so publishing never has to make one durable.
+  for (int first = 0; first < 256; ++first) {
+    const absl::Status made = MakeFolder(folder_ / "objects" / absl::StrFormat("%02x", first));
+    if (!made.ok()) return made;
+  }
+  for (const char* name : {"partial", "corrupt"}) {
+    const absl::Status made = MakeFolder(folder_ / name);
+    if (!made.ok()) return made;
+  }
+  for (const fs::path& changed : {folder_ / "objects", folder_, folder_.parent_path()}) {
+    const absl::Status synced = SyncFolder(changed.empty() ? fs::path(".") : changed);
+    if (!synced.ok()) return synced;
+  }
+  return RemoveCopies(folder_ / "partial");
+}
+
+fs::path ArtifactFolder::ObjectPath(std::string_view sha256) const {
+  return folder_ / "objects" / sha256.substr(0, 2) / sha256;
+}
+
+fs::path ArtifactFolder::PartialPath(std::string_view sha256) const { return folder_ / "partial" / sha256; }
+
+fs::path ArtifactFolder::CommittedPath(std::string_view sha256) const {
+  return folder_ / "partial" / (std::string(sha256) + ".committed");
+}
+
+fs::path ArtifactFolder::NewCopyPath() {
+  return folder_ / "partial" / absl::StrCat(kCopyPrefix, next_copy_.fetch_add(1));
+}
+
+absl::StatusOr<int64_t> ArtifactFolder::StoredSize(std::string_view sha256) const {
+  const fs::path path = ObjectPath(sha256);
+  std::error_code error;
+  const std::uintmax_t size = fs::file_size(path, error);
+  if (!error) return static_cast<int64_t>(size);
+  if (error == std::errc::no_such_file_or_directory) return NotStored(sha256);
+  errno = error.value();
+  return ErrnoStatus("examine", path);
+}
+
+absl::StatusOr<int64_t> ArtifactFolder::CommittedSize(std::string_view sha256) const {
+  absl::StatusOr<PosixFile> record = PosixFile::Open(CommittedPath(sha256), O_RDONLY);
+  if (absl::IsNotFound(record.status())) return 0;
+  if (!record.ok()) return record.status();
+  absl::StatusOr<PosixFile> data = PosixFile::Open(PartialPath(sha256), O_RDONLY);
+  if (absl::IsNotFound(data.status())) return 0;
+  if (!data.ok()) return data.status();
+  const absl::StatusOr<int64_t> size = data->size_bytes();
+  if (!size.ok()) return size.status();
+
+  std::string bytes;
+  const absl::Status read = record->ReadAt(0, sizeof(int64_t), &bytes);
+  if (!read.ok()) return read;
+  int64_t committed = 0;
+  if (bytes.size() == sizeof committed) std::memcpy(&committed, bytes.data(), sizeof committed);
+  return std::clamp<int64_t>(committed, 0, *size);
+}
+
+absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
+  int64_t free = 0;
+  if (free_bytes_) {
+    free = free_bytes_();
+  } else {
+    struct statvfs info;
+    if (::statvfs(folder_.c_str(), &info) != 0) return ErrnoStatus("examine the disk of", folder_);
+    free = static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
+  }
+  if (free - more_bytes >= disk_low_bytes_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("disk low: ", more_bytes, " more bytes would leave ", free - more_bytes, " of the ",
+                   disk_low_bytes_, " bytes that this server keeps free; delete finished jobs first"));
+}
+
+absl::Status ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
+  const fs::path to = ObjectPath(sha256);
+  const absl::Status renamed = Rename(from, to);
+  if (!renamed.ok()) return renamed;
+  return SyncFolder(to.parent_path());
+}
+
+absl::Status ArtifactFolder::RemovePartial(std::string_view sha256) const {
+  absl::Status removed = RemoveFile(CommittedPath(sha256));
+  removed.Update(RemoveFile(PartialPath(sha256)));
+  return removed;
+}
+
+absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
+  const fs::path path = ObjectPath(sha256);
+  const absl::Status removed = RemoveFile(path);
+  if (!removed.ok()) return removed;
+  return SyncFolder(path.parent_path());
+}
+
+absl::Status ArtifactFolder::SetAside(std::string_view sha256) const {
+  return Rename(ObjectPath(sha256), folder_ / "corrupt" / sha256);
+}
+
+absl::Status ArtifactFolder::SyncPartialFolder() const { return SyncFolder(folder_ / "partial"); }
+
+}  // namespace kprune

@@ -1,0 +1,73 @@
+// Artifacts on a disk:
+//   objects/ab/abcdef...          stored artifacts, read-only, by digest
+//   partial/abcdef...             uploads that are not complete
+//   partial/abcdef....committed   how many bytes of that upload are safe on the disk
+//   partial/copy-N                results on their way in
+//   corrupt/abcdef...             artifacts that were read and did not have their digest, kept for the
+//   operator
+//
+// An artifact is published by: write, fsync, rename into objects/, fsync of the folder. A crash at any point
+// leaves an upload that continues at its committed size, or the whole artifact.
+#ifndef KPRUNE_SERVER_ARTIFACTS_ARTIFACT_FOLDER_H_
+#define KPRUNE_SERVER_ARTIFACTS_ARTIFACT_FOLDER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace kprune {
+
+// Thread-safe. Every `sha256` must be a checked digest.
+class ArtifactFolder {
+ public:
+  // `free_bytes` null: ask the system.
+  ArtifactFolder(std::filesystem::path folder, int64_t disk_low_bytes, std::function<int64_t()> free_bytes);
+
+  // Makes the folders and removes copies that a crash left unfinished.
+  absl::Status Prepare();
+
+  std::filesystem::path ObjectPath(std::string_view sha256) const;
+  std::filesystem::path PartialPath(std::string_view sha256) const;
+  std::filesystem::path CommittedPath(std::string_view sha256) const;
+
+  // A name in partial/ that nobody else uses.
+  std::filesystem::path NewCopyPath();
+
+  // NotFound.
+  absl::StatusOr<int64_t> StoredSize(std::string_view sha256) const;
+
+  // What an upload left safe on the disk; 0 where there is none.
+  absl::StatusOr<int64_t> CommittedSize(std::string_view sha256) const;
+
+  // ResourceExhausted when `more_bytes` would leave less than disk_low_bytes.
+  absl::Status CheckDisk(int64_t more_bytes) const;
+
+  // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash.
+  absl::Status Publish(const std::filesystem::path& from, std::string_view sha256) const;
+
+  absl::Status RemovePartial(std::string_view sha256) const;
+  absl::Status RemoveObject(std::string_view sha256) const;
+
+  // Moves a stored artifact to corrupt/.
+  absl::Status SetAside(std::string_view sha256) const;
+
+  // Makes new entries of partial/ durable.
+  absl::Status SyncPartialFolder() const;
+
+ private:
+  // Constant after construction.
+  const std::filesystem::path folder_;
+  const int64_t disk_low_bytes_;
+  const std::function<int64_t()> free_bytes_;
+
+  std::atomic<int64_t> next_copy_{0};
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_ARTIFACTS_ARTIFACT_FOLDER_H_

@@ -1,0 +1,176 @@
+#include "server/artifacts/local_artifact_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/artifacts/local_artifact_reader.h"
+#include "server/artifacts/local_artifact_upload.h"
+#include "server/artifacts/posix_file.h"
+#include "server/artifacts/sha256.h"
+#include "server/artifacts/upload_rules.h"
+
+namespace kprune {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t kCopyBytes = 1 << 20;
+
+// Without a wait on a pipe and without following a link: the file may come from a worker.
+absl::StatusOr<PosixFile> OpenRegularFile(const fs::path& file) {
+  absl::StatusOr<PosixFile> opened = PosixFile::Open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (absl::IsNotFound(opened.status())) return opened.status();
+  std::error_code error;
+  if (!opened.ok() || fs::symlink_status(file, error).type() != fs::file_type::regular) {
+    return absl::InvalidArgumentError(absl::StrCat(file.string(), " is not a readable regular file"));
+  }
+  return opened;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalArtifactStore>> LocalArtifactStore::Open(
+    LocalArtifactStoreOptions options) {
+  std::unique_ptr<LocalArtifactStore> store(new LocalArtifactStore(std::move(options)));
+  const absl::Status prepared = store->folder_.Prepare();
+  if (!prepared.ok()) return prepared;
+  return store;
+}
+
+LocalArtifactStore::LocalArtifactStore(LocalArtifactStoreOptions options)
+    : options_(std::move(options)), folder_(options_.folder, options_.disk_low_bytes, options_.free_bytes) {}
+
+absl::StatusOr<std::vector<std::string>> LocalArtifactStore::FindMissing(
+    const std::vector<std::string>& digests) {
+  std::vector<std::string> missing;
+  for (const std::string& sha256 : digests) {
+    const absl::Status checked = CheckDigest(sha256);
+    if (!checked.ok()) return checked;
+    const absl::StatusOr<int64_t> size = folder_.StoredSize(sha256);
+    if (size.ok()) continue;
+    if (!absl::IsNotFound(size.status())) return size.status();
+    missing.push_back(sha256);
+  }
+  return missing;
+}
+
+absl::StatusOr<UploadState> LocalArtifactStore::Query(std::string_view sha256) {
+  const absl::Status checked = CheckDigest(sha256);
+  if (!checked.ok()) return checked;
+  const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
+  if (stored.ok()) return UploadState{*stored, true};
+  if (!absl::IsNotFound(stored.status())) return stored.status();
+  if (const std::optional<int64_t> uploading = claims_.CommittedBytes(sha256))
+    return UploadState{*uploading, false};
+  const absl::StatusOr<int64_t> committed = folder_.CommittedSize(sha256);
+  if (!committed.ok()) return committed.status();
+  return UploadState{*committed, false};
+}
+
+absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactStore::BeginUpload(std::string_view sha256,
+                                                                                int64_t size_bytes,
+                                                                                int64_t offset) {
+  absl::Status status = CheckDigest(sha256);
+  if (status.ok()) status = CheckUploadSize(sha256, size_bytes, options_.max_artifact_bytes);
+  if (!status.ok()) return status;
+  absl::StatusOr<int64_t> committed = folder_.CommittedSize(sha256);
+  if (!committed.ok()) return committed.status();
+  absl::StatusOr<WriterClaim> claim = claims_.Claim(sha256, *committed);
+  const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
+  if (stored.ok()) {
+    status = CheckStoredSize(sha256, size_bytes, *stored);
+    if (!status.ok()) return status;
+    return nullptr;
+  }
+  if (!absl::IsNotFound(stored.status())) return stored.status();
+  if (!claim.ok()) return claim.status();
+
+  // Again, now that nobody else changes it.
+  committed = folder_.CommittedSize(sha256);
+  if (!committed.ok()) return committed.status();
+  claim->SetCommitted(*committed);
+  if (offset != *committed) return WrongOffset(sha256, offset, *committed);
+  if (*committed > size_bytes) {
+    status = folder_.RemovePartial(sha256);
+    if (!status.ok()) return status;
+    return CheckFinished(sha256, size_bytes, sha256, *committed);
+  }
+  status = folder_.CheckDisk(size_bytes - *committed);
+  if (!status.ok()) return status;
+  return LocalArtifactUpload::Open(&folder_, *std::move(claim), size_bytes, *committed,
+                                   options_.commit_interval_bytes);
+}
+
+absl::StatusOr<Artifact> LocalArtifactStore::PutFile(const fs::path& file) {
+  const fs::path copy = folder_.NewCopyPath();
+  absl::StatusOr<Artifact> artifact = CopyIn(file, copy);
+  absl::Status status = artifact.status();
+  if (status.ok() && !folder_.StoredSize(artifact->sha256).ok()) {
+    status = folder_.Publish(copy, artifact->sha256);
+  } else {
+    status.Update(RemoveFile(copy));
+  }
+  if (!status.ok()) return status;
+  return artifact;
+}
+
+absl::StatusOr<Artifact> LocalArtifactStore::CopyIn(const fs::path& file, const fs::path& copy) {
+  absl::StatusOr<PosixFile> source = OpenRegularFile(file);
+  if (!source.ok()) return source.status();
+  absl::StatusOr<PosixFile> target = PosixFile::Open(copy, O_WRONLY | O_CREAT | O_EXCL);
+  if (!target.ok()) return target.status();
+  Sha256 hash;
+  int64_t size = 0;
+  std::string bytes;
+  do {
+    absl::Status status = source->ReadAt(size, kCopyBytes, &bytes);
+    if (status.ok()) status = target->WriteAt(size, bytes);
+    if (!status.ok()) return status;
+    hash.Update(bytes);
+    size += static_cast<int64_t>(bytes.size());
+  } while (!bytes.empty());
+  if (size == 0)
+    return absl::InvalidArgumentError(absl::StrCat(file.string(), " is empty; an artifact is not"));
+  absl::Status status = target->MakeReadOnly();
+  if (status.ok()) status = target->Sync();
+  if (!status.ok()) return status;
+  return Artifact{hash.HexDigest(), size};
+}
+
+absl::StatusOr<std::unique_ptr<ArtifactReader>> LocalArtifactStore::OpenForRead(std::string_view sha256,
+                                                                                int64_t offset) {
+  const absl::Status checked = CheckDigest(sha256);
+  if (!checked.ok()) return checked;
+  return LocalArtifactReader::Open(&folder_, std::string(sha256), offset);
+}
+
+absl::Status LocalArtifactStore::LinkTo(std::string_view sha256, const fs::path& destination) {
+  const absl::Status checked = CheckDigest(sha256);
+  if (!checked.ok()) return checked;
+  const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
+  if (!stored.ok()) return stored.status();
+  const fs::path object = folder_.ObjectPath(sha256);
+  if (::link(object.c_str(), destination.c_str()) == 0) return absl::OkStatus();
+  // Another file system, one without links, or one link too many: a copy serves as well.
+  if (errno != EXDEV && errno != EPERM && errno != EMLINK)
+    return ErrnoStatus("link an artifact to", destination);
+  std::error_code error;
+  fs::copy_file(object, destination, error);
+  if (!error) return absl::OkStatus();
+  errno = error.value();
+  return ErrnoStatus("copy an artifact to", destination);
+}
+
+absl::Status LocalArtifactStore::Delete(std::string_view sha256) {
+  const absl::Status checked = CheckDigest(sha256);
+  if (!checked.ok()) return checked;
+  const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
+  if (!stored.ok()) return stored.status();
+  return folder_.RemoveObject(sha256);
+}
+
+}  // namespace kprune

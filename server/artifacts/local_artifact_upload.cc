@@ -1,0 +1,126 @@
+#include "server/artifacts/local_artifact_upload.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "server/artifacts/upload_rules.h"
+#include "server/log.h"
+
+namespace kprune {
+namespace {
+
+constexpr int64_t kReadBytes = 1 << 20;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(const ArtifactFolder* folder,
+                                                                          WriterClaim claim,
+                                                                          int64_t declared_bytes,
+                                                                          int64_t committed_bytes,
+                                                                          int64_t commit_interval_bytes) {
+  absl::StatusOr<PosixFile> data = PosixFile::Open(folder->PartialPath(claim.sha256()), O_RDWR | O_CREAT);
+  if (!data.ok()) return data.status();
+  absl::StatusOr<PosixFile> record = PosixFile::Open(folder->CommittedPath(claim.sha256()), O_RDWR | O_CREAT);
+  if (!record.ok()) return record.status();
+  absl::Status status = folder->SyncPartialFolder();
+  if (!status.ok()) return status;
+  std::unique_ptr<LocalArtifactUpload> upload(new LocalArtifactUpload(
+      folder, std::move(claim), declared_bytes, commit_interval_bytes, *std::move(data), *std::move(record)));
+  status = upload->Restore(committed_bytes);
+  if (!status.ok()) return status;
+  return upload;
+}
+
+LocalArtifactUpload::LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim,
+                                         int64_t declared_bytes, int64_t commit_interval_bytes,
+                                         PosixFile data, PosixFile record)
+    : folder_(folder),
+      sha256_(claim.sha256()),
+      declared_bytes_(declared_bytes),
+      commit_interval_bytes_(commit_interval_bytes),
+      claim_(std::move(claim)),
+      data_(std::move(data)),
+      record_(std::move(record)) {}
+
+LocalArtifactUpload::~LocalArtifactUpload() {
+  if (!claim_) return;
+  const absl::Status committed = Commit();
+  if (!committed.ok())
+    LogError("upload-not-committed", {{"sha256", sha256_}, {"error", committed.ToString()}});
+  Release();
+}
+
+absl::Status LocalArtifactUpload::Restore(int64_t committed_bytes) {
+  absl::Status status = data_->Truncate(committed_bytes);
+  std::string bytes;
+  while (status.ok() && size_bytes_ < committed_bytes) {
+    status = data_->ReadAt(size_bytes_, std::min(kReadBytes, committed_bytes - size_bytes_), &bytes);
+    if (status.ok() && bytes.empty())
+      status = absl::DataLossError("the partial upload became shorter while it was read");
+    hash_.Update(bytes);
+    size_bytes_ += static_cast<int64_t>(bytes.size());
+  }
+  committed_bytes_ = size_bytes_;
+  return status;
+}
+
+absl::Status LocalArtifactUpload::Append(std::string_view bytes) {
+  const int64_t count = static_cast<int64_t>(bytes.size());
+  absl::Status status = CheckAppend(sha256_, size_bytes_, count, declared_bytes_);
+  if (!status.ok()) return status;
+  status = data_->WriteAt(size_bytes_, bytes);
+  if (!status.ok()) return status;
+  hash_.Update(bytes);
+  size_bytes_ += count;
+  if (size_bytes_ - committed_bytes_ < commit_interval_bytes_) return absl::OkStatus();
+  status = Commit();
+  if (!status.ok()) return status;
+  return folder_->CheckDisk(declared_bytes_ - size_bytes_);
+}
+
+absl::Status LocalArtifactUpload::Commit() {
+  if (size_bytes_ == committed_bytes_) return absl::OkStatus();
+  absl::Status status = data_->Sync();
+  if (!status.ok()) return status;
+  char record[sizeof size_bytes_];
+  std::memcpy(record, &size_bytes_, sizeof record);
+  status = record_->WriteAt(0, std::string_view(record, sizeof record));
+  if (status.ok()) status = record_->Sync();
+  if (!status.ok()) return status;
+  committed_bytes_ = size_bytes_;
+  claim_->SetCommitted(committed_bytes_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Artifact> LocalArtifactUpload::Finish() {
+  absl::Status status = CheckFinished(sha256_, declared_bytes_, hash_.HexDigest(), size_bytes_);
+  if (!status.ok()) {
+    Discard();
+    return status;
+  }
+  status = data_->MakeReadOnly();
+  if (status.ok()) status = data_->Sync();
+  if (status.ok()) status = folder_->Publish(data_->path(), sha256_);
+  if (status.ok()) status = RemoveFile(record_->path());
+  // After a failure the partial upload stays as far as it is committed.
+  Release();
+  if (!status.ok()) return status;
+  return Artifact{sha256_, size_bytes_};
+}
+
+void LocalArtifactUpload::Discard() {
+  const absl::Status removed = folder_->RemovePartial(sha256_);
+  if (!removed.ok()) LogError("upload-not-removed", {{"sha256", sha256_}, {"error", removed.ToString()}});
+  Release();
+}
+
+void LocalArtifactUpload::Release() {
+  data_.reset();
+  record_.reset();
+  claim_.reset();
+}
+
+}  // namespace kprune

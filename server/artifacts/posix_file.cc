@@ -1,0 +1,104 @@
+#include "server/artifacts/posix_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace kprune {
+
+absl::Status ErrnoStatus(std::string_view action, const std::filesystem::path& path) {
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", std::string(action), " ", path.string()));
+}
+
+absl::StatusOr<PosixFile> PosixFile::Open(const std::filesystem::path& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+  if (descriptor < 0) return ErrnoStatus("open", path);
+  return PosixFile(descriptor, path);
+}
+
+PosixFile::PosixFile(int descriptor, std::filesystem::path path)
+    : descriptor_(descriptor), path_(std::move(path)) {}
+
+PosixFile::PosixFile(PosixFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
+
+PosixFile& PosixFile::operator=(PosixFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(path_, other.path_);
+  return *this;
+}
+
+PosixFile::~PosixFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+absl::StatusOr<int64_t> PosixFile::size_bytes() const {
+  struct stat info;
+  if (::fstat(descriptor_, &info) != 0) return ErrnoStatus("examine", path_);
+  return static_cast<int64_t>(info.st_size);
+}
+
+absl::Status PosixFile::ReadAt(int64_t offset, int64_t max_bytes, std::string* bytes) const {
+  bytes->resize(static_cast<size_t>(max_bytes));
+  int64_t filled = 0;
+  while (filled < max_bytes) {
+    const ssize_t got = ::pread(descriptor_, bytes->data() + filled, static_cast<size_t>(max_bytes - filled),
+                                static_cast<off_t>(offset + filled));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoStatus("read", path_);
+    if (got == 0) break;
+    filled += got;
+  }
+  bytes->resize(static_cast<size_t>(filled));
+  return absl::OkStatus();
+}
+
+absl::Status PosixFile::WriteAt(int64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return ErrnoStatus("write", path_);
+    offset += put;
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PosixFile::Truncate(int64_t size_bytes) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(size_bytes)) != 0) return ErrnoStatus("truncate", path_);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFile::MakeReadOnly() {
+  if (::fchmod(descriptor_, 0444) != 0) return ErrnoStatus("protect", path_);
+  return absl::OkStatus();
+}
+
+absl::Status PosixFile::Sync() {
+  if (::fsync(descriptor_) != 0) return ErrnoStatus("fsync", path_);
+  return absl::OkStatus();
+}
+
+absl::Status SyncFolder(const std::filesystem::path& folder) {
+  absl::StatusOr<PosixFile> opened = PosixFile::Open(folder, O_RDONLY | O_DIRECTORY);
+  if (!opened.ok()) return opened.status();
+  return opened->Sync();
+}
+
+absl::Status Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus("rename to its place", from);
+  return absl::OkStatus();
+}
+
+absl::Status RemoveFile(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("remove", path);
+  return absl::OkStatus();
+}
+
+}  // namespace kprune
