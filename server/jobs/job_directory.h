@@ -1,0 +1,39 @@
+// The directory that a worker works in, as include/kprune/worker_protocol.h describes it.
+#ifndef KPRUNE_SERVER_JOBS_JOB_DIRECTORY_H_
+#define KPRUNE_SERVER_JOBS_JOB_DIRECTORY_H_
+
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "kprune/artifact_store.h"
+#include "kprune/job.h"
+
+namespace kprune {
+
+// One job directory; removed with everything in it when its owner goes. Movable.
+class JobDirectory {
+ public:
+  // Makes `path` (which must not exist) with the input's files as links to their artifacts, and job.json of
+  // that `kind`. Names come from the allow-list of layout.h, whatever the manifest says. FAILED_PRECONDITION
+  // names a file whose artifact is not stored; INTERNAL: the disk failed.
+  static absl::StatusOr<JobDirectory> LayOut(std::filesystem::path path, std::string_view kind,
+                                             const JobInput& input, ArtifactStore& artifacts);
+
+  JobDirectory(JobDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  JobDirectory& operator=(JobDirectory&&) = delete;
+  ~JobDirectory();
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit JobDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+
+  std::filesystem::path path_;  // empty after a move
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_JOB_DIRECTORY_H_
