@@ -24,6 +24,8 @@
 
 namespace kprune {
 
+class Attempt;
+
 struct SupervisorOptions {
   // Its folder jobs/ID/attempt-N/ is a running job's directory; it is removed when the attempt ends.
   std::filesystem::path data_dir;
@@ -66,8 +68,6 @@ class Supervisor {
   void Drain();
 
  private:
-  class Running;
-
   absl::Status RecoverDeadServersJobs();
   void RunDevice(const std::string& device);
   void RunJob(const std::string& device, const JobRecord& job);
@@ -82,7 +82,7 @@ class Supervisor {
   // Guarded by mutex_.
   bool draining_ = false;
   int64_t queue_changes_ = 0;
-  std::map<std::string, Running*, std::less<>> running_;  // by job id; owned by the thread that runs it
+  std::map<std::string, Attempt*, std::less<>> running_;  // by job id; owned by the thread that runs it
 };
 
 }  // namespace kprune

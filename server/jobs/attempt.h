@@ -1,0 +1,74 @@
+// One attempt at one job: from the claimed lease to the job's next state, with the worker in between.
+#ifndef KPRUNE_SERVER_JOBS_ATTEMPT_H_
+#define KPRUNE_SERVER_JOBS_ATTEMPT_H_
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "server/jobs/job_directory.h"
+#include "server/jobs/progress_line.h"
+#include "server/jobs/supervisor.h"
+
+namespace kprune {
+
+// Run belongs to one thread; Stop may come from any, at any time.
+class Attempt {
+ public:
+  enum class StopReason { kCancelled, kDrained };
+
+  // `job` has just been claimed. Everything is borrowed and outlives the attempt.
+  Attempt(const SupervisorContext& context, const SupervisorOptions& options, const JobRecord& job);
+
+  // Returns when the worker has gone, the job's next state is stored and its directory is removed.
+  void Run(const std::string& device);
+
+  // Ends the worker: SIGTERM, and after the grace period SIGKILL. Also before it has started.
+  void Stop(StopReason reason);
+
+ private:
+  // Each ends with the job in its next state, or with the lease lost.
+  void RunWorker(const JobDirectory& directory, const std::string& device);
+  void HandleExit(const WorkerExitStatus& exit, const std::filesystem::path& directory);
+  void Publish(const std::filesystem::path& directory);
+  void RecordFailure(const absl::Status& failure);
+  void RecordCrash(const absl::Status& crash);
+  void Requeue();
+
+  // Hears and follows the worker until it has ended.
+  WorkerExitStatus FollowWorker(WorkerProcess& worker);
+  void HandleProgress(const ProgressRead& read);
+  void HandleLine(const std::string& text);
+  void RejectLine(const std::string& reason);
+  // Renews the lease in time, and kills a worker that was asked to end and has not.
+  void Watch(WorkerProcess& worker);
+
+  void AppendEvent(const std::string& payload_json, std::optional<double> progress);
+  // Notes that the lease is lost. True when `status` is OK.
+  bool Holds(const absl::Status& status);
+  void Finished(JobState state);
+
+  const SupervisorContext& context_;
+  const SupervisorOptions& options_;
+  const JobRecord job_;
+  const Lease lease_;
+
+  // Of the thread in Run.
+  bool lease_lost_ = false;
+  int events_ = 0;
+  int bad_lines_ = 0;
+  absl::Time next_heartbeat_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  WorkerProcess* worker_ = nullptr;  // while it may be signalled
+  std::optional<StopReason> stop_;
+  absl::Time kill_at_ = absl::InfiniteFuture();
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_ATTEMPT_H_

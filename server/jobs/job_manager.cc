@@ -1,0 +1,134 @@
+#include "server/jobs/job_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "server/jobs/job_checks.h"
+#include "server/log.h"
+
+namespace kprune {
+namespace {
+
+constexpr int kDefaultPageSize = 50;
+constexpr int kMaxPageSize = 1000;
+constexpr size_t kMaxIdBytes = 64;
+
+bool IsJobId(std::string_view id) {
+  return !id.empty() && id.size() <= kMaxIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ParseJobName(std::string_view name) {
+  constexpr std::string_view kPrefix = "jobs/";
+  if (name.starts_with(kPrefix) && IsJobId(name.substr(kPrefix.size()))) {
+    return std::string(name.substr(kPrefix.size()));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("name \"",
+                                                 absl::CHexEscape(std::string(name.substr(0, 128))),
+                                                 "\" is no job's name; accepted is jobs/ID with the ID that "
+                                                 "CreateJob returned."));
+}
+
+JobManager::JobManager(JobManagerContext context, JobManagerOptions options)
+    : context_(context), options_(std::move(options)) {}
+
+absl::Status JobManager::CheckAccepting() const {
+  if (accepting_) return absl::OkStatus();
+  return absl::UnavailableError("This server is shutting down; try again in a minute.");
+}
+
+absl::StatusOr<JobRecord> JobManager::Validate(const JobInput& input) {
+  absl::Status status = CheckAccepting();
+  if (status.ok()) status = CheckInput(input, options_.max_files, options_.devices);
+  if (status.ok()) status = CheckArtifacts(input, context_.artifacts);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::string> preflight = context_.preflight.Run(input);
+  if (!preflight.ok()) return preflight.status();
+  JobRecord record;
+  record.input = input;
+  record.preflight_json = *std::move(preflight);
+  return record;
+}
+
+absl::StatusOr<JobRecord> JobManager::Create(const JobInput& input, std::string_view request_id) {
+  absl::Status status = CheckAccepting();
+  if (status.ok()) status = CheckRequestId(request_id);
+  if (!status.ok()) return status;
+  // A repeated call is answered at once.
+  auto earlier = context_.store.FindByRequestId(request_id, input);
+  if (!earlier.ok()) return earlier.status();
+  if (*earlier) return **std::move(earlier);
+  absl::StatusOr<JobRecord> checked = Validate(input);
+  if (!checked.ok()) return checked.status();
+
+  const auto adding = context_.references.AddingReferences();
+  // The preflight took a while: an artifact may have been deleted, the server may be draining.
+  status = CheckAccepting();
+  if (status.ok()) status = CheckArtifacts(input, context_.artifacts);
+  if (!status.ok()) return status;
+  absl::StatusOr<CreateResult> created = context_.store.Create(
+      {input, std::string(request_id), std::move(checked->preflight_json)}, context_.clock.Now());
+  if (!created.ok()) return created.status();
+  if (created->created) LogInfo("job-created", {{"job", created->job.id}});
+  return std::move(created->job);
+}
+
+absl::StatusOr<JobRecord> JobManager::Get(std::string_view name) {
+  absl::StatusOr<std::string> id = ParseJobName(name);
+  if (!id.ok()) return id.status();
+  return context_.store.Get(*id);
+}
+
+absl::StatusOr<JobRecord> JobManager::Cancel(std::string_view name) {
+  absl::StatusOr<std::string> id = ParseJobName(name);
+  if (!id.ok()) return id.status();
+  const absl::Time now = context_.clock.Now();
+  absl::StatusOr<JobRecord> cancelled = context_.store.Cancel(*id, now);
+  if (!cancelled.ok()) return cancelled;
+  context_.supervisor.StopWorker(*id);
+  context_.metrics.OnJobFinished(JobStateName(cancelled->state),
+                                 absl::ToDoubleSeconds(now - cancelled->create_time));
+  LogInfo("job-cancelled", {{"job", *id}});
+  return cancelled;
+}
+
+absl::StatusOr<JobRecord> JobManager::Retry(std::string_view name) {
+  if (absl::Status status = CheckAccepting(); !status.ok()) return status;
+  absl::StatusOr<std::string> id = ParseJobName(name);
+  if (!id.ok()) return id.status();
+  return context_.store.Retry(*id, context_.clock.Now());
+}
+
+absl::Status JobManager::Delete(std::string_view name) {
+  absl::StatusOr<std::string> id = ParseJobName(name);
+  if (!id.ok()) return id.status();
+  const auto deleting = context_.references.Deleting();
+  absl::StatusOr<DeletedJob> deleted = context_.store.Delete(*id);
+  if (!deleted.ok()) return deleted.status();
+  for (const std::string& digest : deleted->unreferenced) {
+    absl::Status status = context_.artifacts.Delete(digest);
+    if (status.ok() || absl::IsNotFound(status)) continue;
+    LogWarning("artifact-left", {{"sha256", digest}, {"reason", std::string(status.message())}});
+  }
+  LogInfo("job-deleted", {{"job", *id}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<JobPage> JobManager::List(const ListQuery& query) {
+  if (query.page_size < 0) {
+    return absl::InvalidArgumentError(absl::StrCat("page_size is ", query.page_size, "; accepted are 0 (for ",
+                                                   kDefaultPageSize, ") to ", kMaxPageSize, "."));
+  }
+  ListQuery bounded = query;
+  bounded.page_size = query.page_size == 0 ? kDefaultPageSize : std::min(query.page_size, kMaxPageSize);
+  std::sort(bounded.states.begin(), bounded.states.end());
+  bounded.states.erase(std::unique(bounded.states.begin(), bounded.states.end()), bounded.states.end());
+  return context_.store.List(bounded);
+}
+
+}  // namespace kprune
