@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,43 +24,50 @@ std::string HexDigest(std::string_view bytes) {
 class InMemoryUpload final : public ArtifactUpload {
  public:
   InMemoryUpload(InMemoryArtifactStore* store, WriterClaim claim, int64_t declared_bytes, std::string bytes)
-      : store_(store), claim_(std::move(claim)), declared_bytes_(declared_bytes), bytes_(std::move(bytes)) {}
+      : store_(store),
+        sha256_(claim.sha256()),
+        declared_bytes_(declared_bytes),
+        claim_(std::move(claim)),
+        bytes_(std::move(bytes)) {}
 
   ~InMemoryUpload() override {
-    if (done_) return;
+    if (!claim_) return;
     std::lock_guard lock(store_->mutex_);
-    store_->partials_[claim_.sha256()] = std::move(bytes_);
+    store_->partials_[sha256_] = std::move(bytes_);
   }
 
   absl::Status Append(std::string_view bytes) override {
     const absl::Status checked =
-        CheckAppend(claim_.sha256(), size_bytes(), static_cast<int64_t>(bytes.size()), declared_bytes_);
+        CheckAppend(sha256_, size_bytes(), static_cast<int64_t>(bytes.size()), declared_bytes_);
     if (checked.ok()) bytes_.append(bytes);
     return checked;
   }
 
   absl::StatusOr<Artifact> Finish() override {
-    const absl::Status checked =
-        CheckFinished(claim_.sha256(), declared_bytes_, HexDigest(bytes_), size_bytes());
+    const absl::Status checked = CheckFinished(sha256_, declared_bytes_, HexDigest(bytes_), size_bytes());
+    if (checked.ok()) store_->Put(bytes_);
     Discard();
     if (!checked.ok()) return checked;
-    return store_->Put(std::move(bytes_));
+    return Artifact{sha256_, declared_bytes_};
   }
 
   void Discard() override {
-    done_ = true;
-    std::lock_guard lock(store_->mutex_);
-    store_->partials_.erase(claim_.sha256());
+    {
+      std::lock_guard lock(store_->mutex_);
+      store_->partials_.erase(sha256_);
+    }
+    claim_.reset();
   }
 
   int64_t size_bytes() const override { return static_cast<int64_t>(bytes_.size()); }
 
  private:
   InMemoryArtifactStore* const store_;
-  WriterClaim claim_;
+  const std::string sha256_;
   const int64_t declared_bytes_;
+  // Empty once the digest is given free.
+  std::optional<WriterClaim> claim_;
   std::string bytes_;
-  bool done_ = false;
 };
 
 class InMemoryReader final : public ArtifactReader {
@@ -152,8 +160,10 @@ absl::StatusOr<Artifact> InMemoryArtifactStore::PutFile(const std::filesystem::p
   const std::filesystem::file_type type = std::filesystem::symlink_status(file, error).type();
   if (type == std::filesystem::file_type::not_found)
     return absl::NotFoundError(absl::StrCat("cannot open ", file.string()));
-  std::ifstream stream(file, std::ios::binary);
-  if (type != std::filesystem::file_type::regular || !stream) {
+  // Looked at before it is opened: opening a pipe waits for its writer.
+  std::ifstream stream;
+  if (type == std::filesystem::file_type::regular) stream.open(file, std::ios::binary);
+  if (!stream.is_open()) {
     return absl::InvalidArgumentError(absl::StrCat(file.string(), " is not a readable regular file"));
   }
   std::string bytes((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());

@@ -1,0 +1,49 @@
+#include "server/rpc/artifact_download.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "server/rpc/artifact_service.h"
+#include "server/rpc/status_mapping.h"
+
+namespace kprune {
+
+DownloadReactor::DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
+                                 v1::DownloadRequest request)
+    : metrics_(metrics), pool_(pool), store_(store), request_(std::move(request)) {
+  pool_->Schedule([this] { Open(); });
+}
+
+void DownloadReactor::Open() {
+  auto reader = store_->OpenForRead(request_.sha256(), request_.offset());
+  if (!reader.ok()) {
+    Finish(ToGrpcStatus(reader.status()));
+    return;
+  }
+  reader_ = *std::move(reader);
+  message_.set_total_size(reader_->size_bytes());
+  SendNext();
+}
+
+void DownloadReactor::SendNext() {
+  const absl::Status read = reader_->Read(kMaxChunkBytes, message_.mutable_chunk());
+  // The first message goes out even when there is no byte to send: it tells the size.
+  if (!read.ok() || (message_.chunk().empty() && message_.total_size() == 0)) {
+    reader_.reset();
+    Finish(ToGrpcStatus(read));
+    return;
+  }
+  metrics_->OnBytesTransferred(Direction::kDownload, static_cast<int64_t>(message_.chunk().size()));
+  StartWrite(&message_);
+}
+
+void DownloadReactor::OnWriteDone(bool ok) {
+  if (!ok) {
+    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client is gone"));
+    return;
+  }
+  message_.set_total_size(0);
+  pool_->Schedule([this] { SendNext(); });
+}
+
+}  // namespace kprune

@@ -1,0 +1,35 @@
+#include "server/rpc/server_service.h"
+
+#include "kprune/options.h"
+#include "server/rpc/artifact_service.h"
+
+namespace kprune {
+
+ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const ServerLimits& limits) {
+  info_.set_version(KPRUNE_VERSION);
+  for (const Device& device : devices) {
+    v1::Device* out = info_.add_devices();
+    out->set_id(device.id);
+    out->set_name(device.name);
+    out->set_memory_bytes(device.memory_bytes);
+  }
+  for (const char* family : kFamilies) info_.add_families(family);
+  for (const char* task : kTasks) info_.add_tasks(task);
+  for (const char* method : kMethods) info_.add_methods(method);
+  v1::Limits* out = info_.mutable_limits();
+  out->set_max_chunk_bytes(kMaxChunkBytes);
+  out->set_max_artifact_bytes(limits.max_artifact_bytes);
+  out->set_max_queued_jobs(limits.max_queued_jobs);
+  out->set_max_files(limits.max_files);
+}
+
+grpc::ServerUnaryReactor* ServerServiceImpl::GetServerInfo(grpc::CallbackServerContext* context,
+                                                           const v1::GetServerInfoRequest*,
+                                                           v1::ServerInfo* response) {
+  *response = info_;
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+}  // namespace kprune
