@@ -2,30 +2,34 @@
 #ifndef KPRUNE_SERVER_RPC_JOB_SERVICE_H_
 #define KPRUNE_SERVER_RPC_JOB_SERVICE_H_
 
-#include <memory>
+#include <atomic>
+#include <functional>
 
+#include "absl/status/status.h"
 #include "kprune/job_store.h"
 #include "kprune/v1/job_service.grpc.pb.h"
 #include "server/jobs/job_manager.h"
+#include "server/rpc/blocking_pool.h"
+#include "server/rpc/watch_hub.h"
 
 namespace kprune {
 
 struct JobServiceOptions {
-  // Preflights that run at once, and CreateJob calls that may wait for one; more are RESOURCE_EXHAUSTED.
+  // Preflights that run at once, and CreateJob calls that may be at it or wait for it; more are
+  // RESOURCE_EXHAUSTED.
   int preflight_threads = 2;
-  int max_waiting_creates = 64;
+  int max_creates = 64;
 };
 
-// Thread-safe. `jobs` and `store` are borrowed. A watcher costs no thread: one thread feeds them all.
-class JobService final : public v1::JobService::CallbackService {
+// Thread-safe. Borrows everything it is given; destroy the gRPC server first, then this, then those. A
+// watcher costs no thread.
+class JobServiceImpl final : public v1::JobService::CallbackService {
  public:
-  JobService(JobManager& jobs, JobStore& store, const JobServiceOptions& options);
-  // The gRPC server must have been shut down.
-  ~JobService() override;
+  JobServiceImpl(JobManager& jobs, JobStore& store, const JobServiceOptions& options);
 
   // Ends the open watches with UNAVAILABLE, so that a server that shuts down need not wait for them. Call it
   // before grpc::Server::Shutdown.
-  void EndWatches();
+  void EndWatches() { watches_.EndAll(); }
 
   grpc::ServerUnaryReactor* CreateJob(grpc::CallbackServerContext* context,
                                       const v1::CreateJobRequest* request, v1::Job* response) override;
@@ -44,12 +48,16 @@ class JobService final : public v1::JobService::CallbackService {
                                      v1::Job* response) override;
 
  private:
-  class TaskQueue;
-  class WatchHub;
+  // Runs `call` on the pool and finishes the call with its status.
+  grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, BlockingPool& pool,
+                                   std::function<absl::Status()> call);
 
   JobManager& jobs_;
-  std::unique_ptr<TaskQueue> creates_;
-  std::unique_ptr<WatchHub> watches_;
+  const JobServiceOptions options_;
+  std::atomic<int> creates_{0};
+  WatchHub watches_;
+  BlockingPool create_pool_;  // preflights: seconds
+  BlockingPool quick_pool_;   // the database: milliseconds
 };
 
 }  // namespace kprune

@@ -1,0 +1,107 @@
+#include "server/rpc/job_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/job_convert.h"
+#include "server/rpc/status_mapping.h"
+
+namespace kprune {
+namespace {
+
+// The database has one connection: more threads would only wait for it.
+constexpr int kQuickThreads = 2;
+
+absl::Status Fill(const absl::StatusOr<JobRecord>& job, v1::Job* response) {
+  if (job.ok()) *response = ToProto(*job);
+  return job.status();
+}
+
+}  // namespace
+
+JobServiceImpl::JobServiceImpl(JobManager& jobs, JobStore& store, const JobServiceOptions& options)
+    : jobs_(jobs),
+      options_(options),
+      watches_(store),
+      create_pool_(options.preflight_threads),
+      quick_pool_(kQuickThreads) {}
+
+grpc::ServerUnaryReactor* JobServiceImpl::Answer(grpc::CallbackServerContext* context, BlockingPool& pool,
+                                                 std::function<absl::Status()> call) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  pool.Schedule([reactor, call = std::move(call)] { reactor->Finish(ToGrpcStatus(call())); });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext* context,
+                                                    const v1::CreateJobRequest* request, v1::Job* response) {
+  if (++creates_ > options_.max_creates) {
+    --creates_;
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
+        "Already ", options_.max_creates, " jobs are being checked; try again in a few seconds."))));
+    return reactor;
+  }
+  return Answer(context, create_pool_, [this, request, response] {
+    const JobInput input = FromProto(request->spec());
+    const absl::Status status = request->validate_only()
+                                    ? Fill(jobs_.Validate(input), response)
+                                    : Fill(jobs_.Create(input, request->request_id()), response);
+    --creates_;
+    return status;
+  });
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::GetJob(grpc::CallbackServerContext* context,
+                                                 const v1::GetJobRequest* request, v1::Job* response) {
+  return Answer(context, quick_pool_,
+                [this, request, response] { return Fill(jobs_.Get(request->name()), response); });
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* context,
+                                                   const v1::ListJobsRequest* request,
+                                                   v1::ListJobsResponse* response) {
+  return Answer(context, quick_pool_, [this, request, response] {
+    absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
+    if (!states.ok()) return states.status();
+    absl::StatusOr<JobPage> page =
+        jobs_.List({request->page_size(), request->page_token(), *std::move(states)});
+    if (!page.ok()) return page.status();
+    for (const JobRecord& job : page->jobs) *response->add_jobs() = ToProto(job);
+    response->set_next_page_token(page->next_page_token);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServerContext*,
+                                                              const v1::WatchJobRequest* request) {
+  absl::StatusOr<std::string> id = ParseJobName(request->name());
+  if (!id.ok()) return RefuseWatch(id.status());
+  if (request->after_sequence() < 0) {
+    return RefuseWatch(
+        absl::InvalidArgumentError(absl::StrCat("after_sequence is ", request->after_sequence(),
+                                                "; accepted is 0 (from the first event) or the last "
+                                                "sequence received.")));
+  }
+  return watches_.StartWatch(*id, request->after_sequence());
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext* context,
+                                                    const v1::CancelJobRequest* request, v1::Job* response) {
+  return Answer(context, quick_pool_,
+                [this, request, response] { return Fill(jobs_.Cancel(request->name()), response); });
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::DeleteJob(grpc::CallbackServerContext* context,
+                                                    const v1::DeleteJobRequest* request,
+                                                    google::protobuf::Empty*) {
+  return Answer(context, quick_pool_, [this, request] { return jobs_.Delete(request->name()); });
+}
+
+grpc::ServerUnaryReactor* JobServiceImpl::RetryJob(grpc::CallbackServerContext* context,
+                                                   const v1::RetryJobRequest* request, v1::Job* response) {
+  return Answer(context, quick_pool_,
+                [this, request, response] { return Fill(jobs_.Retry(request->name()), response); });
+}
+
+}  // namespace kprune

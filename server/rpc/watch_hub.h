@@ -1,0 +1,52 @@
+// Feeds the watchers of jobs. A watcher is a reactor and a subscription, no thread: a change of its job puts
+// it on the list of the one thread that reads events for all of them, and what it read is then written as
+// fast as the client takes it.
+#ifndef KPRUNE_SERVER_RPC_WATCH_HUB_H_
+#define KPRUNE_SERVER_RPC_WATCH_HUB_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "kprune/job_store.h"
+#include "kprune/v1/job_service.grpc.pb.h"
+#include "server/rpc/blocking_pool.h"
+
+namespace kprune {
+
+// Thread-safe. Destroy the gRPC server first, then this, then the store.
+class WatchHub {
+ public:
+  explicit WatchHub(JobStore& store) : store_(store), pool_(1) {}
+
+  // Returns the reactor of a new watch; gRPC owns it through its callbacks.
+  grpc::ServerWriteReactor<v1::Event>* StartWatch(const std::string& job_id, int64_t after_sequence);
+
+  // Ends every watch, and each that comes later, with UNAVAILABLE.
+  void EndAll();
+
+ private:
+  class Watch;
+
+  // False once EndAll was called.
+  bool Add(const std::shared_ptr<Watch>& watch);
+  void Remove(const std::shared_ptr<Watch>& watch);
+
+  JobStore& store_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  bool ended_ = false;
+  std::set<std::shared_ptr<Watch>> watches_;
+
+  BlockingPool pool_;  // last: its tasks use what is above
+};
+
+// A reactor that ends at once with a status.
+grpc::ServerWriteReactor<v1::Event>* RefuseWatch(const absl::Status& status);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_RPC_WATCH_HUB_H_
