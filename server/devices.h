@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace kprune {
 
@@ -19,11 +20,14 @@ struct Device {
   int64_t memory_bytes = 0;
 };
 
-// The devices of `choice`: "auto" (every GPU, or the processor where there is none) or a comma-separated list
-// of ids. Runs `worker --probe`, which prints a JSON array [{"id": "cpu", "name": "...", "memory_bytes": N}],
-// and waits at most 30 s for it. NotFound (no such program), InvalidArgument (an id that this machine lacks,
-// or given twice), FailedPrecondition (the probe failed or printed something else).
-absl::StatusOr<std::vector<Device>> FindDevices(const std::filesystem::path& worker, std::string_view choice);
+// What `worker --probe` prints, a JSON array [{"id": "cpu", "name": "...", "memory_bytes": N}]. NotFound (no
+// such program), FailedPrecondition (the probe failed or printed something else), DeadlineExceeded (no answer
+// within `limit`).
+absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& worker, absl::Duration limit);
+
+// Those of `found` that `choice` names: "auto" (every GPU, or the processor where there is none) or a
+// comma-separated list of ids. InvalidArgument for an id that was not found or is given twice.
+absl::StatusOr<std::vector<Device>> ChooseDevices(const std::vector<Device>& found, std::string_view choice);
 
 }  // namespace kprune
 

@@ -1,0 +1,94 @@
+#include "server/flags.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cctype>
+#include <cstdlib>
+#include <iostream>
+#include <system_error>
+
+namespace kprune {
+namespace {
+
+constexpr int kUsage = 3;
+
+std::string EnvironmentName(const std::string& flag) {
+  std::string name = "KPRUNE_";
+  for (const char c : flag)
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return name;
+}
+
+template <typename T>
+CLI::Option* AddFlag(CLI::App& app, const std::string& name, T& value, const std::string& help) {
+  return app.add_option("--" + name, value, help)->envname(EnvironmentName(name))->capture_default_str();
+}
+
+std::filesystem::path BesideThisProgram(const char* name) {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+}
+
+}  // namespace
+
+std::filesystem::path DefaultDataDir() {
+  if (::geteuid() == 0) return "/var/lib/kprune";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
+    return std::filesystem::path(data) / "kprune";
+  }
+  const char* home = std::getenv("HOME");
+  return std::filesystem::path(home != nullptr ? home : ".") / ".local/share/kprune";
+}
+
+ParsedFlags ParseFlags(int argc, const char* const* argv) {
+  ParsedFlags parsed;
+  ServerFlags& flags = parsed.flags;
+  std::string data_dir = DefaultDataDir().string(), worker = BesideThisProgram("kprune-worker").string();
+
+  CLI::App app(
+      "Prunes fine-tuned encoder models: stores artifacts, queues jobs and runs them on this machine.",
+      "kprune-server");
+  app.set_version_flag("--version", KPRUNE_VERSION);
+  AddFlag(app, "listen", flags.listen, "HOST:PORT of the gRPC services; port 0 takes any free one");
+  AddFlag(app, "port-file", flags.port_file,
+          "Write the port of the gRPC services to this file once they are served");
+  AddFlag(app, "metrics-listen", flags.metrics_listen,
+          "HOST:PORT of /metrics for Prometheus; off serves none");
+  AddFlag(app, "metrics-port-file", flags.metrics_port_file,
+          "Write the port of /metrics to this file once it is served");
+  AddFlag(app, "data-dir", data_dir, "Folder of the queue, the artifacts and the running jobs");
+  AddFlag(app, "worker", worker, "The worker program, kprune-worker");
+  AddFlag(app, "devices", flags.devices,
+          "Devices that run one job each: auto (every GPU, else cpu) or a list like cuda:0,cuda:1");
+  AddFlag(app, "max-queued-jobs", flags.max_queued_jobs, "Most jobs that wait at once")
+      ->check(CLI::PositiveNumber);
+  AddFlag(app, "max-artifact-bytes", flags.max_artifact_bytes, "Largest upload in bytes")
+      ->check(CLI::PositiveNumber);
+  AddFlag(app, "disk-low-bytes", flags.disk_low_bytes,
+          "Refuse uploads that would leave less free disk than this")
+      ->check(CLI::NonNegativeNumber);
+  AddFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
+          "From asking a worker to stop to killing it")
+      ->check(CLI::NonNegativeNumber);
+  AddFlag(app, "drain-seconds", flags.drain_seconds, "Longest shutdown after SIGTERM")
+      ->check(CLI::PositiveNumber);
+  app.footer("Exit status: 0 ok, 1 failed, 3 usage.");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_status = app.exit(error) == 0 ? 0 : kUsage;
+    return parsed;
+  }
+  if (flags.cancel_grace_seconds >= flags.drain_seconds) {
+    std::cerr << "--cancel-grace-seconds " << flags.cancel_grace_seconds << " must be below --drain-seconds "
+              << flags.drain_seconds << ", or a shutdown could not end in time\n";
+    parsed.exit_status = kUsage;
+  }
+  flags.data_dir = data_dir;
+  flags.worker = worker;
+  return parsed;
+}
+
+}  // namespace kprune

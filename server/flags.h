@@ -1,0 +1,41 @@
+// The command line of kprune-server. Every flag has an environment variable; a flag wins over its variable.
+#ifndef KPRUNE_SERVER_FLAGS_H_
+#define KPRUNE_SERVER_FLAGS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace kprune {
+
+struct ServerFlags {
+  std::string listen = "127.0.0.1:8470";
+  std::string port_file;
+  std::string metrics_listen = "127.0.0.1:9470";
+  std::string metrics_port_file;
+  std::filesystem::path data_dir;  // default: DefaultDataDir()
+  std::filesystem::path worker;    // default: kprune-worker beside this program
+  std::string devices = "auto";
+  int64_t max_queued_jobs = 1000;
+  int64_t max_artifact_bytes = int64_t{64} << 30;
+  int64_t disk_low_bytes = int64_t{1} << 30;
+  double cancel_grace_seconds = 10;
+  double drain_seconds = 30;
+};
+
+// Parses the command line and the environment. Returns the exit status instead of flags when the program is
+// done (--help,
+// --version: 0; a usage error, which it prints: 3).
+struct ParsedFlags {
+  ServerFlags flags;
+  std::optional<int> exit_status;
+};
+ParsedFlags ParseFlags(int argc, const char* const* argv);
+
+// /var/lib/kprune for root, else $XDG_DATA_HOME/kprune or ~/.local/share/kprune.
+std::filesystem::path DefaultDataDir();
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_FLAGS_H_

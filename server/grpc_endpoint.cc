@@ -1,0 +1,69 @@
+#include "server/grpc_endpoint.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/rpc/rpc_timer.h"
+
+namespace kprune {
+namespace {
+
+// A chunk of 1 MiB with room, so that a larger one meets our own refusal and its sentence.
+constexpr int kMaxMessageBytes = 5 << 20;
+
+// A client that vanished without a word is noticed, and its upload given free.
+constexpr int kKeepaliveTimeMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+// Clients may ask as often as this whether the server is there.
+constexpr int kMinClientPingMs = 5'000;
+
+constexpr const char* kHealthNames[] = {"", "kprune.v1.JobService", "kprune.v1.ArtifactService",
+                                        "kprune.v1.ServerService"};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::string& address,
+                                                                  const std::vector<grpc::Service*>& services,
+                                                                  Metrics* metrics) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // Else a second server would share the port without a word.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTimeMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinClientPingMs);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", address,
+                     "; it is in use or no HOST:PORT of this machine, choose another with --listen"));
+  }
+  std::unique_ptr<GrpcEndpoint> endpoint(new GrpcEndpoint(std::move(server), port));
+  endpoint->SetServing(false);
+  return endpoint;
+}
+
+GrpcEndpoint::GrpcEndpoint(std::unique_ptr<grpc::Server> server, int port)
+    : server_(std::move(server)), port_(port) {}
+
+void GrpcEndpoint::SetServing(bool serving) {
+  for (const char* name : kHealthNames) server_->GetHealthCheckService()->SetServingStatus(name, serving);
+}
+
+void GrpcEndpoint::Shutdown(absl::Time deadline) { server_->Shutdown(absl::ToChronoTime(deadline)); }
+
+}  // namespace kprune
