@@ -1,0 +1,38 @@
+#include "client/command.h"
+
+#include "client/server_address.h"
+
+namespace kprune::client {
+
+void AddProgressFlag(CLI::App& app, ProgressMode& mode) {
+  AddChoice<ProgressMode>(
+      app, "--progress", mode,
+      {{"auto", ProgressMode::kAuto},
+       {"bar", ProgressMode::kBar},
+       {"plain", ProgressMode::kPlain},
+       {"json", ProgressMode::kJson},
+       {"none", ProgressMode::kNone}},
+      "How progress is shown on standard error; auto is a bar on a terminal, else plain lines");
+}
+
+void AddFormatFlag(CLI::App& app, TextFormat& format) {
+  AddChoice<TextFormat>(app, "--format", format, {{"text", TextFormat::kText}, {"json", TextFormat::kJson}},
+                        "How the result is printed on standard output");
+}
+
+void AddJobFormatFlag(CLI::App& app, JobFormat& format) {
+  AddChoice<JobFormat>(app, "-o,--format", format,
+                       {{"table", JobFormat::kTable},
+                        {"wide", JobFormat::kWide},
+                        {"json", JobFormat::kJson},
+                        {"name", JobFormat::kName}},
+                       "How jobs are printed on standard output");
+}
+
+void AddServerFlag(CLI::App& app, std::string& address) {
+  address = kDefaultServer;
+  app.add_option("--server", address, absl::StrCat("The server as HOST:PORT (default: ", kDefaultServer, ")"))
+      ->envname("KPRUNE_SERVER");
+}
+
+}  // namespace kprune::client

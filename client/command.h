@@ -1,0 +1,87 @@
+// What every command shares: where it writes, and the flags that several commands have.
+#ifndef KPRUNE_CLIENT_COMMAND_H_
+#define KPRUNE_CLIENT_COMMAND_H_
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/interrupt.h"
+#include "client/job_view.h"
+#include "client/progress_display.h"
+
+namespace kprune::client {
+
+enum ExitCode : int { kExitOk = 0, kExitFailed = 1, kExitCancelled = 2, kExitUsage = 3 };
+
+// One run of the program. Results go to `out`, everything else to `err`.
+struct Session {
+  std::ostream& out;
+  std::ostream& err;
+  Screen screen;  // of `err`
+  Interrupt& interrupt;
+  std::function<absl::Status()> action;  // set by the command that the command line names
+};
+
+enum class TextFormat { kText, kJson };
+
+// A flag whose value is one of a few names. `target` holds the default and must outlive the parsing.
+template <typename T>
+CLI::Option* AddChoice(CLI::App& app, const std::string& flags, T& target,
+                       const std::vector<std::pair<std::string, T>>& choices, const std::string& help) {
+  std::vector<std::string> names;
+  std::string default_name;
+  for (const auto& [name, value] : choices) {
+    names.push_back(name);
+    if (value == target) default_name = name;
+  }
+  std::string text = absl::StrCat(help, ": ", absl::StrJoin(names, " | "));
+  if (!default_name.empty()) absl::StrAppend(&text, " (default: ", default_name, ")");
+  CLI::Option* option = app.add_option_function<std::string>(
+      flags,
+      [&target, choices](const std::string& given) {
+        for (const auto& [name, value] : choices) {
+          if (name == given) target = value;
+        }
+      },
+      text);
+  return option->check(CLI::Validator(
+      [names](const std::string& given) -> std::string {
+        if (std::find(names.begin(), names.end(), given) != names.end()) return "";
+        return absl::StrCat(given, " is not accepted; accepted are ", absl::StrJoin(names, ", "));
+      },
+      "", "choice"));
+}
+
+// --progress.
+void AddProgressFlag(CLI::App& app, ProgressMode& mode);
+
+// --format text|json.
+void AddFormatFlag(CLI::App& app, TextFormat& format);
+
+// -o,--format table|wide|json|name.
+void AddJobFormatFlag(CLI::App& app, JobFormat& format);
+
+// --server, else KPRUNE_SERVER, else the default address.
+void AddServerFlag(CLI::App& app, std::string& address);
+
+// Each adds its commands to `app`; parsing one of them sets `session.action`. `session` must outlive the
+// parsing and the action.
+void AddRunCommand(CLI::App& app, Session& session);
+void AddSubmitCommand(CLI::App& app, Session& session);
+void AddJobCommands(CLI::App& app, Session& session);
+void AddFetchCommand(CLI::App& app, Session& session);
+void AddEvaluationCommands(CLI::App& app, Session& session);
+void AddReportCommand(CLI::App& app, Session& session);
+void AddServerInfoCommand(CLI::App& app, Session& session);
+
+}  // namespace kprune::client
+
+#endif  // KPRUNE_CLIENT_COMMAND_H_

@@ -1,0 +1,64 @@
+// The channel to a kprune-server, and what its answers mean to a person.
+#ifndef KPRUNE_CLIENT_CONNECTION_H_
+#define KPRUNE_CLIENT_CONNECTION_H_
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/interrupt.h"
+#include "kprune/v1/artifact_service.grpc.pb.h"
+#include "kprune/v1/job_service.grpc.pb.h"
+#include "kprune/v1/server_service.grpc.pb.h"
+
+namespace kprune::client {
+
+// One server and the stubs of its services. Thread-safe. Connects at the first call.
+class Connection {
+ public:
+  // `interrupt` must outlive the connection and all calls.
+  Connection(std::string address, Interrupt& interrupt);
+
+  kprune::v1::ArtifactService::StubInterface& artifacts() const { return *artifacts_; }
+  kprune::v1::JobService::StubInterface& jobs() const { return *jobs_; }
+  kprune::v1::ServerService::StubInterface& server() const { return *server_; }
+  Interrupt& interrupt() const { return interrupt_; }
+  const std::string& address() const { return address_; }
+
+  // The same code, with one sentence that says what to do. OK stays OK.
+  absl::Status Explain(const grpc::Status& status) const;
+
+ private:
+  const std::string address_;
+  Interrupt& interrupt_;
+  std::unique_ptr<kprune::v1::ArtifactService::StubInterface> artifacts_;
+  std::unique_ptr<kprune::v1::JobService::StubInterface> jobs_;
+  std::unique_ptr<kprune::v1::ServerService::StubInterface> server_;
+};
+
+// The context of one call, which a signal cancels. Calls that are not streams end after kUnaryTimeout.
+class CallContext {
+ public:
+  enum class Kind { kUnary, kStream };
+  CallContext(const Connection& connection, Kind kind);
+
+  grpc::ClientContext* get() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+  Interrupt::Scope scope_;  // after context_: it is unregistered first
+};
+
+inline constexpr absl::Duration kUnaryTimeout = absl::Seconds(60);
+
+// Whether the same call may succeed after a while: the server is not there, or the connection broke.
+bool IsTransient(const absl::Status& status);
+
+}  // namespace kprune::client
+
+#endif  // KPRUNE_CLIENT_CONNECTION_H_

@@ -1,0 +1,123 @@
+// kprune eval, compare, tokenize and verify: what a worker on this machine finds out about models.
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "client/command.h"
+#include "client/evaluation_view.h"
+#include "client/json_view.h"
+#include "client/local_command.h"
+#include "client/option_flags.h"
+#include "kprune/worker_protocol.h"
+
+namespace kprune::client {
+namespace {
+
+struct EvaluationFlags {
+  LocalJobSpec job;
+  ProgressMode progress = ProgressMode::kAuto;
+  TextFormat format = TextFormat::kText;
+};
+
+using TextView = std::string (*)(const nlohmann::json&);
+
+// Prints a JSON file of the result, as it is or through `view`.
+absl::Status RunAndPrint(const EvaluationFlags& flags, const std::string& result_file, TextView view,
+                         Session& session) {
+  const absl::StatusOr<std::string> text = RunWorkerForFile(flags.job, flags.progress, session, result_file);
+  if (!text.ok()) return text.status();
+  const auto result = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (result.is_discarded()) {
+    return absl::InternalError(absl::StrCat("kprune-worker wrote a ", result_file, " that is not JSON"));
+  }
+  session.out << (flags.format == TextFormat::kJson ? result.dump() + "\n" : view(result));
+  return absl::OkStatus();
+}
+
+absl::Status Tokenize(const EvaluationFlags& flags, Session& session) {
+  const absl::StatusOr<std::string> text = RunWorkerForFile(flags.job, flags.progress, session, kTokensFile);
+  if (text.ok()) session.out << *text;
+  return text.status();
+}
+
+// The parts that the four commands share.
+CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& help, const std::string& kind,
+                     const std::string& folder, const std::shared_ptr<EvaluationFlags>& flags) {
+  flags->job.kind = kind;
+  CLI::App* command = app.add_subcommand(name, help);
+  command->add_option(folder, flags->job.model, "Model folder, pruned or not")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  AddProgressFlag(*command, flags->progress);
+  return command;
+}
+
+void AddData(CLI::App& command, EvaluationFlags& flags, const std::string& help) {
+  command.add_option("--data", flags.job.data, help)->required()->check(CLI::ExistingFile);
+  AddOptionFlags(OptionScope::kInference, command, flags.job.options);
+}
+
+void AddEval(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<EvaluationFlags>();
+  CLI::App* command = AddCommand(app, "eval", "Measure a model: metric on labelled data, FLOPs, latency",
+                                 "evaluate", "FOLDER", flags);
+  AddData(*command, *flags, "Texts (.jsonl), labelled for a metric");
+  AddFormatFlag(*command, flags->format);
+  command->footer("Example:\n  kprune eval my-model-half --data dev.jsonl --format json");
+  command->callback([flags, &session] {
+    session.action = [flags, &session] {
+      return RunAndPrint(*flags, kEvaluationFile, EvaluationText, session);
+    };
+  });
+}
+
+void AddCompare(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<EvaluationFlags>();
+  CLI::App* command = AddCommand(app, "compare", "Compare pruned models with their original, side by side",
+                                 "compare", "ORIGINAL", flags);
+  command->add_option("PRUNED", flags->job.others, "Pruned model folders")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  AddData(*command, *flags, "Texts (.jsonl), labelled for a metric");
+  AddFormatFlag(*command, flags->format);
+  command->footer("Example:\n  kprune compare my-model my-model-half my-model-third --data dev.jsonl");
+  command->callback([flags, &session] {
+    session.action = [flags, &session] {
+      return RunAndPrint(*flags, kComparisonFile, ComparisonText, session);
+    };
+  });
+}
+
+void AddTokenize(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<EvaluationFlags>();
+  CLI::App* command =
+      AddCommand(app, "tokenize", "Print the token ids of texts as JSON lines", "tokenize", "MODEL", flags);
+  AddData(*command, *flags, "Texts (.jsonl)");
+  command->footer("Example:\n  kprune tokenize my-model --data samples.jsonl | head -3");
+  command->callback(
+      [flags, &session] { session.action = [flags, &session] { return Tokenize(*flags, session); }; });
+}
+
+void AddVerify(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<EvaluationFlags>();
+  CLI::App* command = AddCommand(app, "verify", "Check that a result folder is complete and sound", "verify",
+                                 "FOLDER", flags);
+  AddFormatFlag(*command, flags->format);
+  command->footer("Example:\n  kprune verify my-model-half");
+  command->callback([flags, &session] {
+    session.action = [flags, &session] {
+      return RunAndPrint(*flags, kVerificationFile, GenericText, session);
+    };
+  });
+}
+
+}  // namespace
+
+void AddEvaluationCommands(CLI::App& app, Session& session) {
+  AddEval(app, session);
+  AddCompare(app, session);
+  AddTokenize(app, session);
+  AddVerify(app, session);
+}
+
+}  // namespace kprune::client

@@ -1,0 +1,118 @@
+#include "client/evaluation_view.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/json_view.h"
+#include "client/quantities.h"
+#include "client/text_table.h"
+
+namespace kprune::client {
+namespace {
+
+using nlohmann::json;
+
+// A figure as people read it: by its name.
+std::string Figure(const std::string& key, const json& value) {
+  if (!value.is_number()) return InlineText(value);
+  const double number = value.get<double>();
+  if (key == "flops" || key == "parameters") return FormatCount(number);
+  if (key == "file_bytes") return FormatBytes(number);
+  return InlineText(value);
+}
+
+std::string MetricText(const json& metric) {
+  std::string text = InlineText(At(metric, {"value"}));
+  if (At(metric, {"interval95"}).is_array()) {
+    absl::StrAppend(&text, "  (95 %: ",
+                    InlineText(At(metric,
+                                  {
+                                      "interval95",
+                                  })),
+                    ")");
+  }
+  if (HasNumber(metric, {"n"})) absl::StrAppend(&text, "  n ", InlineText(At(metric, {"n"})));
+  return text;
+}
+
+// A model's figures, nested ones as "agreement kl"; in the file's order of keys.
+void Flatten(const json& object, const std::string& prefix,
+             std::vector<std::pair<std::string, std::string>>& rows) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_null() || (prefix.empty() && key == "folder")) continue;
+    if (value.is_object()) {
+      Flatten(value, absl::StrCat(prefix, key, " "), rows);
+    } else {
+      rows.emplace_back(absl::StrCat(prefix, key), Figure(key, value));
+    }
+  }
+}
+
+}  // namespace
+
+std::string EvaluationText(const json& evaluation) {
+  TextTable table;
+  const json& metric = At(evaluation, {"metric"});
+  for (const char* key : {"task", "metric", "metrics", "flops", "parameters", "file_bytes", "latency_ms"}) {
+    const json& value = At(evaluation, {key});
+    if (value.is_null()) continue;
+    if (std::string(key) == "metric") {
+      table.AddRow({InlineText(At(metric, {"name"})), MetricText(metric)});
+    } else if (std::string(key) == "metrics") {
+      for (const auto& [name, item] : value.items()) {
+        if (name != InlineText(At(metric, {"name"}))) table.AddRow({name, InlineText(item)});
+      }
+    } else {
+      table.AddRow({key, Figure(key, value)});
+    }
+  }
+  return table.ToString();
+}
+
+std::string ComparisonText(const json& comparison) {
+  const json& models = At(comparison, {"models"});
+  if (!models.is_array()) return GenericText(comparison);
+  std::vector<std::vector<std::pair<std::string, std::string>>> columns;
+  std::vector<std::string> header = {""};
+  std::vector<std::string> names;
+  for (const json& model : models) {
+    header.push_back(InlineText(At(model, {"folder"})));
+    Flatten(model, "", columns.emplace_back());
+    for (const auto& [name, text] : columns.back()) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  }
+  TextTable table(header);
+  for (const std::string& name : names) {
+    std::vector<std::string> cells = {name};
+    for (const auto& column : columns) {
+      const auto cell =
+          std::find_if(column.begin(), column.end(), [&](const auto& row) { return row.first == name; });
+      cells.push_back(cell == column.end() ? "" : cell->second);
+    }
+    table.AddRow(cells);
+  }
+  return table.ToString();
+}
+
+std::string PreflightText(const kprune::v1::Preflight& preflight) {
+  TextTable table;
+  table.AddRow({"family", preflight.family()});
+  table.AddRow({"task", preflight.task()});
+  table.AddRow({"layers", absl::StrCat(preflight.layers())});
+  table.AddRow({"samples", absl::StrCat(preflight.samples(), " (", preflight.tokens(), " tokens)")});
+  table.AddRow({"sequence length", FormatNumber(preflight.sequence_length())});
+  table.AddRow({"FLOPs a sequence", FormatCount(preflight.original_flops())});
+  const double share =
+      preflight.original_flops() > 0 ? preflight.budget_flops() / preflight.original_flops() : 0;
+  table.AddRow(
+      {"budget", absl::StrCat(FormatCount(preflight.budget_flops()), " (", FormatPercent(share), ")")});
+  table.AddRow({"predicted speed-up", absl::StrCat(FormatNumber(preflight.speedup()), "x")});
+  table.AddRow({"predicted time", FormatSeconds(preflight.seconds())});
+  table.AddRow({"predicted memory", FormatBytes(static_cast<double>(preflight.peak_memory_bytes()))});
+  return table.ToString();
+}
+
+}  // namespace kprune::client

@@ -1,0 +1,25 @@
+// What `kprune eval`, `compare` and `run --dry-run` print as text.
+#ifndef KPRUNE_CLIENT_EVALUATION_VIEW_H_
+#define KPRUNE_CLIENT_EVALUATION_VIEW_H_
+
+#include <string>
+
+#include "kprune/v1/job.pb.h"
+#include "nlohmann/json.hpp"
+
+namespace kprune::client {
+
+// evaluation.json: {"task", "metric": {"name", "value", "n", "interval95"}, "metrics", "flops", "parameters",
+// "latency_ms"}.
+std::string EvaluationText(const nlohmann::json& evaluation);
+
+// comparison.json: {"models": [{"folder", "flops", ...}, ...]}: one column a model, one row a figure; rows
+// without any figure are left out.
+std::string ComparisonText(const nlohmann::json& comparison);
+
+// preflight.json, and Job.preflight of a server.
+std::string PreflightText(const kprune::v1::Preflight& preflight);
+
+}  // namespace kprune::client
+
+#endif  // KPRUNE_CLIENT_EVALUATION_VIEW_H_

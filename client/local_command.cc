@@ -1,0 +1,46 @@
+#include "client/local_command.h"
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+
+#include "client/local_job.h"
+#include "client/local_worker.h"
+
+namespace kprune::client {
+
+absl::Status RunWorkerIn(const JobDirectory& directory, const LocalJobSpec& spec, ProgressMode mode,
+                         Session& session, const std::function<absl::Status()>& finish) {
+  const absl::StatusOr<std::filesystem::path> worker = FindWorker();
+  if (!worker.ok()) return worker.status();
+  if (absl::Status written = directory.WriteJob(spec); !written.ok()) return written;
+  const std::unique_ptr<ProgressDisplay> display = MakeProgressDisplay(mode, session.screen, session.err);
+  const absl::Status outcome = RunLocalJob(
+      *worker, directory.path(), session.interrupt,
+      [&](const kprune::v1::Event& event) { display->OnEvent(event); }, finish);
+  display->Close();
+  return outcome;
+}
+
+absl::StatusOr<std::string> RunWorkerForFile(const LocalJobSpec& spec, ProgressMode mode, Session& session,
+                                             const std::string& result_file) {
+  const absl::StatusOr<JobDirectory> directory = JobDirectory::CreateTemporary();
+  if (!directory.ok()) return directory.status();
+  absl::StatusOr<std::string> text;
+  const absl::Status outcome = RunWorkerIn(*directory, spec, mode, session, [&] {
+    text = ReadTextFile(directory->result() / result_file);
+    return text.status();
+  });
+  if (!outcome.ok()) return outcome;
+  return text;
+}
+
+absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) return absl::NotFoundError(absl::StrCat("cannot read ", path.string()));
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+}  // namespace kprune::client

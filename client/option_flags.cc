@@ -1,0 +1,187 @@
+#include "client/option_flags.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "kprune/options.h"
+
+namespace kprune::client {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+
+template <typename Array>
+std::vector<std::string> Names(const Array& array) {
+  return {array.begin(), array.end()};
+}
+
+std::vector<std::string> AutoAnd(std::vector<std::string> names) {
+  names.insert(names.begin(), "auto");
+  return names;
+}
+
+std::string NumberText(double value) { return absl::StrCat(value); }
+
+std::vector<OptionFlag> MakeTable() {
+  const kprune::Options defaults;
+  return {
+      {"--method", "method", "Pruning method", Names(kMethods), defaults.method, false},
+      {"--keep-flops",
+       "keep_flops",
+       "Share of the prunable FLOPs to keep, in (0, 1)",
+       {},
+       NumberText(defaults.keep_flops),
+       false},
+      {"--task", "task", "Task; auto reads config.json and modules.json", AutoAnd(Names(kTasks)),
+       defaults.task, true},
+      {"--samples",
+       "samples",
+       "Lines of data to draw by --seed; 0 means all",
+       {},
+       NumberText(defaults.samples),
+       true},
+      {"--max-length",
+       "max_length",
+       "Longest sequence in tokens, special tokens included; 0 means the model's limit",
+       {},
+       NumberText(defaults.max_length),
+       true},
+      {"--seed", "seed", "Seed of every random choice", {}, NumberText(defaults.seed), true},
+      {"--device", "device", "auto, cpu or cuda:N", {}, defaults.device, true},
+      {"--precision", "precision", "Compute precision", Names(kPrecisions), defaults.precision, true},
+      {"--predictive", "predictive", "Estimator of predictive knowledge", Names(kPredictives),
+       defaults.predictive, false},
+      {"--scoring", "scoring", "The paper's equations, or the means of the paper's own code",
+       Names(kScorings), defaults.scoring, false},
+      {"--lambda-pred",
+       "lambda_pred",
+       "Weight of predictive knowledge",
+       {},
+       NumberText(defaults.lambda_pred),
+       false},
+      {"--lambda-rep",
+       "lambda_rep",
+       "Weight of representational knowledge",
+       {},
+       NumberText(defaults.lambda_rep),
+       false},
+      {"--mu",
+       "mu",
+       "Weight of attention heads against neurons",
+       {},
+       "1, or 64 with --scoring paper-code",
+       false},
+      {"--temperature", "temperature", "Softmax temperature", {}, NumberText(defaults.temperature), false},
+      {"--sequence-length",
+       "sequence_length",
+       "Tokens a sequence at which FLOPs are counted; 0 means the mean over the samples",
+       {},
+       NumberText(defaults.sequence_length),
+       true},
+      {"--batch-size", "batch_size", "Sequences a batch", {}, NumberText(defaults.batch_size), true},
+      {"--batch-order", "batch_order", "Sorted by length (least padding), or as in the file",
+       Names(kBatchOrders), defaults.batch_order, false},
+      {"--threads",
+       "threads",
+       "Threads; 0 means the processors available",
+       {},
+       NumberText(defaults.threads),
+       true},
+      {"--holdout",
+       "holdout",
+       "Share of the lines (at most 512) that only judges the result, in [0, 1)",
+       {},
+       NumberText(defaults.holdout),
+       false},
+      {"--pooling", "pooling", "Pooling of feature extraction; auto reads modules.json, else mean",
+       Names(kPoolings), defaults.pooling, true},
+      {"--normalize",
+       "normalize",
+       "Scale embeddings to length 1, or with --no-normalize not",
+       {},
+       "from modules.json, else no",
+       true},
+  };
+}
+
+// The accepted values of --device are a pattern, not a list.
+std::string CheckDevice(const std::string& value) {
+  if (value == "auto" || value == "cpu") return "";
+  if (value.rfind("cuda:", 0) == 0 && value.size() > 5 && value.size() < 9 &&
+      value.find_first_not_of("0123456789", 5) == std::string::npos) {
+    return "";
+  }
+  return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
+}
+
+std::string HelpText(const OptionFlag& flag) {
+  std::string text = flag.help;
+  if (!flag.accepted.empty()) absl::StrAppend(&text, ": ", absl::StrJoin(flag.accepted, " | "));
+  return absl::StrCat(text, " (default: ", flag.default_text, ")");
+}
+
+const FieldDescriptor& Field(const OptionFlag& flag) {
+  return *kprune::v1::Options::descriptor()->FindFieldByName(flag.field);
+}
+
+void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options) {
+  const FieldDescriptor* field = &Field(flag);
+  const auto* reflection = kprune::v1::Options::GetReflection();
+  kprune::v1::Options* target = &options;
+  CLI::Option* option = nullptr;
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      option = app.add_option_function<double>(
+          flag.flag, [=](double value) { reflection->SetDouble(target, field, value); }, HelpText(flag));
+      break;
+    case FieldDescriptor::CPPTYPE_INT32:
+      option = app.add_option_function<int32_t>(
+          flag.flag, [=](int32_t value) { reflection->SetInt32(target, field, value); }, HelpText(flag));
+      break;
+    case FieldDescriptor::CPPTYPE_UINT32:
+      option = app.add_option_function<uint32_t>(
+          flag.flag, [=](uint32_t value) { reflection->SetUInt32(target, field, value); }, HelpText(flag));
+      break;
+    case FieldDescriptor::CPPTYPE_BOOL:
+      option = app.add_flag_function(
+          absl::StrCat(flag.flag, ",!--no-", flag.flag.substr(2)),
+          [=](int64_t count) { reflection->SetBool(target, field, count > 0); }, HelpText(flag));
+      break;
+    default:
+      option = app.add_option_function<std::string>(
+          flag.flag, [=](const std::string& value) { reflection->SetString(target, field, value); },
+          HelpText(flag));
+      if (field->name() == "device") option->check(CLI::Validator(CheckDevice, "", "device"));
+  }
+  if (!flag.accepted.empty()) {
+    option->check(CLI::Validator(
+        [accepted = flag.accepted](const std::string& value) -> std::string {
+          for (const std::string& name : accepted) {
+            if (name == value) return "";
+          }
+          return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(accepted, ", "));
+        },
+        "", "name"));
+  }
+  option->group("Options of the method");
+}
+
+}  // namespace
+
+const std::vector<OptionFlag>& OptionFlags() {
+  static const auto* table = new std::vector<OptionFlag>(MakeTable());
+  return *table;
+}
+
+void AddOptionFlags(OptionScope scope, CLI::App& app, kprune::v1::Options& options) {
+  for (const OptionFlag& flag : OptionFlags()) {
+    if (scope == OptionScope::kInference && !flag.for_inference) continue;
+    AddFlag(flag, app, options);
+  }
+}
+
+}  // namespace kprune::client

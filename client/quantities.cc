@@ -1,0 +1,63 @@
+#include "client/quantities.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace kprune::client {
+namespace {
+
+// `value` in [0, 1000) or so with three significant digits.
+std::string ThreeDigits(double value) {
+  if (value >= 99.95) return absl::StrFormat("%.0f", value);
+  if (value >= 9.995) return absl::StrFormat("%.1f", value);
+  return absl::StrFormat("%.2f", value);
+}
+
+}  // namespace
+
+std::string FormatCount(double value) {
+  if (std::abs(value) < 1000) return FormatNumber(value);
+  const char* prefixes[] = {"k", "M", "G", "T", "P"};
+  double scaled = value / 1000;
+  int prefix = 0;
+  while (std::abs(scaled) >= 999.5 && prefix < 4) {
+    scaled /= 1000;
+    ++prefix;
+  }
+  return absl::StrCat(ThreeDigits(scaled), " ", prefixes[prefix]);
+}
+
+std::string FormatBytes(double bytes) {
+  if (bytes < 1024) return absl::StrFormat("%.0f B", bytes);
+  const char* prefixes[] = {"KiB", "MiB", "GiB", "TiB"};
+  double scaled = bytes / 1024;
+  int prefix = 0;
+  while (scaled >= 1023.5 && prefix < 3) {
+    scaled /= 1024;
+    ++prefix;
+  }
+  return absl::StrFormat("%.1f %s", scaled, prefixes[prefix]);
+}
+
+std::string FormatSeconds(double seconds) {
+  seconds = std::max(0.0, seconds);
+  if (seconds < 9.95) return absl::StrFormat("%.2f s", seconds);
+  if (seconds < 59.5) return absl::StrFormat("%.1f s", seconds);
+  const int64_t whole = std::llround(seconds);
+  if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
+  return absl::StrFormat("%d h %02d min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string FormatPercent(double share) { return absl::StrFormat("%.1f %%", share * 100); }
+
+std::string FormatNumber(double value) { return absl::StrFormat("%.4g", value); }
+
+std::string FormatBar(double share, int width) {
+  const int filled = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * width));
+  return std::string(filled, '#') + std::string(width - filled, '.');
+}
+
+}  // namespace kprune::client

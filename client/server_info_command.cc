@@ -1,0 +1,60 @@
+// kprune server-info: what a server is and can do.
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_join.h"
+#include "client/command.h"
+#include "client/connection.h"
+#include "client/json_text.h"
+#include "client/quantities.h"
+#include "client/text_table.h"
+
+namespace kprune::client {
+namespace {
+
+namespace v1 = kprune::v1;
+
+struct ServerInfoFlags {
+  std::string server;
+  TextFormat format = TextFormat::kText;
+};
+
+std::string InfoText(const v1::ServerInfo& info) {
+  TextTable table;
+  table.AddRow({"version", info.version()});
+  for (const v1::Device& device : info.devices()) {
+    const std::string memory = FormatBytes(static_cast<double>(device.memory_bytes()));
+    table.AddRow({"device", absl::StrCat(device.id(), ": ", device.name(), ", ", memory)});
+  }
+  table.AddRow({"families", absl::StrJoin(info.families(), ", ")});
+  table.AddRow({"tasks", absl::StrJoin(info.tasks(), ", ")});
+  table.AddRow({"methods", absl::StrJoin(info.methods(), ", ")});
+  table.AddRow({"largest file", FormatBytes(static_cast<double>(info.limits().max_artifact_bytes()))});
+  table.AddRow({"queue", absl::StrCat("at most ", info.limits().max_queued_jobs(), " jobs")});
+  return table.ToString();
+}
+
+absl::Status PrintServerInfo(const ServerInfoFlags& flags, Session& session) {
+  const Connection connection(flags.server, session.interrupt);
+  CallContext context(connection, CallContext::Kind::kUnary);
+  v1::ServerInfo info;
+  const absl::Status status =
+      connection.Explain(connection.server().GetServerInfo(context.get(), v1::GetServerInfoRequest(), &info));
+  if (!status.ok()) return status;
+  session.out << (flags.format == TextFormat::kJson ? ToJson(info, JsonStyle::kPretty) : InfoText(info));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddServerInfoCommand(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<ServerInfoFlags>();
+  CLI::App* command = app.add_subcommand("server-info", "Show what a server is and can do");
+  AddServerFlag(*command, flags->server);
+  AddFormatFlag(*command, flags->format);
+  command->footer("Example:\n  kprune server-info --server 127.0.0.1:8470");
+  command->callback(
+      [flags, &session] { session.action = [flags, &session] { return PrintServerInfo(*flags, session); }; });
+}
+
+}  // namespace kprune::client
