@@ -1,0 +1,124 @@
+#include "engine/formats/options_json.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace kprune {
+namespace {
+
+using Json = nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(OptionsJson, Examples) {
+  const absl::StatusOr<Options> options = ParseOptions(
+      Json::parse(R"({"keep_flops": 0.3, "samples": 256, "scoring": "paper-code", "normalize": true})"));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->keep_flops, 0.3);
+  EXPECT_EQ(options->samples, 256);
+  EXPECT_EQ(options->normalize, true);
+  EXPECT_EQ(options->effective_mu(), 64);  // the default of paper-code
+  EXPECT_EQ(options->temperature, 2.0);    // not given
+  EXPECT_EQ(ParseOptions(Json::parse(R"({"keep_flop": 0.3})")).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+TEST(OptionsJson, WhatIsWrittenIsReadBack) {
+  Options options;
+  options.keep_flops = 0.1234567890123456789;
+  options.seed = 4294967295u;
+  options.device = "cuda:12";
+  options.mu = 3.5;
+  options.normalize = false;
+  options.lambda_rep = 1e-300;
+  const Json json = ToJson(options);
+  const absl::StatusOr<Options> read = ParseOptions(Json::parse(json.dump()));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(ToJson(*read), json);
+  EXPECT_EQ(read->keep_flops, options.keep_flops);
+  EXPECT_EQ(read->seed, options.seed);
+}
+
+TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
+  const Json json = ToJson(Options());
+  EXPECT_FALSE(json.contains("mu"));
+  EXPECT_FALSE(json.contains("normalize"));
+  EXPECT_EQ(json.size(), 19u);
+}
+
+TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
+  const absl::StatusOr<Options> options = ParseOptions(Json::parse(
+      R"({"samples": "12", "max_length": 64.0, "seed": "4294967295", "keep_flops": "0.25", "mu": null, "batch_size": 1e2})"));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->samples, 12);
+  EXPECT_EQ(options->max_length, 64);
+  EXPECT_EQ(options->seed, 4294967295u);
+  EXPECT_EQ(options->keep_flops, 0.25);
+  EXPECT_EQ(options->batch_size, 100);
+  EXPECT_FALSE(options->mu.has_value());
+}
+
+struct Bad {
+  const char* json;
+  const char* found;
+  const char* accepted;
+};
+
+class BadOptions : public testing::TestWithParam<Bad> {};
+
+TEST_P(BadOptions, AreRefusedWithFieldFoundAndAccepted) {
+  const absl::Status status = ParseOptions(Json::parse(GetParam().json)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << GetParam().json;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(GetParam().found), HasSubstr(GetParam().accepted)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, BadOptions,
+    testing::Values(
+        Bad{"[]", "options is an array", "an object"},
+        Bad{R"({"keepFlops": 0.5})", "unknown field \"keepFlops\"", "accepted are method, keep_flops"},
+        Bad{R"({"method": "magic"})", "options.method is \"magic\"", "one of \"kprune\""},
+        Bad{R"({"method": 1})", "options.method is 1", "a string"},
+        Bad{R"({"method": "auto"})", "options.method is \"auto\"", "one of \"kprune\""},
+        Bad{R"({"keep_flops": 0})", "options.keep_flops is 0", "above 0 and below 1"},
+        Bad{R"({"keep_flops": 1})", "options.keep_flops is 1", "above 0 and below 1"},
+        Bad{R"({"keep_flops": -0.5})", "options.keep_flops is -0.5", "above 0 and below 1"},
+        Bad{R"({"keep_flops": "NaN"})", "options.keep_flops is \"NaN\"", "a finite number"},
+        Bad{R"({"keep_flops": "half"})", "options.keep_flops is \"half\"", "a finite number"},
+        Bad{R"({"keep_flops": true})", "options.keep_flops is true", "a finite number"},
+        Bad{R"({"task": "translation"})", "options.task is \"translation\"",
+            "\"auto\", \"text-classification\""},
+        Bad{R"({"samples": -1})", "options.samples is -1", "0 (all) or a positive number"},
+        Bad{R"({"samples": 1.5})", "options.samples is 1.5", "a whole number from -2147483648 to 2147483647"},
+        Bad{R"({"samples": 2147483648})", "options.samples is 2147483648", "a whole number"},
+        Bad{R"({"samples": "many"})", "options.samples is \"many\"", "a whole number"},
+        Bad{R"({"max_length": -1})", "options.max_length is -1", "0 (the model's limit)"},
+        Bad{R"({"seed": -1})", "options.seed is -1", "a whole number from 0 to 4294967295"},
+        Bad{R"({"seed": 4294967296})", "options.seed is 4294967296", "a whole number from 0 to 4294967295"},
+        Bad{R"({"device": "gpu"})", "options.device is \"gpu\"", "\"auto\", \"cpu\" or \"cuda:N\""},
+        Bad{R"({"device": "cuda:"})", "options.device is \"cuda:\"", "cuda:N"},
+        Bad{R"({"device": "cuda:01"})", "options.device", "cuda:N"},
+        Bad{R"({"device": "cuda:-1"})", "options.device", "cuda:N"},
+        Bad{R"({"precision": "fp8"})", "options.precision is \"fp8\"", "one of \"auto\", \"fp32\""},
+        Bad{R"({"predictive": "hessian"})", "options.predictive is \"hessian\"",
+            "\"fisher\", \"kl-gradient\""},
+        Bad{R"({"scoring": "paper"})", "options.scoring is \"paper\"", "\"exact\", \"paper-code\""},
+        Bad{R"({"lambda_pred": -1})", "options.lambda_pred is -1", "0 or a positive number"},
+        Bad{R"({"lambda_rep": "Infinity"})", "options.lambda_rep is \"Infinity\"", "a finite number"},
+        Bad{R"({"lambda_pred": 0, "lambda_rep": 0})", "options.lambda_pred is 0",
+            "at least one of them above 0"},
+        Bad{R"({"mu": 0})", "options.mu is 0", "a number above 0"},
+        Bad{R"({"temperature": 0})", "options.temperature is 0", "a number above 0"},
+        Bad{R"({"sequence_length": 0.5})", "options.sequence_length is 0.5", "at least 1"},
+        Bad{R"({"batch_size": 0})", "options.batch_size is 0", "from 1 to 65536"},
+        Bad{R"({"batch_order": "random"})", "options.batch_order is \"random\"", "\"length\", \"file\""},
+        Bad{R"({"threads": -1})", "options.threads is -1", "0 (the available processors)"},
+        Bad{R"({"holdout": 1})", "options.holdout is 1", "from 0 to below 1"},
+        Bad{R"({"pooling": "max"})", "options.pooling is \"max\"", "\"auto\", \"mean\", \"cls\""},
+        Bad{R"({"normalize": "yes"})", "options.normalize is \"yes\"", "true or false"}));
+
+}  // namespace
+}  // namespace kprune
