@@ -1,1 +1,70 @@
-int main() {}
+// kprune-worker: runs the one job of a job directory and exits. include/kprune/worker_protocol.h is the
+// contract.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "engine/formats/file.h"
+#include "kprune/worker_protocol.h"
+#include "worker/devices.h"
+#include "worker/job_file.h"
+#include "worker/jobs.h"
+#include "worker/progress_lines.h"
+#include "worker/stop_request.h"
+
+namespace {
+
+// Runs the job; its failure goes to error.json.
+int RunDirectory(const std::string& directory, const std::string& device, int progress_fd) {
+  kprune::WatchForStop(progress_fd);
+  kprune::ProgressLines progress(progress_fd, kprune::StopRequested());
+  absl::StatusOr<kprune::WorkerJob> job = kprune::ReadJobFile(directory);
+  if (job.ok() && !device.empty()) job->options.device = device;
+  const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
+  if (status.ok()) return kprune::kWorkerSucceeded;
+  if (progress.cancelled()) return kprune::kWorkerCancelled;
+  const nlohmann::json error = {{"code", absl::StatusCodeToString(status.code())},
+                                {"message", std::string(status.message())}};
+  const absl::Status written =
+      kprune::WriteFileDurably(std::filesystem::path(directory) / kprune::kErrorFile,
+                               error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  std::cerr << "kprune-worker: " << status.message() << "\n";
+  if (!written.ok()) std::cerr << "kprune-worker: " << written.message() << "\n";
+  return kprune::kWorkerFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Runs the one job of a job directory and exits: 0 done, 1 failed (error.json says why), 2 cancelled, 3 "
+      "usage.");
+  app.set_version_flag("--version", "kprune-worker " KPRUNE_VERSION);
+  std::string directory, device;
+  int progress_fd = -1;
+  bool probe = false;
+  auto* directory_option =
+      app.add_option("--job-dir", directory, "Job directory with job.json and its inputs")
+          ->check(CLI::ExistingDirectory);
+  app.add_option("--progress-fd", progress_fd, "Descriptor for progress, one JSON event a line")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--device", device, "Device to run on, instead of the job's: auto, cpu or cuda:N");
+  app.add_flag("--probe", probe, "Print the devices of this machine as JSON and exit")
+      ->excludes(directory_option);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kprune::kWorkerSucceeded : kprune::kWorkerUsage;
+  }
+  if (probe) {
+    std::cout << kprune::ProbeDevices().dump() << "\n";
+    return kprune::kWorkerSucceeded;
+  }
+  if (directory.empty()) {
+    std::cerr << "kprune-worker: give --job-dir or --probe; --help says more\n";
+    return kprune::kWorkerUsage;
+  }
+  return RunDirectory(directory, device, progress_fd);
+}

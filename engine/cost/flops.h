@@ -1,5 +1,6 @@
-// Analytic cost of units in FLOPs (two per multiply-add) for one sequence of `s` tokens; design: head 8 s d h + 4 s^2 h, neuron
-// 4 s d. Prunable units only: no embeddings, pooler, norms or task head, as the paper counts. Pure functions.
+// Analytic cost of units in FLOPs (two per multiply-add) for one sequence of `s` tokens; design: head 8 s d h
+// + 4 s^2 h, neuron 4 s d. Prunable units only: no embeddings, pooler, norms or task head, as the paper
+// counts. Pure functions.
 #ifndef KPRUNE_ENGINE_COST_FLOPS_H_
 #define KPRUNE_ENGINE_COST_FLOPS_H_
 

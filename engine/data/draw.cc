@@ -19,12 +19,14 @@ absl::StatusOr<SampleDraw> DrawSamples(int64_t available, int64_t samples, doubl
     std::swap(lines[i], lines[static_cast<int64_t>(random() % static_cast<uint64_t>(i + 1))]);
   }
   const int64_t drawn = samples == 0 ? available : std::min(samples, available);
-  const int64_t judging = std::min(kMaxJudgingSamples, static_cast<int64_t>(std::llround(holdout * static_cast<double>(drawn))));
+  const int64_t judging =
+      std::min(kMaxJudgingSamples, static_cast<int64_t>(std::llround(holdout * static_cast<double>(drawn))));
   const bool enough_left = available - drawn >= judging;
   const int64_t pruning = enough_left ? drawn : drawn - judging;
   if (pruning < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("holdout ", holdout, " leaves none of the ", drawn,
-                                                   " samples to prune with; give more samples or a smaller holdout"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("holdout ", holdout, " leaves none of the ", drawn,
+                     " samples to prune with; give more samples or a smaller holdout"));
   }
   SampleDraw draw;
   draw.pruning.assign(lines.begin(), lines.begin() + pruning);

@@ -18,9 +18,10 @@ struct SampleDraw {
   std::vector<int64_t> judging;
 };
 
-// Draws `samples` of `available` lines (all where samples is 0 or more than there are) and `holdout` times as many lines (at most
-// kMaxJudgingSamples) that only judge: from the lines not drawn where there are enough, else out of the drawn ones. The same
-// arguments give the same draw on every machine. InvalidArgument where no line is left to prune with.
+// Draws `samples` of `available` lines (all where samples is 0 or more than there are) and `holdout` times as
+// many lines (at most kMaxJudgingSamples) that only judge: from the lines not drawn where there are enough,
+// else out of the drawn ones. The same arguments give the same draw on every machine. InvalidArgument where
+// no line is left to prune with.
 absl::StatusOr<SampleDraw> DrawSamples(int64_t available, int64_t samples, double holdout, uint32_t seed);
 
 }  // namespace kprune

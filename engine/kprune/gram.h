@@ -6,8 +6,8 @@
 
 namespace kprune {
 
-// Sums the Gram matrix of rows that arrive in pieces. Only the blocks on and below the diagonal are computed (a symmetric rank-k
-// update by blocks of columns); Matrix() mirrors them. Not thread-safe.
+// Sums the Gram matrix of rows that arrive in pieces. Only the blocks on and below the diagonal are computed
+// (a symmetric rank-k update by blocks of columns); Matrix() mirrors them. Not thread-safe.
 class GramAccumulator {
  public:
   GramAccumulator(int64_t columns, at::Device device);

@@ -63,8 +63,9 @@ at::Tensor KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td,
   {
     c10::AutoGradMode grad_mode(true);
     const Task task = encoder_.config.task;
-    scalars = kl_gradient_ ? std::vector<at::Tensor>{DistillationLoss(task, output_NC, teacher_NC, temperature_)}
-                           : FisherProbes(task, output_NC, temperature_, random);
+    scalars = kl_gradient_
+                  ? std::vector<at::Tensor>{DistillationLoss(task, output_NC, teacher_NC, temperature_)}
+                  : FisherProbes(task, output_NC, temperature_, random);
   }
   for (size_t p = 0; p < scalars.size(); ++p) {
     const bool more = p + 1 < scalars.size();
@@ -72,19 +73,23 @@ at::Tensor KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td,
         torch::autograd::grad({scalars[p]}, inputs, /*grad_outputs=*/{}, /*retain_graph=*/more);
     size_t next = 0;
     for (size_t i = 0; i < features.size(); ++i) {
-      if (features[i].size(1) > 0) AddPredictive(static_cast<int>(i), features[i].detach(), gradients[next++], batch);
+      if (features[i].size(1) > 0)
+        AddPredictive(static_cast<int>(i), features[i].detach(), gradients[next++], batch);
     }
   }
   for (size_t i = 0; i < features.size(); ++i) AddRepresentational(static_cast<int>(i), features[i].detach());
   return features[0].detach();
 }
 
-void KnowledgeAccumulator::AddPredictive(int i, const at::Tensor& features_TU, const at::Tensor& gradient_TU, const Batch& batch) {
+void KnowledgeAccumulator::AddPredictive(int i, const at::Tensor& features_TU, const at::Tensor& gradient_TU,
+                                         const Batch& batch) {
   const Sublayer& sublayer = encoder_.sublayers[first_ + i];
   at::Tensor mask_gradient = SegmentDot(features_TU, gradient_TU, batch).to(at::kDouble);  // [N, U]
-  if (!paper_code_) mask_gradient = mask_gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
+  if (!paper_code_)
+    mask_gradient = mask_gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
   // The paper's code squares the gradient of the batch's mean; the Fisher information squares every sample's.
-  sums_[i].mask_gradient_squared += kl_gradient_ ? mask_gradient.mean(0).square() : mask_gradient.square().sum(0);
+  sums_[i].mask_gradient_squared +=
+      kl_gradient_ ? mask_gradient.mean(0).square() : mask_gradient.square().sum(0);
 }
 
 void KnowledgeAccumulator::AddRepresentational(int i, const at::Tensor& features_TU) {
@@ -110,7 +115,8 @@ UnitKnowledge KnowledgeAccumulator::Finish(int i) const {
   at::Tensor predictive = sums.mask_gradient_squared * (0.5 / static_cast<double>(samples_));
   at::Tensor representational;
   if (paper_code_) {
-    const at::Tensor squares = width == 1 ? sums.feature_gram : sums.feature_gram.diagonal(0, 1, 2).reshape({units * width});
+    const at::Tensor squares =
+        width == 1 ? sums.feature_gram : sums.feature_gram.diagonal(0, 1, 2).reshape({units * width});
     representational = (squares * out_dU.square().mean(0)).view({units, width}).mean(1);
     predictive = predictive.view({units, width}).mean(1);
   } else if (width == 1) {

@@ -2,12 +2,14 @@
 //
 // Shapes: T tokens of a batch, N sequences, U features of a sublayer, d hidden size, C outputs.
 //
-// K_pred(i) = 1/|D| sum_x gamma^2 KL(p(x; m) || p(x; m without i)), to second order 1/2 of the Fisher information of mask m_i:
+// K_pred(i) = 1/|D| sum_x gamma^2 KL(p(x; m) || p(x; m without i)), to second order 1/2 of the Fisher
+// information of mask m_i:
 //             per sample, d/dm_i = sum over the unit's features and the sample's tokens of z * dL/dz.
-// K_rep(i)  = 1/tokens sum_x ||u_i(x)||_F^2 with u_i(x) = z_i W_i^T: for a head trace(Z_i^T Z_i W_i^T W_i), for a neuron
+// K_rep(i)  = 1/tokens sum_x ||u_i(x)||_F^2 with u_i(x) = z_i W_i^T: for a head trace(Z_i^T Z_i W_i^T W_i),
+// for a neuron
 //             ||z_i||^2 ||W_i||^2.
-// Scoring "paper-code" takes both per feature instead, K_rep as a mean over the hidden size, and a head's knowledge as the mean
-// over its features.
+// Scoring "paper-code" takes both per feature instead, K_rep as a mean over the hidden size, and a head's
+// knowledge as the mean over its features.
 #ifndef KPRUNE_ENGINE_KPRUNE_KNOWLEDGE_H_
 #define KPRUNE_ENGINE_KPRUNE_KNOWLEDGE_H_
 
@@ -28,16 +30,18 @@ struct UnitKnowledge {
   std::vector<double> representational;  // K_rep
 };
 
-// Sums the knowledge of sublayers first .. 2L - 1 over batches, with one forward and backward pass a batch (C - 1 backward passes
-// over C classes) that starts at the input of sublayer `first`. No parameter gets a gradient. Not thread-safe.
+// Sums the knowledge of sublayers first .. 2L - 1 over batches, with one forward and backward pass a batch (C
+// - 1 backward passes over C classes) that starts at the input of sublayer `first`. No parameter gets a
+// gradient. Not thread-safe.
 class KnowledgeAccumulator {
  public:
   // `encoder` is borrowed and must not change while batches are added.
   KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options);
 
-  // x_Td: hidden states at the input of sublayer `first`. teacher_NC: the uncompressed model's outputs, used by "kl-gradient"
-  // only (may be undefined otherwise). Returns the features [T, U] of sublayer `first`.
-  at::Tensor Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC, at::Generator& random);
+  // x_Td: hidden states at the input of sublayer `first`. teacher_NC: the uncompressed model's outputs, used
+  // by "kl-gradient" only (may be undefined otherwise). Returns the features [T, U] of sublayer `first`.
+  at::Tensor Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
+                 at::Generator& random);
 
   // One entry for each sublayer first .. 2L - 1.
   std::vector<UnitKnowledge> Result() const;

@@ -20,7 +20,9 @@ namespace {
 
 class Stopwatch {
  public:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
 
  private:
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
@@ -31,22 +33,28 @@ struct Measurement {
   NormalEquations equations;             // of the target's output projection, all features
 };
 
-// One pass over the samples from the input of sublayer t: knowledge of everything that remains, and the sums for tuning t.
-absl::StatusOr<Measurement> Measure(const Encoder& student, int t, const Streams& streams, const Options& options,
-                                    at::Generator& random, ProgressObserver& observer) {
+// One pass over the samples from the input of sublayer t: knowledge of everything that remains, and the sums
+// for tuning t.
+absl::StatusOr<Measurement> Measure(const Encoder& student, int t, const Streams& streams,
+                                    const Options& options, at::Generator& random,
+                                    ProgressObserver& observer) {
   KnowledgeAccumulator knowledge(student, t, options);
   TuningAccumulator tuning(student.sublayers[t]);
   for (size_t k = 0; k < streams.batches().size(); ++k) {
     if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
-    observer.OnStage(Stage::kMeasure, streams.FractionDone(t, static_cast<double>(k) / streams.batches().size()));
-    const at::Tensor features_TU = knowledge.Add(streams.batches()[k], streams.student(k), streams.teacher_output(k), random);
+    observer.OnStage(Stage::kMeasure,
+                     streams.FractionDone(t, static_cast<double>(k) / streams.batches().size()));
+    const at::Tensor features_TU =
+        knowledge.Add(streams.batches()[k], streams.student(k), streams.teacher_output(k), random);
     tuning.Add(features_TU, streams.student(k), streams.teacher(k));
   }
   return Measurement{knowledge.Result(), tuning.Result()};
 }
 
-// S(unit) of every remaining unit: S(head) = mu (lambda_pred K_pred + lambda_rep K_rep) / F_head, S(neuron) = (...) / F_neuron.
-absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t, const std::vector<UnitKnowledge>& knowledge,
+// S(unit) of every remaining unit: S(head) = mu (lambda_pred K_pred + lambda_rep K_rep) / F_head, S(neuron) =
+// (...) / F_neuron.
+absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
+                                                  const std::vector<UnitKnowledge>& knowledge,
                                                   double sequence_length, const Options& options) {
   std::vector<SublayerScores> result;
   for (size_t i = 0; i < knowledge.size(); ++i) {
@@ -55,10 +63,13 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
     scores.unit_flops = UnitFlops(student.config, kind, sequence_length);
     const double mu = kind == SublayerKind::kAttention ? options.effective_mu() : 1.0;
     for (size_t u = 0; u < knowledge[i].predictive.size(); ++u) {
-      const double k = options.lambda_pred * knowledge[i].predictive[u] + options.lambda_rep * knowledge[i].representational[u];
+      const double k = options.lambda_pred * knowledge[i].predictive[u] +
+                       options.lambda_rep * knowledge[i].representational[u];
       scores.scores.push_back(mu * k / scores.unit_flops);
       if (!std::isfinite(scores.scores.back())) {
-        return absl::InternalError(absl::StrCat("the score of unit ", u, " of sublayer ", t + i, " is not finite; the model's activations overflow float32 on these samples"));
+        return absl::InternalError(
+            absl::StrCat("the score of unit ", u, " of sublayer ", t + i,
+                         " is not finite; the model's activations overflow float32 on these samples"));
       }
     }
   }
@@ -72,17 +83,19 @@ absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_fl
   budget.budget_flops = keep_flops * budget.original_flops;
   const double smallest = std::min(UnitFlops(config, SublayerKind::kAttention, sequence_length),
                                    UnitFlops(config, SublayerKind::kFeedForward, sequence_length));
-  if (budget.original_flops <= 0) return absl::FailedPreconditionError("the model has no heads and no neurons left to prune");
+  if (budget.original_flops <= 0)
+    return absl::FailedPreconditionError("the model has no heads and no neurons left to prune");
   if (budget.budget_flops < smallest) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("keep_flops ", keep_flops, " leaves less than one unit; the reachable range of this model is ",
-                     smallest / budget.original_flops, " to 1"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "keep_flops ", keep_flops, " leaves less than one unit; the reachable range of this model is ",
+        smallest / budget.original_flops, " to 1"));
   }
   return budget;
 }
 
-absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch> batches, const FlopsBudget& budget,
-                                    const Options& options, ProgressObserver& observer) {
+absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch> batches,
+                                    const FlopsBudget& budget, const Options& options,
+                                    ProgressObserver& observer) {
   c10::NoGradGuard no_grad;
   const Encoder& teacher = model;
   KPruneResult result{model, {}, 0};
@@ -131,7 +144,8 @@ absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch
                                 .reconstruction_error = tuned.solution.relative_error});
     observer.OnSublayer(result.sublayers.back());
     if (tuned.solution.path == "kept-weights") {
-      observer.OnWarning(absl::StrCat("sublayer ", t, ": no refit fits better than the original weights, which were kept"));
+      observer.OnWarning(
+          absl::StrCat("sublayer ", t, ": no refit fits better than the original weights, which were kept"));
     }
   }
   return result;

@@ -16,7 +16,8 @@ Selection SearchBottomSublayer(absl::Span<const SublayerScores> remaining, doubl
       units.push_back({remaining[s].scores[u], s, static_cast<int64_t>(u)});
     }
   }
-  std::stable_sort(units.begin(), units.end(), [](const Unit& a, const Unit& b) { return a.score > b.score; });
+  std::stable_sort(units.begin(), units.end(),
+                   [](const Unit& a, const Unit& b) { return a.score > b.score; });
   // The sum of many equal terms may round a little above a budget that they fill exactly.
   const double limit = budget_flops * (1 + 1e-12);
   Selection kept;

@@ -1,4 +1,5 @@
-// Knowledge-preserving mask search (KPMS, paper section 4.3): which units of the bottom remaining sublayer stay.
+// Knowledge-preserving mask search (KPMS, paper section 4.3): which units of the bottom remaining sublayer
+// stay.
 #ifndef KPRUNE_ENGINE_KPRUNE_MASK_SEARCH_H_
 #define KPRUNE_ENGINE_KPRUNE_MASK_SEARCH_H_
 
@@ -15,8 +16,9 @@ struct SublayerScores {
   double unit_flops = 0;
 };
 
-// Sorts the units of all remaining sublayers together by falling score (ties: lower sublayer, then lower unit first), keeps from
-// the top while their FLOPs fit `budget_flops`, and returns which units of remaining[0] are kept. One sort and one running sum.
+// Sorts the units of all remaining sublayers together by falling score (ties: lower sublayer, then lower unit
+// first), keeps from the top while their FLOPs fit `budget_flops`, and returns which units of remaining[0]
+// are kept. One sort and one running sum.
 Selection SearchBottomSublayer(absl::Span<const SublayerScores> remaining, double budget_flops);
 
 }  // namespace kprune

@@ -7,8 +7,8 @@
 namespace kprune {
 namespace {
 
-// Columns l_j, j < C - 1, of a factor L with L L^T = diag(p) - p p^T, the covariance of one draw from p: for class j with what is
-// left of the probability mass q_j = 1 - p_0 - ... - p_j,
+// Columns l_j, j < C - 1, of a factor L with L L^T = diag(p) - p p^T, the covariance of one draw from p: for
+// class j with what is left of the probability mass q_j = 1 - p_0 - ... - p_j,
 //   L_jj = sqrt(p_j q_j / q_{j-1}),   L_ij = -p_i sqrt(p_j / (q_{j-1} q_j)) for i > j.
 // Returns sum_n <l_j(n), logits(n)> for every j; p is a constant.
 std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC) {
@@ -28,11 +28,13 @@ std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, cons
   return probes;
 }
 
-// gamma log p_y for labels y drawn from p; the mean over draws of its squared gradient is the Fisher information.
-std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC, double temperature,
-                                                 at::Generator& random) {
+// gamma log p_y for labels y drawn from p; the mean over draws of its squared gradient is the Fisher
+// information.
+std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC,
+                                                 double temperature, at::Generator& random) {
   const at::Tensor log_p = at::log_softmax(logits_NC / temperature, 1);
-  const at::Tensor labels = at::multinomial(p_NC, kSampledProbes, /*replacement=*/true, random);  // [N, draws]
+  const at::Tensor labels =
+      at::multinomial(p_NC, kSampledProbes, /*replacement=*/true, random);  // [N, draws]
   std::vector<at::Tensor> probes;
   for (int draw = 0; draw < kSampledProbes; ++draw) {
     const at::Tensor chosen = log_p.gather(1, labels.narrow(1, draw, 1));
@@ -64,7 +66,8 @@ std::vector<at::Tensor> SquaredErrorProbes(const at::Tensor& output_NC, at::Gene
 
 }  // namespace
 
-std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature, at::Generator& random) {
+std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature,
+                                     at::Generator& random) {
   switch (task) {
     case Task::kSingleLabel: {
       const at::Tensor p = at::softmax(output_NC.detach() / temperature, 1);
@@ -80,7 +83,8 @@ std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, dou
   return {};
 }
 
-at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC, double temperature) {
+at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC,
+                            double temperature) {
   const double gamma2 = temperature * temperature;
   switch (task) {
     case Task::kSingleLabel: {
@@ -89,8 +93,10 @@ at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Te
       return (log_teacher.exp() * (log_teacher - log_student)).sum() * gamma2;
     }
     case Task::kMultiLabel: {
-      const at::Tensor log_yes = at::log_sigmoid(output_NC / temperature), log_no = at::log_sigmoid(-output_NC / temperature);
-      const at::Tensor yes = at::log_sigmoid(teacher_NC / temperature), no = at::log_sigmoid(-teacher_NC / temperature);
+      const at::Tensor log_yes = at::log_sigmoid(output_NC / temperature),
+                       log_no = at::log_sigmoid(-output_NC / temperature);
+      const at::Tensor yes = at::log_sigmoid(teacher_NC / temperature),
+                       no = at::log_sigmoid(-teacher_NC / temperature);
       return (yes.exp() * (yes - log_yes) + no.exp() * (no - log_no)).sum() * gamma2;
     }
     case Task::kRegression:

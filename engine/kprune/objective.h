@@ -1,5 +1,5 @@
-// What predictive knowledge differentiates: scalars of the model's output whose squared mask gradients, summed, are the second
-// order of the output's change (paper section 4.2).
+// What predictive knowledge differentiates: scalars of the model's output whose squared mask gradients,
+// summed, are the second order of the output's change (paper section 4.2).
 //
 // Shapes: N sequences of a batch, C outputs.
 #ifndef KPRUNE_ENGINE_KPRUNE_OBJECTIVE_H_
@@ -14,7 +14,8 @@
 
 namespace kprune {
 
-// Classes up to which the Fisher is exact (C - 1 backward passes); beyond, kSampledProbes labels are drawn per sample.
+// Classes up to which the Fisher is exact (C - 1 backward passes); beyond, kSampledProbes labels are drawn
+// per sample.
 inline constexpr int64_t kMaxExactClasses = 9;
 inline constexpr int kSampledProbes = 4;
 // Random sign vectors that stand for the C dimensions of an embedding.
@@ -22,12 +23,16 @@ inline constexpr int kEmbeddingProbes = 4;
 
 // Scalars s_p, each a sum over the batch's sequences, such that for every sequence and unit mask m
 //   sum_p (d s_p / d m)^2 = m's Fisher information of gamma^2 KL(p_gamma || .)   single and multi label
-//                         = m's Gauss-Newton curvature of the squared error       regression (exact), embeddings (in expectation)
+//                         = m's Gauss-Newton curvature of the squared error       regression (exact),
+//                         embeddings (in expectation)
 // The Fisher over C classes has rank C - 1: two classes need one scalar. `random` decides sampled probes.
-std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature, at::Generator& random);
+std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature,
+                                     at::Generator& random);
 
-// gamma^2 KL(teacher || student), or the squared error, summed over the batch: the loss whose gradient the paper's code squares.
-at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC, double temperature);
+// gamma^2 KL(teacher || student), or the squared error, summed over the batch: the loss whose gradient the
+// paper's code squares.
+at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC,
+                            double temperature);
 
 }  // namespace kprune
 

@@ -33,7 +33,8 @@ at::Tensor SegmentDot(const at::Tensor& features_TU, const at::Tensor& gradient_
     return SegmentDotCpu(features_TU, gradient_TU, batch);
   }
   const at::Tensor product_TU = (features_TU * gradient_TU).to(at::kFloat);
-  return at::segment_reduce(product_TU, "sum", /*lengths=*/batch.offsets_device.diff(), /*indices=*/std::nullopt,
+  return at::segment_reduce(product_TU, "sum", /*lengths=*/batch.offsets_device.diff(),
+                            /*indices=*/std::nullopt,
                             /*offsets=*/std::nullopt, /*axis=*/0);
 }
 

@@ -8,8 +8,8 @@
 
 namespace kprune {
 
-// features_TU * gradient_TU summed over the tokens of each sequence: [N, U] float32. Deterministic on every device; no temporary
-// of size [T, U] on the CPU.
+// features_TU * gradient_TU summed over the tokens of each sequence: [N, U] float32. Deterministic on every
+// device; no temporary of size [T, U] on the CPU.
 at::Tensor SegmentDot(const at::Tensor& features_TU, const at::Tensor& gradient_TU, const Batch& batch);
 
 }  // namespace kprune

@@ -36,7 +36,8 @@ double EstimateCondition(const at::Tensor& matrix, const at::Tensor& factor) {
 at::Tensor PseudoInverseTimes(const at::Tensor& matrix, const at::Tensor& rhs) {
   auto [values, vectors] = at::linalg_eigh(matrix);
   const double largest = values.abs().max().item<double>();
-  const double threshold = largest * static_cast<double>(matrix.size(0)) * std::numeric_limits<double>::epsilon();
+  const double threshold =
+      largest * static_cast<double>(matrix.size(0)) * std::numeric_limits<double>::epsilon();
   const at::Tensor inverse = at::where(values > threshold, values.reciprocal(), at::zeros_like(values));
   return vectors.mm(inverse.unsqueeze(1) * vectors.t().mm(rhs));
 }
@@ -44,13 +45,13 @@ at::Tensor PseudoInverseTimes(const at::Tensor& matrix, const at::Tensor& rhs) {
 }  // namespace
 
 NormalEquations NormalEquations::Restrict(const at::Tensor& features) const {
-  return {gram_UU.index_select(0, features).index_select(1, features), cross_Ud.index_select(0, features), target_squared};
+  return {gram_UU.index_select(0, features).index_select(1, features), cross_Ud.index_select(0, features),
+          target_squared};
 }
 
 double NormalEquations::RelativeError(const at::Tensor& weights_Ud) const {
   const at::Tensor fit = gram_UU.mm(weights_Ud);
-  const double squared =
-      target_squared + (weights_Ud * (fit - 2 * cross_Ud)).sum().item<double>();
+  const double squared = target_squared + (weights_Ud * (fit - 2 * cross_Ud)).sum().item<double>();
   if (!std::isfinite(squared)) return kInfinity;
   const double error = std::sqrt(std::max(squared, 0.0));
   if (target_squared > 0) return error / std::sqrt(target_squared);
@@ -61,7 +62,8 @@ Solution SolveLeastSquares(const NormalEquations& equations, const at::Tensor& c
   Solution kept{current_Ud, "kept-weights", kInfinity, equations.RelativeError(current_Ud)};
   const at::Tensor diagonal = equations.gram_UU.diagonal();
   const bool finite = at::isfinite(equations.gram_UU).all().item<bool>() &&
-                      at::isfinite(equations.cross_Ud).all().item<bool>() && std::isfinite(equations.target_squared);
+                      at::isfinite(equations.cross_Ud).all().item<bool>() &&
+                      std::isfinite(equations.target_squared);
   const at::Tensor live = at::nonzero(diagonal > 0).squeeze(1);
   if (!finite) return kept;
   if (live.size(0) == 0) {
@@ -79,7 +81,8 @@ Solution SolveLeastSquares(const NormalEquations& equations, const at::Tensor& c
   const auto accept = [&](const at::Tensor& scaled_weights, const char* path) -> std::optional<Solution> {
     const at::Tensor weights = at::zeros_like(equations.cross_Ud).index_copy(0, live, scale * scaled_weights);
     const double error = equations.RelativeError(weights);
-    if (!at::isfinite(weights).all().item<bool>() || error > kept.relative_error * (1 + 1e-9) + 1e-12) return std::nullopt;
+    if (!at::isfinite(weights).all().item<bool>() || error > kept.relative_error * (1 + 1e-9) + 1e-12)
+      return std::nullopt;
     return Solution{weights, path, condition, error};
   };
 

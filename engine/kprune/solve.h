@@ -12,8 +12,8 @@ namespace kprune {
 
 // Sums over all tokens that say everything about min_W || R - Z W ||_F^2.
 struct NormalEquations {
-  at::Tensor gram_UU;   // Z^T Z
-  at::Tensor cross_Ud;  // Z^T R
+  at::Tensor gram_UU;         // Z^T Z
+  at::Tensor cross_Ud;        // Z^T R
   double target_squared = 0;  // ||R||_F^2
 
   // The problem of some columns of Z only: features are int64 positions.
@@ -25,13 +25,14 @@ struct NormalEquations {
 
 struct Solution {
   at::Tensor weights_Ud;
-  std::string path;      // "cholesky", "ridge", "eigen" or "kept-weights"
-  double condition = 0;  // estimate of the condition number of the scaled Gram matrix; infinity when it is singular
+  std::string path;  // "cholesky", "ridge", "eigen" or "kept-weights"
+  double condition =
+      0;  // estimate of the condition number of the scaled Gram matrix; infinity when it is singular
   double relative_error = 0;
 };
 
-// Scales the columns to length 1 (columns of zeros get zero weights) and takes the first step of this ladder whose answer is
-// finite and fits no worse than `current_Ud`:
+// Scales the columns to length 1 (columns of zeros get zero weights) and takes the first step of this ladder
+// whose answer is finite and fits no worse than `current_Ud`:
 //   cholesky      when the condition number is at most kMaxCondition
 //   ridge         Cholesky with kRidge on the scaled diagonal
 //   eigen         pseudo-inverse, eigenvalues below U eps times the largest dropped

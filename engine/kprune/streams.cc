@@ -15,7 +15,8 @@ Streams::Streams(const Encoder& teacher, absl::Span<const Batch> batches, bool k
 
 void Streams::AdvanceTeacherToOutput(int t) {
   for (size_t k = 0; k < batches_.size(); ++k) {
-    teacher_[k] = teacher_model_.PreNorm(t, teacher_[k], teacher_model_.Features(t, teacher_[k], batches_[k]));
+    teacher_[k] =
+        teacher_model_.PreNorm(t, teacher_[k], teacher_model_.Features(t, teacher_[k], batches_[k]));
   }
 }
 

@@ -1,4 +1,5 @@
-// The two streams of hidden states at the target sublayer: everything below it is final, so nothing below is computed again.
+// The two streams of hidden states at the target sublayer: everything below it is final, so nothing below is
+// computed again.
 //
 // Shapes: T tokens of a batch, d hidden size, N sequences, C outputs.
 #ifndef KPRUNE_ENGINE_KPRUNE_STREAMS_H_
@@ -14,9 +15,9 @@
 
 namespace kprune {
 
-// For every batch: the student's hidden states at the input of the target, and the teacher's at the same place or, between
-// AdvanceTeacherToOutput and Advance, at the target's output before the norm. Borrows the teacher and the batches. Not
-// thread-safe.
+// For every batch: the student's hidden states at the input of the target, and the teacher's at the same
+// place or, between AdvanceTeacherToOutput and Advance, at the target's output before the norm. Borrows the
+// teacher and the batches. Not thread-safe.
 class Streams {
  public:
   // Both streams start at the embeddings. `keep_outputs` also computes the teacher's outputs of all batches.
@@ -30,12 +31,12 @@ class Streams {
   // Moves the teacher's stream from the input of sublayer t to its output before the norm.
   void AdvanceTeacherToOutput(int t);
 
-  // Moves the student's stream through the finished sublayer t and the teacher's through the norm: both then stand at the
-  // input of t + 1.
+  // Moves the student's stream through the finished sublayer t and the teacher's through the norm: both then
+  // stand at the input of t + 1.
   void Advance(const Encoder& student, int t);
 
-  // Share of all the work that is done when `within` of the measurement of sublayer t is: measuring sublayer t costs the
-  // 2L - t sublayers that remain.
+  // Share of all the work that is done when `within` of the measurement of sublayer t is: measuring sublayer
+  // t costs the 2L - t sublayers that remain.
   double FractionDone(int t, double within) const;
 
  private:

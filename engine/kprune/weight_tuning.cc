@@ -11,20 +11,26 @@ TuningAccumulator::TuningAccumulator(const Sublayer& target)
                           at::TensorOptions(at::kDouble).device(target.in.weight.device()))),
       target_squared_(at::zeros({}, cross_Ud_.options())) {}
 
-void TuningAccumulator::Add(const at::Tensor& features_TU, const at::Tensor& student_Td, const at::Tensor& teacher_Td) {
+void TuningAccumulator::Add(const at::Tensor& features_TU, const at::Tensor& student_Td,
+                            const at::Tensor& teacher_Td) {
   const at::Tensor z = features_TU.to(at::kDouble);
-  const at::Tensor residual_Td = (teacher_Td.to(at::kDouble) - student_Td.to(at::kDouble)) - target_.out.bias.to(at::kDouble);
+  const at::Tensor residual_Td =
+      (teacher_Td.to(at::kDouble) - student_Td.to(at::kDouble)) - target_.out.bias.to(at::kDouble);
   gram_.Add(z);
   cross_Ud_.addmm_(z.t(), residual_Td);
   target_squared_ += residual_Td.square().sum();
 }
 
-NormalEquations TuningAccumulator::Result() const { return {gram_.Matrix(), cross_Ud_, target_squared_.item<double>()}; }
+NormalEquations TuningAccumulator::Result() const {
+  return {gram_.Matrix(), cross_Ud_, target_squared_.item<double>()};
+}
 
 TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations, const Selection& keep) {
   const at::Tensor features = FeaturesOf(keep, target.unit_width, target.in.weight.device());
   const at::Tensor current_dK = target.out.weight.index_select(1, features);
-  if (keep.empty()) return {{current_dK, target.out.bias}, {at::Tensor(), "empty", 0, equations.target_squared > 0 ? 1.0 : 0.0}};
+  if (keep.empty())
+    return {{current_dK, target.out.bias},
+            {at::Tensor(), "empty", 0, equations.target_squared > 0 ? 1.0 : 0.0}};
   Solution solution = SolveLeastSquares(equations.Restrict(features), current_dK.t().to(at::kDouble));
   return {{solution.weights_Ud.t().to(at::kFloat).contiguous(), target.out.bias}, std::move(solution)};
 }

@@ -1,4 +1,5 @@
-// Knowledge-preserving weight tuning (KPWT, paper section 4.4): the kept units learn to give the uncompressed model's output.
+// Knowledge-preserving weight tuning (KPWT, paper section 4.4): the kept units learn to give the uncompressed
+// model's output.
 //
 // Shapes: T tokens of a batch, U features of the target sublayer, K kept ones, d hidden size.
 #ifndef KPRUNE_ENGINE_KPRUNE_WEIGHT_TUNING_H_
@@ -12,15 +13,16 @@
 
 namespace kprune {
 
-// Sums, over batches, the normal equations of W' = argmin || Y_T - X_S - b - Z W'^T ||_F^2 with Z all features of the target in
-// the student's stream. Restricting them to the kept features gives the equations after pruning. Not thread-safe.
+// Sums, over batches, the normal equations of W' = argmin || Y_T - X_S - b - Z W'^T ||_F^2 with Z all
+// features of the target in the student's stream. Restricting them to the kept features gives the equations
+// after pruning. Not thread-safe.
 class TuningAccumulator {
  public:
   // `target` is borrowed.
   explicit TuningAccumulator(const Sublayer& target);
 
-  // features_TU: Z; student_Td: X_S, the sublayer's input in the student; teacher_Td: Y_T, the sublayer's output before the
-  // norm in the uncompressed model.
+  // features_TU: Z; student_Td: X_S, the sublayer's input in the student; teacher_Td: Y_T, the sublayer's
+  // output before the norm in the uncompressed model.
   void Add(const at::Tensor& features_TU, const at::Tensor& student_Td, const at::Tensor& teacher_Td);
 
   NormalEquations Result() const;

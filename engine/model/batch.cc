@@ -53,7 +53,9 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
 at::Tensor Batch::Pad(const at::Tensor& x_Td) const {
   const int64_t d = x_Td.size(1);
   if (!padded()) return x_Td.reshape({size(), longest, d});
-  return at::zeros({size() * longest, d}, x_Td.options()).index_copy(0, slots_T, x_Td).view({size(), longest, d});
+  return at::zeros({size() * longest, d}, x_Td.options())
+      .index_copy(0, slots_T, x_Td)
+      .view({size(), longest, d});
 }
 
 at::Tensor Batch::Unpad(const at::Tensor& x_NSd) const {
@@ -61,7 +63,8 @@ at::Tensor Batch::Unpad(const at::Tensor& x_NSd) const {
   return padded() ? flat.index_select(0, slots_T) : flat;
 }
 
-std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int batch_size, const std::string& order, at::Device device) {
+std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int batch_size, const std::string& order,
+                               at::Device device) {
   std::vector<int64_t> indices(samples.size());
   std::iota(indices.begin(), indices.end(), 0);
   if (order == "length") {

@@ -86,7 +86,8 @@ void Encoder::Replace(int t, const Selection& keep, const Linear& out) {
   Sublayer& sublayer = sublayers[t];
   const at::Tensor features = FeaturesOf(keep, sublayer.unit_width, sublayer.in.weight.device());
   std::vector<at::Tensor> rows;
-  for (int64_t block = 0; block < sublayer.in_blocks(); ++block) rows.push_back(features + block * sublayer.num_features());
+  for (int64_t block = 0; block < sublayer.in_blocks(); ++block)
+    rows.push_back(features + block * sublayer.num_features());
   const at::Tensor in_rows = at::cat(rows);
   sublayer.in = {sublayer.in.weight.index_select(0, in_rows), sublayer.in.bias.index_select(0, in_rows)};
   sublayer.out = out;
@@ -100,13 +101,14 @@ void Encoder::Replace(int t, const Selection& keep, const Linear& out) {
 int64_t Encoder::num_parameters() const {
   int64_t count = 0;
   const auto add = [&](const at::Tensor& tensor) { count += tensor.defined() ? tensor.numel() : 0; };
-  for (const at::Tensor& tensor : {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
-                                   embeddings_norm.bias, pooler.weight, pooler.bias, classifier.weight, classifier.bias}) {
+  for (const at::Tensor& tensor :
+       {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
+        embeddings_norm.bias, pooler.weight, pooler.bias, classifier.weight, classifier.bias}) {
     add(tensor);
   }
   for (const Sublayer& sublayer : sublayers) {
-    for (const at::Tensor& tensor : {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight, sublayer.out.bias,
-                                     sublayer.norm.weight, sublayer.norm.bias}) {
+    for (const at::Tensor& tensor : {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight,
+                                     sublayer.out.bias, sublayer.norm.weight, sublayer.norm.bias}) {
       add(tensor);
     }
   }

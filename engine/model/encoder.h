@@ -1,7 +1,7 @@
 // An encoder = embeddings + 2L sublayers + task head, as plain tensors and functions.
 //
-// Shapes: T tokens of a ragged batch, N sequences, d hidden size, U features of a sublayer (heads * head_dim, or neurons),
-// C outputs of the task head. All weights are float32 and never require a gradient.
+// Shapes: T tokens of a ragged batch, N sequences, d hidden size, U features of a sublayer (heads * head_dim,
+// or neurons), C outputs of the task head. All weights are float32 and never require a gradient.
 //
 // Sublayer t of 2L (paper section 3): attention of layer t / 2 when t is even, feed-forward when t is odd:
 //   z = Features(x)                 what feeds the output projection: context vectors, or activated neurons
@@ -41,8 +41,8 @@ struct Sublayer {
   int layer = 0;
   int64_t unit_width = 1;      // features of one unit: head_dim, or 1
   std::vector<int64_t> units;  // indices of its units in the original model, rising
-  Linear in;                   // attention: query, key and value one below the other, [3U, d]; feed-forward: [U, d]
-  Linear out;                  // [d, U]
+  Linear in;   // attention: query, key and value one below the other, [3U, d]; feed-forward: [U, d]
+  Linear out;  // [d, U]
   LayerNorm norm;
 
   int64_t num_units() const { return static_cast<int64_t>(units.size()); }
@@ -54,8 +54,8 @@ struct Sublayer {
 // Which units of a sublayer stay: rising positions among its present units.
 using Selection = std::vector<int64_t>;
 
-// Copies share their tensors; no function here writes to a tensor, so a copy stays what it was when the original's
-// sublayers are replaced. Const methods are thread-safe.
+// Copies share their tensors; no function here writes to a tensor, so a copy stays what it was when the
+// original's sublayers are replaced. Const methods are thread-safe.
 class Encoder {
  public:
   ModelConfig config;
@@ -70,17 +70,18 @@ class Encoder {
 
   int num_sublayers() const { return static_cast<int>(sublayers.size()); }
 
-  at::Tensor Embed(const Batch& batch) const;                                                            // [T, d]
-  at::Tensor Features(int t, const at::Tensor& x_Td, const Batch& batch) const;                          // [T, U]
-  at::Tensor PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const;                       // [T, d]
-  at::Tensor Norm(int t, const at::Tensor& y_Td) const;                                                  // [T, d]
-  at::Tensor Forward(int t, const at::Tensor& x_Td, const Batch& batch) const;                           // one sublayer
+  at::Tensor Embed(const Batch& batch) const;                                       // [T, d]
+  at::Tensor Features(int t, const at::Tensor& x_Td, const Batch& batch) const;     // [T, U]
+  at::Tensor PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const;  // [T, d]
+  at::Tensor Norm(int t, const at::Tensor& y_Td) const;                             // [T, d]
+  at::Tensor Forward(int t, const at::Tensor& x_Td, const Batch& batch) const;      // one sublayer
   // The task head: logits, or (pooled, normalised) embeddings.
   at::Tensor Output(const at::Tensor& x_Td, const Batch& batch) const;  // [N, C]
   // The whole model.
   at::Tensor Run(const Batch& batch) const;  // [N, C]
 
-  // Removes every unit of sublayer t but `keep` and puts `out` in the place of its output projection ([d, kept features]).
+  // Removes every unit of sublayer t but `keep` and puts `out` in the place of its output projection ([d,
+  // kept features]).
   void Replace(int t, const Selection& keep, const Linear& out);
 
   // Number of values in all weights of this encoder.

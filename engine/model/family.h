@@ -1,5 +1,5 @@
-// Model families as data: where each family keeps its tensors and which config.json keys it uses. A new BERT-like family is a
-// new row in family.cc.
+// Model families as data: where each family keeps its tensors and which config.json keys it uses. A new
+// BERT-like family is a new row in family.cc.
 #ifndef KPRUNE_ENGINE_MODEL_FAMILY_H_
 #define KPRUNE_ENGINE_MODEL_FAMILY_H_
 
@@ -8,8 +8,9 @@
 
 namespace kprune {
 
-// Names are relative to the base model: a checkpoint saved with a task head carries `prefix` before them, one saved without
-// does not. "%d" in `layer` is the layer index. Every projection has ".weight" [out, in] and ".bias" [out].
+// Names are relative to the base model: a checkpoint saved with a task head carries `prefix` before them, one
+// saved without does not. "%d" in `layer` is the layer index. Every projection has ".weight" [out, in] and
+// ".bias" [out].
 struct Family {
   const char* model_type;  // config.json "model_type"
   const char* prefix;

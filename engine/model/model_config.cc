@@ -53,8 +53,9 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
     model.type_vocab_size = *value;
   }
   if (model.hidden_size % model.num_heads != 0) {
-    return Refuse(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size, ") is not a multiple of \"",
-                               family.num_heads_key, "\" (", model.num_heads, ")"));
+    return Refuse(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size,
+                               ") is not a multiple of \"", family.num_heads_key, "\" (", model.num_heads,
+                               ")"));
   }
   model.head_dim = model.hidden_size / model.num_heads;
   return absl::OkStatus();
@@ -69,15 +70,16 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   model.layer_norm_eps = eps.get<double>();
   const json activation = config.value(family.activation_key, json("gelu"));
   static constexpr std::array kActivations = {"gelu", "gelu_new", "relu", "silu"};
-  if (!activation.is_string() ||
-      std::find(kActivations.begin(), kActivations.end(), activation.get<std::string>()) == kActivations.end()) {
+  if (!activation.is_string() || std::find(kActivations.begin(), kActivations.end(),
+                                           activation.get<std::string>()) == kActivations.end()) {
     return Refuse(absl::StrCat("\"", family.activation_key, "\" is ", activation.dump(), "; accepted are ",
                                absl::StrJoin(kActivations, ", ")));
   }
   model.activation = activation.get<std::string>();
   const json positions = config.value("position_embedding_type", json("absolute"));
   if (family.absolute_positions_only && positions != "absolute") {
-    return Refuse(absl::StrCat("\"position_embedding_type\" is ", positions.dump(), "; accepted is \"absolute\""));
+    return Refuse(
+        absl::StrCat("\"position_embedding_type\" is ", positions.dump(), "; accepted is \"absolute\""));
   }
   return absl::OkStatus();
 }
@@ -85,7 +87,8 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
 absl::Status ReadLabels(const json& config, ModelConfig& model) {
   model.num_labels = 2;  // what transformers assumes
   if (const auto it = config.find("id2label"); it != config.end()) {
-    if (!it->is_object() || it->empty() || it->size() > 1'000'000) return Refuse("\"id2label\" is not an object of labels");
+    if (!it->is_object() || it->empty() || it->size() > 1'000'000)
+      return Refuse("\"id2label\" is not an object of labels");
     model.num_labels = static_cast<int>(it->size());
   } else if (config.contains("num_labels")) {
     absl::StatusOr<int> count = ReadCount(config, "num_labels", 1'000'000);
@@ -97,7 +100,8 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   if (!it->is_object()) return Refuse("\"label2id\" is not an object");
   for (const auto& [label, id] : it->items()) {
     if (!id.is_number_integer() || id < 0 || id >= model.num_labels) {
-      return Refuse(absl::StrCat("\"label2id\" maps \"", label, "\" to ", id.dump(), "; accepted is 0 to ", model.num_labels - 1));
+      return Refuse(absl::StrCat("\"label2id\" maps \"", label, "\" to ", id.dump(), "; accepted is 0 to ",
+                                 model.num_labels - 1));
     }
     model.label2id[label] = id.get<int>();
   }
@@ -105,18 +109,23 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
 }
 
 // The task that the folder itself implies.
-absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules, ModelConfig& model) {
+absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules,
+                        ModelConfig& model) {
   bool classifies = false;
   const auto architectures = config.find("architectures");
-  if (architectures != config.end() && architectures->is_array() && !architectures->empty() && (*architectures)[0].is_string()) {
+  if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
+      (*architectures)[0].is_string()) {
     const std::string name = (*architectures)[0].get<std::string>();
     const bool base_model = name == "BertModel" || name == "DistilBertModel";
     classifies = name.find("ForSequenceClassification") != std::string::npos;
     if (!classifies && !base_model && requested == "auto" && !has_modules) {
-      return Refuse(absl::StrCat("\"architectures\" is ", name, "; accepted are ...ForSequenceClassification and base models, or name a task with --task"));
+      return Refuse(absl::StrCat(
+          "\"architectures\" is ", name,
+          "; accepted are ...ForSequenceClassification and base models, or name a task with --task"));
     }
   }
-  const bool embeds = requested == "feature-extraction" || (requested == "auto" && (has_modules || !classifies));
+  const bool embeds =
+      requested == "feature-extraction" || (requested == "auto" && (has_modules || !classifies));
   if (embeds) {
     model.task = Task::kEmbedding;
     model.num_labels = model.hidden_size;
@@ -132,19 +141,24 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
   } else if (problem == "regression") {
     model.task = Task::kRegression;
   } else {
-    return Refuse(absl::StrCat("\"problem_type\" is ", problem.dump(),
-                               "; accepted are single_label_classification, multi_label_classification and regression"));
+    return Refuse(absl::StrCat(
+        "\"problem_type\" is ", problem.dump(),
+        "; accepted are single_label_classification, multi_label_classification and regression"));
   }
   if (model.task == Task::kSingleLabel && model.num_labels < 2) {
-    return Refuse("single-label classification with one label predicts always the same; accepted are two or more labels, or \"problem_type\": \"regression\"");
+    return Refuse(
+        "single-label classification with one label predicts always the same; accepted are two or more "
+        "labels, or \"problem_type\": \"regression\"");
   }
   return absl::OkStatus();
 }
 
 // One per-layer list of kept units of a model that was pruned before.
-absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, const char* key, int num_layers, int units) {
+absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, const char* key,
+                                                           int num_layers, int units) {
   const auto it = kprune.find(key);
-  const absl::Status refusal = Refuse(absl::StrCat("\"kprune.", key, "\" is not ", num_layers, " lists of rising indices below ", units));
+  const absl::Status refusal = Refuse(
+      absl::StrCat("\"kprune.", key, "\" is not ", num_layers, " lists of rising indices below ", units));
   if (it == kprune.end() || !it->is_array() || static_cast<int>(it->size()) != num_layers) return refusal;
   std::vector<std::vector<int64_t>> kept;
   for (const json& layer : *it) {
@@ -190,7 +204,8 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
   const json model_type = config->value("model_type", json());
   if (model_type.is_string()) model.family = FindFamily(model_type.get<std::string>());
   if (model.family == nullptr) {
-    return Refuse(absl::StrCat("\"model_type\" is ", model_type.dump(), "; accepted are ", absl::StrJoin(kFamilies, ", ")));
+    return Refuse(absl::StrCat("\"model_type\" is ", model_type.dump(), "; accepted are ",
+                               absl::StrJoin(kFamilies, ", ")));
   }
   absl::StatusOr<ModulesConfig> modules = ReadModules(folder);
   if (!modules.ok()) return modules.status();

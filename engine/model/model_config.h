@@ -49,11 +49,14 @@ struct ModelConfig {
   nlohmann::json json;  // config.json as it was read
 
   // The public name of the task, one of kTasks.
-  const char* task_name() const { return task == Task::kEmbedding ? "feature-extraction" : "text-classification"; }
+  const char* task_name() const {
+    return task == Task::kEmbedding ? "feature-extraction" : "text-classification";
+  }
 };
 
-// Reads config.json (and modules.json with its pooling, where present) of a Hugging Face folder and settles the task from
-// `options` (task, pooling, normalize). Errors: InvalidArgument with one sentence that names the file and the field.
+// Reads config.json (and modules.json with its pooling, where present) of a Hugging Face folder and settles
+// the task from `options` (task, pooling, normalize). Errors: InvalidArgument with one sentence that names
+// the file and the field.
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Options& options);
 
 }  // namespace kprune

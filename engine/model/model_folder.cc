@@ -42,7 +42,8 @@ std::vector<Expected> ExpectedTensors(const ModelFolder& folder) {
   for (int layer = 0; layer < config.num_layers; ++layer) {
     const int64_t attention = static_cast<int64_t>(config.heads[layer].size()) * config.head_dim;
     const int64_t neurons = static_cast<int64_t>(config.neurons[layer].size());
-    for (const char* name : {family.query, family.key, family.value}) linear(folder.Layer(layer, name), attention, d);
+    for (const char* name : {family.query, family.key, family.value})
+      linear(folder.Layer(layer, name), attention, d);
     linear(folder.Layer(layer, family.attention_out), d, attention);
     norm(folder.Layer(layer, family.attention_norm));
     linear(folder.Layer(layer, family.ffn_in), neurons, d);
@@ -59,16 +60,18 @@ std::vector<Expected> ExpectedTensors(const ModelFolder& folder) {
 absl::Status CheckTensor(const ModelFolder& folder, const Expected& expected) {
   const TensorView* tensor = folder.tensors->Find(expected.name);
   if (tensor == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("the checkpoint has no tensor ", expected.name, ", which config.json (model_type ",
-                                                   folder.config.family->model_type, ", task ", folder.config.task_name(),
-                                                   ") calls for"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the checkpoint has no tensor ", expected.name, ", which config.json (model_type ",
+                     folder.config.family->model_type, ", task ", folder.config.task_name(), ") calls for"));
   }
   if (tensor->shape != expected.shape) {
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", expected.name, " has shape [", absl::StrJoin(tensor->shape, ", "),
-                                                   "], but config.json calls for [", absl::StrJoin(expected.shape, ", "), "]"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("tensor ", expected.name, " has shape [", absl::StrJoin(tensor->shape, ", "),
+                     "], but config.json calls for [", absl::StrJoin(expected.shape, ", "), "]"));
   }
   if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF16 && tensor->dtype != DType::kBF16) {
-    return absl::InvalidArgumentError(absl::StrCat("tensor ", expected.name, " has type ", std::string(DTypeName(tensor->dtype)),
+    return absl::InvalidArgumentError(absl::StrCat("tensor ", expected.name, " has type ",
+                                                   std::string(DTypeName(tensor->dtype)),
                                                    "; accepted are F32, F16 and BF16"));
   }
   return absl::OkStatus();
@@ -82,11 +85,14 @@ class WeightReader {
   at::Tensor Tensor(const std::string& name) {
     at::Tensor value = ToFloatTensor(*folder_.tensors->Find(name));
     if (status_.ok() && !at::isfinite(value).all().item<bool>()) {
-      status_ = absl::InvalidArgumentError(absl::StrCat("tensor ", name, " holds NaN or infinity; accepted are finite weights"));
+      status_ = absl::InvalidArgumentError(
+          absl::StrCat("tensor ", name, " holds NaN or infinity; accepted are finite weights"));
     }
     return value.to(device_);
   }
-  kprune::Linear Linear(const std::string& name) { return {Tensor(name + ".weight"), Tensor(name + ".bias")}; }
+  kprune::Linear Linear(const std::string& name) {
+    return {Tensor(name + ".weight"), Tensor(name + ".bias")};
+  }
   LayerNorm Norm(const std::string& name) {
     return {Tensor(name + ".weight"), Tensor(name + ".bias"), folder_.config.layer_norm_eps};
   }
@@ -100,8 +106,13 @@ class WeightReader {
 
 Sublayer ReadAttention(const ModelFolder& folder, int layer, WeightReader& weights) {
   const Family& family = *folder.config.family;
-  Sublayer sublayer{.kind = SublayerKind::kAttention, .layer = layer, .unit_width = folder.config.head_dim,
-                    .units = folder.config.heads[layer], .in = {}, .out = {}, .norm = {}};
+  Sublayer sublayer{.kind = SublayerKind::kAttention,
+                    .layer = layer,
+                    .unit_width = folder.config.head_dim,
+                    .units = folder.config.heads[layer],
+                    .in = {},
+                    .out = {},
+                    .norm = {}};
   std::vector<at::Tensor> in_weights, in_biases;
   for (const char* name : {family.query, family.key, family.value}) {
     const Linear projection = weights.Linear(folder.Layer(layer, name));
@@ -116,7 +127,10 @@ Sublayer ReadAttention(const ModelFolder& folder, int layer, WeightReader& weigh
 
 Sublayer ReadFeedForward(const ModelFolder& folder, int layer, WeightReader& weights) {
   const Family& family = *folder.config.family;
-  return {.kind = SublayerKind::kFeedForward, .layer = layer, .unit_width = 1, .units = folder.config.neurons[layer],
+  return {.kind = SublayerKind::kFeedForward,
+          .layer = layer,
+          .unit_width = 1,
+          .units = folder.config.neurons[layer],
           .in = weights.Linear(folder.Layer(layer, family.ffn_in)),
           .out = weights.Linear(folder.Layer(layer, family.ffn_out)),
           .norm = weights.Norm(folder.Layer(layer, family.ffn_norm))};

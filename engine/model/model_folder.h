@@ -15,8 +15,8 @@
 
 namespace kprune {
 
-// An opened folder: its configuration and its weights, whose names, shapes and types were checked against each other; no
-// weight was read yet.
+// An opened folder: its configuration and its weights, whose names, shapes and types were checked against
+// each other; no weight was read yet.
 struct ModelFolder {
   std::string path;
   ModelConfig config;
@@ -32,13 +32,15 @@ struct ModelFolder {
 // Errors: InvalidArgument or NotFound, one sentence that names the file, field or tensor.
 absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Options& options);
 
-// Reads all weights as float32 on `device`. InvalidArgument names the first tensor that holds NaN or infinity.
+// Reads all weights as float32 on `device`. InvalidArgument names the first tensor that holds NaN or
+// infinity.
 absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device);
 
-// Writes the pruned `encoder` as a Hugging Face folder: `original`'s config.json with a "kprune" object, model.safetensors in
-// the original's dtypes (tensors that pruning does not touch are copied byte for byte), and its tokenizer and pooling files.
-// `destination` must exist and be empty.
-absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder, const std::string& destination);
+// Writes the pruned `encoder` as a Hugging Face folder: `original`'s config.json with a "kprune" object,
+// model.safetensors in the original's dtypes (tensors that pruning does not touch are copied byte for byte),
+// and its tokenizer and pooling files. `destination` must exist and be empty.
+absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder,
+                              const std::string& destination);
 
 }  // namespace kprune
 

@@ -17,19 +17,23 @@ absl::Status Refuse(std::string_view file, std::string_view what) {
 
 absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::string& path) {
   const std::string name = path + "/config.json";
-  if (!IsAllowedName(FileRole::kModel, name)) return Refuse("modules.json", absl::StrCat("\"path\" is \"", path, "\"; accepted is like 1_Pooling"));
+  if (!IsAllowedName(FileRole::kModel, name))
+    return Refuse("modules.json", absl::StrCat("\"path\" is \"", path, "\"; accepted is like 1_Pooling"));
   absl::StatusOr<json> config = ReadJsonFile(folder + "/" + name);
   if (!config.ok()) return config.status();
   if (!config->is_object()) return Refuse(name, "is not an object");
   std::string mode;
   for (const auto& [key, value] : config->items()) {
     if (key.rfind("pooling_mode_", 0) != 0 || value != true) continue;
-    if (!mode.empty()) return Refuse(name, absl::StrCat("both ", mode, " and ", key, " are true; accepted is one pooling mode"));
+    if (!mode.empty())
+      return Refuse(name,
+                    absl::StrCat("both ", mode, " and ", key, " are true; accepted is one pooling mode"));
     mode = key;
   }
   if (mode == "pooling_mode_mean_tokens") return Pooling::kMean;
   if (mode == "pooling_mode_cls_token") return Pooling::kCls;
-  return Refuse(name, absl::StrCat("the pooling mode is \"", mode, "\"; accepted are pooling_mode_mean_tokens and pooling_mode_cls_token"));
+  return Refuse(name, absl::StrCat("the pooling mode is \"", mode,
+                                   "\"; accepted are pooling_mode_mean_tokens and pooling_mode_cls_token"));
 }
 
 }  // namespace
@@ -46,7 +50,8 @@ absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
     if (!module.is_object()) return Refuse("modules.json", "has an entry that is not an object");
     const json type = module.value("type", json());
     const json path = module.value("path", json());
-    if (!type.is_string() || !path.is_string()) return Refuse("modules.json", "has an entry without the texts \"type\" and \"path\"");
+    if (!type.is_string() || !path.is_string())
+      return Refuse("modules.json", "has an entry without the texts \"type\" and \"path\"");
     const std::string name = type.get<std::string>().substr(type.get<std::string>().rfind('.') + 1);
     if (name == "Pooling") {
       absl::StatusOr<Pooling> pooling = ReadPoolingMode(folder, path.get<std::string>());
@@ -55,7 +60,8 @@ absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
     } else if (name == "Normalize") {
       result.normalize = true;
     } else if (name != "Transformer") {
-      return Refuse("modules.json", absl::StrCat("has a module of type ", name, "; accepted are Transformer, Pooling and Normalize"));
+      return Refuse("modules.json", absl::StrCat("has a module of type ", name,
+                                                 "; accepted are Transformer, Pooling and Normalize"));
     }
   }
   return result;

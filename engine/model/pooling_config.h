@@ -1,4 +1,5 @@
-// How a sentence-transformers folder turns token states into one vector: modules.json and N_Pooling/config.json.
+// How a sentence-transformers folder turns token states into one vector: modules.json and
+// N_Pooling/config.json.
 #ifndef KPRUNE_ENGINE_MODEL_POOLING_CONFIG_H_
 #define KPRUNE_ENGINE_MODEL_POOLING_CONFIG_H_
 
@@ -15,7 +16,8 @@ struct ModulesConfig {
   bool normalize = false;
 };
 
-// Errors: InvalidArgument naming the file and the field, for modules or pooling modes that the engine does not run.
+// Errors: InvalidArgument naming the file and the field, for modules or pooling modes that the engine does
+// not run.
 absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder);
 
 }  // namespace kprune

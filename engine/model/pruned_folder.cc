@@ -76,10 +76,8 @@ absl::Status CopyCompanions(const std::string& from, const std::string& to) {
   for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) {
     if (!entry.is_regular_file()) continue;
     const std::string name = std::filesystem::relative(entry.path(), from).generic_string();
-    if (!IsAllowedName(FileRole::kModel, name) || name == "config.json" || name.rfind("model", 0) == 0) {
-      if (name != "modules.json") continue;
-    }
-    names.push_back(name);
+    const bool written_anew = name == "config.json" || name.find(".safetensors") != std::string::npos;
+    if (IsAllowedName(FileRole::kModel, name) && !written_anew) names.push_back(name);
   }
   for (const std::string& name : names) {
     absl::StatusOr<std::string> bytes = ReadFile(from + "/" + name, kMaxCopiedFileBytes);
@@ -93,10 +91,12 @@ absl::Status CopyCompanions(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder, const std::string& destination) {
+absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder,
+                              const std::string& destination) {
   if (absl::Status status = CopyCompanions(original.path, destination); !status.ok()) return status;
   const std::string config = PrunedConfig(encoder.config).dump(2) + "\n";
-  if (absl::Status status = WriteFileDurably(destination + "/config.json", config); !status.ok()) return status;
+  if (absl::Status status = WriteFileDurably(destination + "/config.json", config); !status.ok())
+    return status;
   return WriteWeights(original, encoder, destination + "/model.safetensors");
 }
 

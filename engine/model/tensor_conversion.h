@@ -11,8 +11,8 @@ namespace kprune {
 // Copies a tensor of type F32, F16 or BF16 to a float32 tensor on the CPU; exact.
 at::Tensor ToFloatTensor(const TensorView& view);
 
-// Converts to `dtype` (F32, F16 or BF16), a contiguous CPU tensor. Values beyond the type's range become its largest finite
-// values, never infinity.
+// Converts to `dtype` (F32, F16 or BF16), a contiguous CPU tensor. Values beyond the type's range become its
+// largest finite values, never infinity.
 at::Tensor ToCheckpointTensor(const at::Tensor& tensor, DType dtype);
 
 // The bytes of a contiguous CPU tensor, borrowed.

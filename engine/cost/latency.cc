@@ -1,0 +1,55 @@
+#include "engine/cost/latency.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <chrono>
+
+namespace kprune {
+namespace {
+
+// Sequences of distinct tokens; which ones does not matter for the time.
+std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
+  std::vector<Sample> samples(setting.batch_size);
+  for (Sample& sample : samples) {
+    for (int64_t s = 0; s < setting.tokens; ++s) {
+      sample.input_ids.push_back(
+          static_cast<int32_t>((s * 7919 + (&sample - samples.data()) * 104729) % vocab_size));
+      sample.token_type_ids.push_back(0);
+    }
+  }
+  return samples;
+}
+
+double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
+  const auto start = std::chrono::steady_clock::now();
+  // Copying the result to the CPU waits for a device to finish.
+  encoder.Run(batch).to(at::kCPU);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
+                                   int repeats) {
+  c10::NoGradGuard no_grad;
+  const std::vector<Sample> samples = AnySamples(setting, encoders[0]->config.vocab_size);
+  const Batch batch =
+      MakeBatches(samples, setting.batch_size, "file", encoders[0]->word_embeddings.device())[0];
+  std::vector<std::vector<double>> seconds(encoders.size());
+  for (int turn = -1; turn < repeats; ++turn) {
+    for (size_t i = 0; i < encoders.size(); ++i) {
+      const double time = SecondsOfRun(*encoders[i], batch);
+      if (turn >= 0) seconds[i].push_back(time);
+    }
+  }
+  std::vector<double> medians;
+  for (std::vector<double>& times : seconds) {
+    std::nth_element(times.begin(), times.begin() + times.size() / 2, times.end());
+    medians.push_back(times[times.size() / 2] * 1e3);
+  }
+  return medians;
+}
+
+}  // namespace kprune

@@ -1,0 +1,25 @@
+// Measured latency of a forward pass on this machine.
+#ifndef KPRUNE_ENGINE_COST_LATENCY_H_
+#define KPRUNE_ENGINE_COST_LATENCY_H_
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/model/encoder.h"
+
+namespace kprune {
+
+struct LatencySetting {
+  int batch_size = 8;
+  int64_t tokens = 25;  // of every sequence
+};
+
+// Median milliseconds of one forward pass of each encoder, measured in turns (one, then the other) so that a
+// noisy machine hurts all alike; at least `repeats` turns after one for warm-up. All encoders are on one
+// device.
+std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
+                                   int repeats);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_COST_LATENCY_H_

@@ -1,0 +1,32 @@
+// Task metrics on labelled samples.
+#ifndef KPRUNE_ENGINE_EVALUATION_METRICS_H_
+#define KPRUNE_ENGINE_EVALUATION_METRICS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/model/model_config.h"
+
+namespace kprune {
+
+struct Metric {
+  std::string name;  // single label "accuracy", multi label "micro_f1", regression "spearman"
+  double value = 0;  // a fraction; correlations are -1 .. 1
+  int64_t n = 0;     // samples
+  std::pair<double, double> interval95;
+  std::map<std::string, double> others;  // "f1", "matthews"; "pearson", "mse"; "exact_match" ...
+};
+
+// The task's metric of `outputs` [n, C] against the samples' labels; nothing for embeddings, which have no
+// labels to meet.
+std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_EVALUATION_METRICS_H_

@@ -1,0 +1,19 @@
+// A model's outputs on a sample set.
+#ifndef KPRUNE_ENGINE_EVALUATION_OUTPUTS_H_
+#define KPRUNE_ENGINE_EVALUATION_OUTPUTS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/model/encoder.h"
+
+namespace kprune {
+
+// Logits or embeddings of every sample, in the samples' order: [samples, C] float32 on the CPU. The result of
+// one sample does not depend on its neighbours beyond rounding.
+at::Tensor RunSamples(const Encoder& encoder, absl::Span<const Sample> samples);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_EVALUATION_OUTPUTS_H_

@@ -1,0 +1,106 @@
+#include "engine/evaluation/report.h"
+
+#include <sys/resource.h>
+#include <torch/headeronly/version.h>
+
+#include <cmath>
+
+#include "engine/formats/options_json.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+json SublayerJson(const SublayerPruned& sublayer) {
+  return {{"index", sublayer.index},
+          {"layer", sublayer.layer},
+          {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
+          {"units", sublayer.units},
+          {"kept", sublayer.kept},
+          {"seconds",
+           {{"measure", sublayer.measure_seconds},
+            {"search", sublayer.search_seconds},
+            {"tune", sublayer.tune_seconds}}},
+          {"solver", sublayer.solver},
+          // JSON has no infinity: a singular system's condition is null.
+          {"condition", std::isfinite(sublayer.condition) ? json(sublayer.condition) : json()},
+          {"reconstruction_error", sublayer.reconstruction_error}};
+}
+
+json SecondsJson(const ReportContents& contents) {
+  double measure = 0, search = 0, tune = 0;
+  for (const SublayerPruned& sublayer : contents.sublayers) {
+    measure += sublayer.measure_seconds;
+    search += sublayer.search_seconds;
+    tune += sublayer.tune_seconds;
+  }
+  return {{"load", contents.load_seconds},
+          {"measure", measure},
+          {"search", search},
+          {"tune", tune},
+          {"total", contents.total_seconds}};
+}
+
+}  // namespace
+
+json MakeReport(const ReportContents& contents) {
+  json sublayers = json::array();
+  for (const SublayerPruned& sublayer : contents.sublayers) sublayers.push_back(SublayerJson(sublayer));
+  json report = {
+      {"schema_version", kReportSchemaVersion},
+      {"method", contents.options.method},
+      {"family", contents.family},
+      {"task", contents.task},
+      {"options", ToJson(contents.options)},
+      {"seed", contents.options.seed},
+      {"samples", contents.samples},
+      {"tokens", contents.tokens},
+      {"sequence_length", contents.budget.sequence_length},
+      {"flops",
+       {{"original", contents.budget.original_flops},
+        {"kept", contents.kept_flops},
+        {"ratio", contents.kept_flops / contents.budget.original_flops},
+        {"budget", contents.budget.budget_flops}}},
+      {"parameters", {{"original", contents.original_parameters}, {"kept", contents.kept_parameters}}},
+      {"file_bytes", {{"original", contents.original_file_bytes}, {"kept", contents.kept_file_bytes}}},
+      {"sublayers", sublayers},
+      {"agreement", contents.agreement.value_or(json())},
+      {"metric", json()},
+      {"latency",
+       {{"batch_size", contents.latency_setting.batch_size},
+        {"tokens", contents.latency_setting.tokens},
+        {"original_ms", contents.original_latency_ms},
+        {"pruned_ms", contents.pruned_latency_ms}}},
+      {"verification", {{"verified_by", "safetensors"}, {"max_difference", contents.verified_difference}}},
+      {"peak_memory_bytes", PeakMemoryBytes()},
+      {"seconds", SecondsJson(contents)},
+      {"device", {{"id", contents.device}, {"name", contents.device_name}, {"threads", contents.threads}}},
+      {"precision", contents.precision},
+      {"versions", {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}}},
+      {"inputs", contents.inputs},
+  };
+  if (contents.original_metric && contents.pruned_metric) {
+    report["metric"] = {{"name", contents.original_metric->name},
+                        {"original", contents.original_metric->value},
+                        {"pruned", contents.pruned_metric->value},
+                        {"n", contents.original_metric->n},
+                        {"original_interval95", contents.original_metric->interval95},
+                        {"pruned_interval95", contents.pruned_metric->interval95}};
+  }
+  return report;
+}
+
+json MetricJson(const std::optional<Metric>& metric) {
+  if (!metric) return nullptr;
+  return {
+      {"name", metric->name}, {"value", metric->value}, {"n", metric->n}, {"interval95", metric->interval95}};
+}
+
+int64_t PeakMemoryBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+}
+
+}  // namespace kprune

@@ -1,0 +1,55 @@
+// report.json of a pruned model: what was done, what came out, how it was judged. design: "Command line and
+// result folder"; docs/report.md describes every field.
+#ifndef KPRUNE_ENGINE_EVALUATION_REPORT_H_
+#define KPRUNE_ENGINE_EVALUATION_REPORT_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/cost/latency.h"
+#include "engine/evaluation/metrics.h"
+#include "engine/kprune/kprune.h"
+#include "kprune/options.h"
+#include "nlohmann/json.hpp"
+
+namespace kprune {
+
+inline constexpr int kReportSchemaVersion = 1;
+
+struct ReportContents {
+  Options options;
+  std::string family;
+  std::string task;
+  int64_t samples = 0;  // that pruned
+  int64_t tokens = 0;   // of them
+  FlopsBudget budget;
+  double kept_flops = 0;
+  int64_t original_parameters = 0, kept_parameters = 0;
+  int64_t original_file_bytes = 0, kept_file_bytes = 0;  // of the weights
+  std::vector<SublayerPruned> sublayers;
+  std::optional<nlohmann::json> agreement;
+  std::optional<Metric> original_metric, pruned_metric;
+  LatencySetting latency_setting;
+  double original_latency_ms = 0, pruned_latency_ms = 0;
+  double verified_difference =
+      0;  // largest difference of outputs: the written folder against the model in memory
+  double load_seconds = 0, total_seconds = 0;
+  std::string device, device_name, precision;
+  int threads = 0;
+  std::map<std::string, std::string> inputs;  // file name to SHA-256
+};
+
+nlohmann::json MakeReport(const ReportContents& contents);
+
+// The "metric" object of evaluation.json: {"name", "value", "n", "interval95": [low, high]}; null for no
+// metric.
+nlohmann::json MetricJson(const std::optional<Metric>& metric);
+
+// Largest resident size of this process so far.
+int64_t PeakMemoryBytes();
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_EVALUATION_REPORT_H_

@@ -1,0 +1,105 @@
+// RunEvaluate and RunCompare.
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cost/latency.h"
+#include "engine/evaluation/agreement.h"
+#include "engine/evaluation/report.h"
+#include "kprune/worker_protocol.h"
+#include "worker/jobs.h"
+#include "worker/judged_model.h"
+#include "worker/result_folder.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kLatencyRepeats = 11;
+
+absl::Status PublishJson(const WorkerJob& job, const char* name, const json& value) {
+  absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
+  if (!folder.ok()) return folder.status();
+  if (absl::Status status = folder->WriteJson(name, value); !status.ok()) return status;
+  return folder->Publish();
+}
+
+// The setting at which eval and compare measure latency: the data's mean length.
+LatencySetting SettingFor(const JudgedModel& model) {
+  LatencySetting setting;
+  setting.tokens =
+      std::clamp<int64_t>(std::llround(model.sequence_length), 1, model.encoder.config.max_positions);
+  return setting;
+}
+
+json Describe(const std::filesystem::path& folder, const JudgedModel& model, double latency_ms,
+              const LatencySetting& setting) {
+  return {
+      {"folder", folder.string()},
+      {"task", model.encoder.config.task_name()},
+      {"metric", MetricJson(model.metric)},
+      {"metrics", model.metric ? json(model.metric->others) : json::object()},
+      {"n", model.samples.samples.size()},
+      {"sequence_length", model.sequence_length},
+      {"flops", model.flops},
+      {"parameters", model.facts.parameters},
+      {"file_bytes", model.facts.file_bytes},
+      {"latency_ms", latency_ms},
+      {"latency",
+       {{"batch_size", setting.batch_size}, {"tokens", setting.tokens}, {"threads", at::get_num_threads()}}}};
+}
+
+}  // namespace
+
+absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer) {
+  observer.OnStage(Stage::kLoad, 0);
+  absl::StatusOr<JudgedModel> model = JudgeModel(job.model, job);
+  if (!model.ok()) return model.status();
+  observer.OnStage(Stage::kMeasure, 0.8);
+  const LatencySetting setting = SettingFor(*model);
+  const double latency_ms = MeasureLatency({&model->encoder}, setting, kLatencyRepeats)[0];
+  if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
+  return PublishJson(job, kEvaluationFile, Describe(job.model, *model, latency_ms, setting));
+}
+
+absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
+  if (job.others.empty())
+    return absl::InvalidArgumentError("compare needs the original and at least one other model folder");
+  std::vector<std::filesystem::path> folders = {job.model};
+  folders.insert(folders.end(), job.others.begin(), job.others.end());
+  std::vector<JudgedModel> models;
+  models.reserve(folders.size());
+  for (const auto& folder : folders) {
+    if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
+    observer.OnStage(Stage::kMeasure,
+                     0.8 * static_cast<double>(models.size()) / static_cast<double>(folders.size()));
+    absl::StatusOr<JudgedModel> model = JudgeModel(folder, job);
+    if (!model.ok())
+      return absl::Status(model.status().code(),
+                          absl::StrCat(folder.string(), ": ", model.status().message()));
+    const ModelConfig& config = model->encoder.config;
+    if (!models.empty() && (config.task != models[0].encoder.config.task ||
+                            config.num_labels != models[0].encoder.config.num_labels)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          folder.string(), " does another task than ", folders[0].string(), " (", config.num_labels,
+          " outputs against ", models[0].encoder.config.num_labels, "); compare models of one task"));
+    }
+    models.push_back(*std::move(model));
+  }
+  std::vector<const Encoder*> encoders;
+  for (const JudgedModel& model : models) encoders.push_back(&model.encoder);
+  const LatencySetting setting = SettingFor(models[0]);
+  const std::vector<double> latency_ms = MeasureLatency(encoders, setting, kLatencyRepeats);
+  json described = json::array();
+  for (size_t i = 0; i < models.size(); ++i) {
+    described.push_back(Describe(folders[i], models[i], latency_ms[i], setting));
+    described.back()["agreement"] =
+        i == 0 ? json() : Agreement(models[0].encoder.config.task, models[0].outputs, models[i].outputs);
+  }
+  return PublishJson(job, kComparisonFile, {{"models", described}});
+}
+
+}  // namespace kprune

@@ -1,0 +1,72 @@
+#include "worker/inputs.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace kprune {
+namespace {
+
+LabelKind LabelKindOf(Task task) {
+  switch (task) {
+    case Task::kSingleLabel:
+      return LabelKind::kClass;
+    case Task::kMultiLabel:
+      return LabelKind::kMultiLabel;
+    case Task::kRegression:
+      return LabelKind::kRegression;
+    case Task::kEmbedding:
+      break;
+  }
+  return LabelKind::kAny;
+}
+
+}  // namespace
+
+absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const Options& options) {
+  absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
+  if (!folder.ok()) return folder.status();
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
+  if (!tokenizer.ok() && !absl::IsNotFound(tokenizer.status())) return tokenizer.status();
+  ModelInputs model{*std::move(folder), nullptr};
+  if (tokenizer.ok()) model.tokenizer = *std::move(tokenizer);
+  if (model.tokenizer != nullptr && model.tokenizer->vocab_size() > model.folder.config.vocab_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the tokenizer has ids up to ", model.tokenizer->vocab_size() - 1,
+                     ", but config.json says vocab_size ", model.folder.config.vocab_size));
+  }
+  return model;
+}
+
+absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
+                                           const std::vector<std::filesystem::path>& paths,
+                                           const Options& options) {
+  const ModelConfig& config = model.folder.config;
+  SampleLimits limits;
+  limits.max_length = options.max_length;
+  limits.max_positions = config.max_positions;
+  limits.vocab_size = config.vocab_size;
+  limits.type_vocab_size = config.type_vocab_size;
+  limits.label_kind = LabelKindOf(config.task);
+  limits.num_labels = config.num_labels;
+  limits.threads = options.threads;
+  for (const auto& [label, id] : config.label2id) limits.label2id[label] = id;
+  if (const auto pad = config.json.find("pad_token_id");
+      pad != config.json.end() && pad->is_number_integer()) {
+    limits.pad_token_id = pad->get<int32_t>();
+  }
+  return ReadSamples(paths, model.tokenizer.get(), limits);
+}
+
+double MeanTokens(absl::Span<const Sample> samples) {
+  double tokens = 0;
+  for (const Sample& sample : samples) tokens += static_cast<double>(sample.input_ids.size());
+  return samples.empty() ? 0 : tokens / static_cast<double>(samples.size());
+}
+
+std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices) {
+  std::vector<Sample> taken;
+  taken.reserve(indices.size());
+  for (int64_t index : indices) taken.push_back(std::move(set.samples[index]));
+  return taken;
+}
+
+}  // namespace kprune

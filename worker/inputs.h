@@ -1,0 +1,37 @@
+// A job's model and samples, opened and checked.
+#ifndef KPRUNE_WORKER_INPUTS_H_
+#define KPRUNE_WORKER_INPUTS_H_
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/data/samples.h"
+#include "engine/data/tokenizer.h"
+#include "engine/model/model_folder.h"
+
+namespace kprune {
+
+struct ModelInputs {
+  ModelFolder folder;
+  std::unique_ptr<Tokenizer> tokenizer;  // null where the folder has none: samples must be token ids then
+};
+
+// Errors name the file, field or tensor.
+absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const Options& options);
+
+// Reads samples as this model takes them. Errors name the file and the line.
+absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
+                                           const std::vector<std::filesystem::path>& paths,
+                                           const Options& options);
+
+// Mean tokens of a sequence; 0 for no samples.
+double MeanTokens(absl::Span<const Sample> samples);
+
+// The samples at `indices`, moved out of `set`.
+std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_WORKER_INPUTS_H_

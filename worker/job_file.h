@@ -1,0 +1,29 @@
+// job.json as values (include/kprune/worker_protocol.h describes the file).
+#ifndef KPRUNE_WORKER_JOB_FILE_H_
+#define KPRUNE_WORKER_JOB_FILE_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kprune/options.h"
+
+namespace kprune {
+
+struct WorkerJob {
+  std::string kind;
+  std::filesystem::path directory;
+  std::filesystem::path model;  // absolute, like all paths here
+  std::vector<std::filesystem::path> data;
+  std::vector<std::filesystem::path> eval;
+  std::vector<std::filesystem::path> others;
+  Options options;
+};
+
+// InvalidArgument names the field of job.json.
+absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_WORKER_JOB_FILE_H_

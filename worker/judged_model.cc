@@ -1,0 +1,33 @@
+#include "worker/judged_model.h"
+
+#include "engine/cost/flops.h"
+#include "engine/evaluation/outputs.h"
+#include "worker/devices.h"
+
+namespace kprune {
+
+absl::StatusOr<JudgedModel> JudgeModel(const std::filesystem::path& folder, const WorkerJob& job) {
+  absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<ModelInputs> model = OpenModel(folder, job.options);
+  if (!model.ok()) return model.status();
+  absl::StatusOr<SampleSet> samples = ReadModelSamples(*model, job.data, job.options);
+  if (!samples.ok()) return samples.status();
+  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, *device);
+  if (!encoder.ok()) return encoder.status();
+  JudgedModel judged{.encoder = *std::move(encoder),
+                     .samples = *std::move(samples),
+                     .outputs = {},
+                     .metric = {},
+                     .facts = FactsOf(model->folder)};
+  judged.outputs = RunSamples(judged.encoder, judged.samples.samples);
+  if (judged.samples.labelled) {
+    judged.metric = EvaluateMetric(judged.encoder.config.task, judged.outputs, judged.samples.samples);
+  }
+  judged.sequence_length =
+      job.options.sequence_length > 0 ? job.options.sequence_length : MeanTokens(judged.samples.samples);
+  judged.flops = EncoderFlops(judged.encoder.config, judged.sequence_length);
+  return judged;
+}
+
+}  // namespace kprune

@@ -1,0 +1,60 @@
+#include "worker/model_facts.h"
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "engine/formats/sha256.h"
+#include "kprune/layout.h"
+
+namespace kprune {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::Status AddDigest(const std::string& name, const fs::path& path,
+                       std::map<std::string, std::string>& digests) {
+  absl::StatusOr<std::string> digest = Sha256OfFile(path);
+  if (!digest.ok()) return digest.status();
+  digests[name] = *std::move(digest);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ModelFacts FactsOf(const ModelFolder& folder) {
+  ModelFacts facts;
+  for (const TensorView& tensor : folder.tensors->tensors()) {
+    const bool floating = tensor.dtype == DType::kF32 || tensor.dtype == DType::kF16 ||
+                          tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF64;
+    if (!floating) continue;
+    facts.parameters += static_cast<int64_t>(tensor.bytes.size()) / SizeOf(tensor.dtype);
+    facts.all_float32 = facts.all_float32 && tensor.dtype == DType::kF32;
+  }
+  for (const auto& entry : fs::directory_iterator(folder.path)) {
+    if (entry.is_regular_file() && entry.path().extension() == ".safetensors")
+      facts.file_bytes += static_cast<int64_t>(entry.file_size());
+  }
+  return facts;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob& job) {
+  std::map<std::string, std::string> digests;
+  for (const auto& entry : fs::recursive_directory_iterator(job.model)) {
+    const std::string name = fs::relative(entry.path(), job.model).generic_string();
+    if (!entry.is_regular_file() || !IsAllowedName(FileRole::kModel, name)) continue;
+    if (absl::Status status = AddDigest("model/" + name, entry.path(), digests); !status.ok()) return status;
+  }
+  const auto add_all = [&](const char* folder, const std::vector<fs::path>& paths) -> absl::Status {
+    for (const fs::path& path : paths) {
+      if (absl::Status status = AddDigest(absl::StrCat(folder, "/", path.filename().string()), path, digests);
+          !status.ok())
+        return status;
+    }
+    return absl::OkStatus();
+  };
+  if (absl::Status status = add_all("data", job.data); !status.ok()) return status;
+  if (absl::Status status = add_all("eval", job.eval); !status.ok()) return status;
+  return digests;
+}
+
+}  // namespace kprune

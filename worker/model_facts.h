@@ -1,0 +1,29 @@
+// Plain facts about a model folder and a job's inputs.
+#ifndef KPRUNE_WORKER_MODEL_FACTS_H_
+#define KPRUNE_WORKER_MODEL_FACTS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "engine/model/model_folder.h"
+#include "worker/job_file.h"
+
+namespace kprune {
+
+struct ModelFacts {
+  int64_t parameters = 0;  // values in all floating-point tensors of the checkpoint
+  int64_t file_bytes = 0;  // of its weight files
+  bool all_float32 = true;
+};
+
+ModelFacts FactsOf(const ModelFolder& folder);
+
+// SHA-256 of every file that the job read, by its name: "model/config.json", "data/samples.jsonl",
+// "eval/dev.jsonl".
+absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob& job);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_WORKER_MODEL_FACTS_H_

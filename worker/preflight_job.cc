@@ -1,0 +1,60 @@
+// RunPreflight: everything that can be refused at once, and what the job will need. Reads no weights.
+#include <ATen/ATen.h>
+
+#include <chrono>
+
+#include "engine/cost/flops.h"
+#include "engine/cost/prediction.h"
+#include "engine/data/draw.h"
+#include "engine/kprune/kprune.h"
+#include "kprune/worker_protocol.h"
+#include "worker/devices.h"
+#include "worker/inputs.h"
+#include "worker/jobs.h"
+#include "worker/model_facts.h"
+#include "worker/result_folder.h"
+
+namespace kprune {
+
+absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
+  absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);
+  if (!model.ok()) return model.status();
+  absl::StatusOr<SampleSet> data = ReadModelSamples(*model, job.data, job.options);
+  if (!data.ok()) return data.status();
+  absl::StatusOr<SampleDraw> draw = DrawSamples(static_cast<int64_t>(data->samples.size()),
+                                                job.options.samples, job.options.holdout, job.options.seed);
+  if (!draw.ok()) return draw.status();
+  if (!job.eval.empty()) {
+    absl::StatusOr<SampleSet> eval = ReadModelSamples(*model, job.eval, job.options);
+    if (!eval.ok()) return eval.status();
+  }
+  const std::vector<Sample> pruning = Take(*data, draw->pruning);
+  const double sequence_length =
+      job.options.sequence_length > 0 ? job.options.sequence_length : MeanTokens(pruning);
+  const ModelConfig& config = model->folder.config;
+  absl::StatusOr<FlopsBudget> budget = MakeBudget(config, job.options.keep_flops, sequence_length);
+  if (!budget.ok()) return budget.status();
+  if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
+
+  const WorkloadPrediction prediction =
+      PredictWorkload(config, pruning, FactsOf(model->folder).parameters, job.options, *device);
+  const nlohmann::json preflight = {{"family", config.family->model_type},
+                                    {"task", config.task_name()},
+                                    {"layers", config.num_layers},
+                                    {"samples", pruning.size()},
+                                    {"tokens", prediction.tokens},
+                                    {"sequence_length", sequence_length},
+                                    {"original_flops", budget->original_flops},
+                                    {"budget_flops", budget->budget_flops},
+                                    {"peak_memory_bytes", prediction.peak_memory_bytes},
+                                    {"seconds", prediction.seconds},
+                                    {"speedup", budget->original_flops / budget->budget_flops}};
+  absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
+  if (!folder.ok()) return folder.status();
+  if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;
+  return folder->Publish();
+}
+
+}  // namespace kprune

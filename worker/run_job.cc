@@ -1,0 +1,53 @@
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <exception>
+#include <new>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "kprune/worker_protocol.h"
+#include "worker/devices.h"
+#include "worker/jobs.h"
+
+namespace kprune {
+namespace {
+
+constexpr struct {
+  const char* kind;
+  absl::Status (*run)(const WorkerJob&, ProgressObserver&);
+} kKinds[] = {
+    {"prune", RunPrune},     {"preflight", RunPreflight}, {"evaluate", RunEvaluate},
+    {"compare", RunCompare}, {"verify", RunVerify},       {"tokenize", RunTokenize},
+};
+
+absl::Status RunKind(const WorkerJob& job, ProgressObserver& observer) {
+  std::vector<std::string> kinds;
+  for (const auto& [kind, run] : kKinds) {
+    if (job.kind == kind) return run(job, observer);
+    kinds.push_back(kind);
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("job.json: \"kind\" is \"", job.kind, "\"; accepted are ", absl::StrJoin(kinds, ", ")));
+}
+
+}  // namespace
+
+absl::Status RunJob(const WorkerJob& job, ProgressObserver& observer) {
+  at::set_num_threads(job.options.threads > 0 ? job.options.threads : AvailableProcessors());
+  try {
+    return RunKind(job, observer);
+  } catch (const c10::OutOfMemoryError& error) {
+    return absl::ResourceExhaustedError(
+        "the device is out of memory; use a smaller batch_size, fewer samples or a shorter max_length");
+  } catch (const std::bad_alloc& error) {
+    return absl::ResourceExhaustedError(
+        "out of memory; use a smaller batch_size, fewer samples or a shorter max_length");
+  } catch (const c10::Error& error) {
+    return absl::InternalError(absl::StrCat("LibTorch failed: ", error.what_without_backtrace()));
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("unexpected failure: ", error.what()));
+  }
+}
+
+}  // namespace kprune

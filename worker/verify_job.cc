@@ -1,0 +1,93 @@
+// RunVerify: does a pruned folder still hold what its report says?
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cost/flops.h"
+#include "engine/evaluation/outputs.h"
+#include "engine/formats/json.h"
+#include "kprune/worker_protocol.h"
+#include "worker/devices.h"
+#include "worker/inputs.h"
+#include "worker/jobs.h"
+#include "worker/model_facts.h"
+#include "worker/result_folder.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+// A number of the report, by its path.
+absl::StatusOr<double> ReportedNumber(const json& report, const char* pointer) {
+  const json::json_pointer path(pointer);
+  if (!report.contains(path) || !report.at(path).is_number()) {
+    return absl::DataLossError(absl::StrCat("report.json has no number at ", pointer));
+  }
+  return report.at(path).get<double>();
+}
+
+// Refuses where the report's number is not `found`.
+absl::Status Expect(const json& report, const char* pointer, double found, const char* what) {
+  absl::StatusOr<double> reported = ReportedNumber(report, pointer);
+  if (!reported.ok()) return reported.status();
+  if (std::abs(*reported - found) <= 1e-6 * std::abs(found)) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("report.json says ", *reported, " ", what,
+                                          ", but the folder holds ", found,
+                                          "; it was changed after pruning"));
+}
+
+// Sequences of different lengths over the whole vocabulary.
+std::vector<Sample> ProbeSamples(const ModelConfig& config) {
+  std::vector<Sample> samples;
+  for (int length = 1; length <= std::min(config.max_positions, 64); length *= 2) {
+    Sample& sample = samples.emplace_back();
+    for (int i = 0; i < length; ++i) {
+      sample.input_ids.push_back(static_cast<int32_t>((i * int64_t{7919} + length) % config.vocab_size));
+      sample.token_type_ids.push_back(0);
+    }
+  }
+  return samples;
+}
+
+}  // namespace
+
+absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
+  observer.OnStage(Stage::kVerify, 0);
+  absl::StatusOr<json> report = ReadJsonFile(job.model / kReportFile);
+  if (!report.ok()) return report.status();
+  absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);
+  if (!model.ok()) return model.status();
+  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, *device);  // refuses NaN and infinity
+  if (!encoder.ok()) return encoder.status();
+
+  absl::StatusOr<double> sequence_length = ReportedNumber(*report, "/sequence_length");
+  if (!sequence_length.ok()) return sequence_length.status();
+  const ModelFacts facts = FactsOf(model->folder);
+  const double flops = EncoderFlops(encoder->config, *sequence_length);
+  for (const absl::Status& status :
+       {Expect(*report, "/flops/kept", flops, "kept FLOPs"),
+        Expect(*report, "/parameters/kept", static_cast<double>(facts.parameters), "parameters"),
+        Expect(*report, "/file_bytes/kept", static_cast<double>(facts.file_bytes), "bytes of weights")}) {
+    if (!status.ok()) return status;
+  }
+  const std::vector<Sample> probes = ProbeSamples(encoder->config);
+  if (!at::isfinite(RunSamples(*encoder, probes)).all().item<bool>()) {
+    return absl::DataLossError("the model's outputs are not finite on probe sequences");
+  }
+  const json verification = {{"verified_by", "safetensors"},
+                             {"flops", flops},
+                             {"parameters", facts.parameters},
+                             {"file_bytes", facts.file_bytes},
+                             {"probe_sequences", probes.size()}};
+  absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
+  if (!folder.ok()) return folder.status();
+  if (absl::Status status = folder->WriteJson(kVerificationFile, verification); !status.ok()) return status;
+  return folder->Publish();
+}
+
+}  // namespace kprune
