@@ -3,18 +3,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/e2e/job_events.h"
 #include "tests/support/service.h"
 #include "tests/support/tiny_model.h"
 
 namespace kprune::testing {
 namespace {
 
+using nlohmann::json;
 using ::testing::HasSubstr;
 
 // A job that should be refused. `prepare` changes good input (folder/model and folder/samples.jsonl).
@@ -26,6 +30,7 @@ struct BadJob {
   std::string keep_flops = "0.5";
   std::function<void(const std::filesystem::path& folder)> prepare = [](const std::filesystem::path&) {};
   std::string data = "samples.jsonl";
+  bool by_client = false;  // refused before anything is sent
 };
 
 std::vector<BadJob> BadJobs() {
@@ -61,7 +66,8 @@ std::vector<BadJob> BadJobs() {
        .prepare =
            [](const auto& folder) {
              std::filesystem::rename(folder / "model/model.safetensors", folder / "model/pytorch_model.bin");
-           }},
+           },
+       .by_client = true},
       {.name = "TruncatedWeights",
        .status = "INVALID_ARGUMENT",
        .mentions = {"model.safetensors"},
@@ -109,6 +115,31 @@ std::vector<BadJob> BadJobs() {
 
 class RefusalTest : public ::testing::TestWithParam<BadJob> {};
 
+// The status of the one CreateJob that the server answered; of the job itself where it was taken on and
+// failed at the start; "" where the client refused before it called.
+std::string StatusAtServer(Service& service) {
+  const std::string series = "kprune_rpc_seconds_count{";
+  std::istringstream lines(service.Metrics());
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch code;
+    if (!line.starts_with(series) || line.find("JobService/CreateJob\"") == std::string::npos) continue;
+    if (!std::regex_search(line, code, std::regex("code=\"([A-Z_]+)\""))) return line;
+    if (code[1].str() != "OK") return code[1].str();
+    return json::parse(service.Client({"get", "@latest", "-o", "json"}).output)["error"]["code"];
+  }
+  return "";
+}
+
+// `sentence` is the last line, it is one line, and names what it should.
+void ExpectOneSentence(const std::string& errors, const BadJob& bad) {
+  const size_t begin = errors.rfind("kprune: ");
+  ASSERT_NE(begin, std::string::npos) << errors;
+  const std::string sentence = errors.substr(begin);
+  EXPECT_EQ(sentence.find('\n'), sentence.size() - 1) << sentence;
+  EXPECT_GT(sentence.size(), 30) << sentence;
+  for (const std::string& mention : bad.mentions) EXPECT_THAT(sentence, HasSubstr(mention));
+}
+
 TEST_P(RefusalTest, IsOneSentenceWithItsStatus) {
   const BadJob& bad = GetParam();
   TemporaryFolder folder;
@@ -118,26 +149,26 @@ TEST_P(RefusalTest, IsOneSentenceWithItsStatus) {
   Service service(KPRUNE_BIN_DIR, folder.path());
   service.Start();
 
-  const Finished refused = service.Client({"submit", folder / "model", "--data", folder / bad.data,
-                                           "--keep-flops", bad.keep_flops, "--output", folder / "out"});
-  EXPECT_EQ(refused.status, 1) << refused.errors;
-  EXPECT_THAT(refused.errors, HasSubstr(bad.status));
-  for (const std::string& mention : bad.mentions) EXPECT_THAT(refused.errors, HasSubstr(mention));
-  const size_t begin = std::min(refused.errors.find(bad.status), refused.errors.size());
-  EXPECT_EQ(
-      std::count(refused.errors.begin() + static_cast<std::ptrdiff_t>(begin), refused.errors.end(), '\n'), 1)
-      << "one line, and the last: " << refused.errors;
+  std::vector<std::string> command = {
+      "submit",       folder / "model", "--data",       folder / bad.data, "--keep-flops",
+      bad.keep_flops, "--output",       folder / "out", "--progress",      "json"};
+  const Finished refused = service.Client(command);
+  EXPECT_EQ(refused.status, 1) << service.Log();
+  ExpectOneSentence(refused.errors, bad);
+  EXPECT_EQ(StatusAtServer(service), bad.by_client ? "" : bad.status) << refused.errors;
   EXPECT_FALSE(std::filesystem::exists(folder / "out")) << "nothing is left behind";
 
-  // The same, without a server.
-  const Finished local = service.Client({"run", folder / "model", "--data", folder / bad.data, "--keep-flops",
-                                         bad.keep_flops, "--output", folder / "out"});
-  EXPECT_EQ(local.status, 1) << local.errors;
-  EXPECT_THAT(local.errors, HasSubstr(bad.status));
-  for (const std::string& mention : bad.mentions) EXPECT_THAT(local.errors, HasSubstr(mention));
+  command[0] = "run";  // the same, without a server
+  const Finished local = service.Client(command);
+  EXPECT_EQ(local.status, 1);
+  ExpectOneSentence(local.errors, bad);
+  const std::vector<json> events = EventsIn(local.errors);
+  if (!events.empty()) {
+    EXPECT_EQ(events.back()["state_changed"]["error"]["code"], bad.status);
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder / "out")) << "nothing is left behind";
 
-  // The service is alive and well.
-  EXPECT_EQ(service.Client({"server-info"}).status, 0) << service.Log();
+  EXPECT_EQ(service.Client({"server-info"}).status, 0) << "the service is alive and well: " << service.Log();
 }
 
 INSTANTIATE_TEST_SUITE_P(BadInput, RefusalTest, ::testing::ValuesIn(BadJobs()),

@@ -42,8 +42,8 @@ class SurvivalTest : public ::testing::Test {
   std::unique_ptr<Process> WatchUntilPruning(const std::string& job) {
     std::unique_ptr<Process> watch = service_.StartClient({"watch", job, "--progress", "json"});
     EXPECT_TRUE(
-        Eventually([&] { return CountOf(EventsIn(watch->Output()), "sublayer") >= 2 || !watch->Running(); }));
-    EXPECT_LT(CountOf(EventsIn(watch->Output()), "sublayer"), kSublayers)
+        Eventually([&] { return CountOf(EventsIn(watch->Errors()), "sublayer") >= 2 || !watch->Running(); }));
+    EXPECT_LT(CountOf(EventsIn(watch->Errors()), "sublayer"), kSublayers)
         << watch->Errors() << service_.Log();
     return watch;
   }
@@ -51,7 +51,7 @@ class SurvivalTest : public ::testing::Test {
   // The watcher ends well, with every event once and in order.
   std::vector<json> ExpectWholeStory(Process& watch) {
     EXPECT_EQ(watch.Wait(), 0) << watch.Errors() << service_.Log();
-    std::vector<json> events = EventsIn(watch.Output());
+    std::vector<json> events = EventsIn(watch.Errors());
     EXPECT_EQ(SequencesOf(events), FromOneTo(events.size()));
     EXPECT_FALSE(events.empty());
     if (!events.empty()) {
@@ -99,7 +99,7 @@ TEST_F(SurvivalTest, ALaterWatcherIsToldTheSameStory) {
   service_.Start();
   const std::vector<json> events = ExpectWholeStory(*watch);
   const Finished again = service_.Client({"watch", job, "--progress", "json"});
-  EXPECT_EQ(EventsIn(again.output), events);
+  EXPECT_EQ(EventsIn(again.errors), events);
 }
 
 TEST_F(SurvivalTest, ADrainedServerExitsCleanlyAndTheJobEndsAfterwards) {

@@ -107,6 +107,7 @@ TEST(LayeringTest, ABadIncludeIsCaught) {
       {"server/metrics/prometheus_metrics.cc", "grpc/grpc.h"},
       {"server/jobs/queue.cc", "server/rpc/convert.h"},
       {"server/devices.cc", "server/rpc/convert.h"},
+      {"server/jobs/queue.cc", "server/grpc_endpoint.h"},
       {"server/rpc/job_service.cc", "engine/formats/safetensors.h"},
       {"server/rpc/job_service.cc", "torch/torch.h"},
       {"server/rpc/job_service.cc", "sqlite3.h"},
