@@ -99,7 +99,7 @@ absl::Status Serve(const ServerFlags& flags) {
   if (!metrics_endpoint.ok()) return metrics_endpoint.status();
 
   ArtifactServiceImpl artifact_service(artifacts->get(), &metrics, &draining);
-  JobService job_service(manager, **jobs, JobServiceOptions());
+  JobServiceImpl job_service(manager, **jobs, JobServiceOptions());
   ServerServiceImpl server_service(
       *devices, {flags.max_artifact_bytes, flags.max_queued_jobs, manager_options.max_files});
   const auto endpoint =

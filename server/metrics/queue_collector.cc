@@ -1,5 +1,9 @@
 #include "server/metrics/queue_collector.h"
 
+#include <prometheus/client_metric.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/metric_type.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>

@@ -76,6 +76,10 @@ absl::Status UploadReactor::Append(const std::string& chunk) {
 }
 
 void UploadReactor::HandleEnd() {
+  if (cancelled_) {
+    Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client is gone"));
+    return;
+  }
   if (!begun_) {
     Finish(ToGrpcStatus(
         absl::InvalidArgumentError("the upload has no message; the first one carries its header")));
