@@ -1,9 +1,9 @@
 """Prints engine/data/unicode_tables.cc from what Hugging Face's tokenizers (0.22) do with every code point.
 
-Their BERT normaliser and pre-tokeniser carry the categories of Unicode 8, older than any Unicode library in use; asking them
-is the only way to agree with them on newer code points.
+Their BERT normaliser and pre-tokeniser carry the categories of Unicode 8, older than any Unicode library in
+use; asking them is the only way to agree with them on newer code points.
 
-Usage: python make_unicode_tables.py > ../../../engine/data/unicode_tables.cc
+Usage: python make_unicode_tables.py > ../../../engine/data/unicode_tables.cc; clang-format -i that file
 """
 
 from tokenizers.normalizers import BertNormalizer
