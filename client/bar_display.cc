@@ -11,7 +11,7 @@ namespace kprune::client {
 namespace {
 
 constexpr char kClearLine[] = "\r\033[K";
-constexpr int kBarCells = 24;
+constexpr int kBarCells = 16;
 constexpr double kLeastFractionForRemaining = 0.02;
 
 }  // namespace
@@ -70,13 +70,13 @@ void BarDisplay::OnSublayer(const kprune::v1::SublayerPruned& sublayer) {
 std::string BarDisplay::BarText() const {
   const double elapsed = std::max(0.0, now_ - start_time_);
   std::string text =
-      absl::StrFormat("[%s] %5.1f %%  %-7s", FormatBar(fraction_, kBarCells), fraction_ * 100, stage_);
-  if (total_ > 0) absl::StrAppendFormat(&text, "  sublayer %d/%d", done_, total_);
-  if (units_ > 0) absl::StrAppendFormat(&text, "  kept %d/%d units", kept_units_, units_);
+      absl::StrFormat("[%s] %5.1f %% %-7s", FormatBar(fraction_, kBarCells), fraction_ * 100, stage_);
+  if (total_ > 0) absl::StrAppendFormat(&text, "  %d/%d", done_, total_);
   absl::StrAppend(&text, "  ", FormatSeconds(elapsed));
   if (fraction_ >= kLeastFractionForRemaining && fraction_ < 1) {
     absl::StrAppend(&text, "  ETA ", FormatSeconds(elapsed * (1 - fraction_) / fraction_));
   }
+  if (units_ > 0) absl::StrAppendFormat(&text, "  kept %d/%d units", kept_units_, units_);
   // A line that wraps could not be redrawn.
   return text.substr(0, static_cast<size_t>(std::max(1, screen_.columns - 1)));
 }

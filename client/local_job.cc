@@ -22,6 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 using kprune::v1::Event;
 
+// Far more than any event needs.
+constexpr size_t kMaxLineBytes = 16 << 10;
+
 // Gives events their number and, where they have none, their time.
 class Numbering {
  public:
@@ -56,7 +59,7 @@ class Numbering {
 // A line that is not one of the worker's events becomes a warning: nothing is dropped unseen.
 Event ParseLine(const std::string& line) {
   Event event;
-  const bool parsed = FromJson(line, event).ok();
+  const bool parsed = line.size() <= kMaxLineBytes && FromJson(line, event).ok();
   if (parsed && (event.has_stage() || event.has_sublayer() || event.has_warning())) return event;
   event.Clear();
   event.mutable_warning()->set_message(absl::StrCat("the worker wrote a progress line that is not an event: ",

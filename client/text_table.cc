@@ -6,9 +6,15 @@
 namespace kprune::client {
 namespace {
 
-bool ReadsAsNumber(const std::string& cell) {
-  const size_t first = !cell.empty() && (cell[0] == '-' || cell[0] == '+') ? 1 : 0;
-  return first < cell.size() && std::isdigit(static_cast<unsigned char>(cell[first])) != 0;
+constexpr size_t kLongestUnit = 5;  // "KiB/s"
+
+// A number, perhaps followed by a space and a unit; or nothing.
+bool ReadsAsQuantity(const std::string& cell) {
+  if (cell.empty() || cell == "-") return true;
+  const size_t end = std::min(cell.find(' '), cell.size());
+  const size_t first = cell[0] == '-' || cell[0] == '+' ? 1 : 0;
+  if (first >= end || std::isdigit(static_cast<unsigned char>(cell[first])) == 0) return false;
+  return cell.find_first_not_of("0123456789.e+-", first) >= end && cell.size() - end <= kLongestUnit + 1;
 }
 
 // Terminal columns of UTF-8 text without wide characters.
@@ -17,6 +23,12 @@ size_t Width(const std::string& cell) {
 }
 
 }  // namespace
+
+bool TextTable::AlignsRight(size_t column) const {
+  return column > 0 &&
+         std::all_of(rows_.begin() + static_cast<long>(header_rows_), rows_.end(),
+                     [&](const auto& row) { return column >= row.size() || ReadsAsQuantity(row[column]); });
+}
 
 std::string TextTable::ToString() const {
   std::vector<size_t> widths;
@@ -30,7 +42,7 @@ std::string TextTable::ToString() const {
     for (size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line += "  ";
       const std::string padding(widths[i] - Width(row[i]), ' ');
-      line += i > 0 && ReadsAsNumber(row[i]) ? padding + row[i] : row[i] + padding;
+      line += AlignsRight(i) ? padding + row[i] : row[i] + padding;
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";

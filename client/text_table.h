@@ -2,19 +2,20 @@
 #ifndef KPRUNE_CLIENT_TEXT_TABLE_H_
 #define KPRUNE_CLIENT_TEXT_TABLE_H_
 
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kprune::client {
 
-// Rows of cells; each column is as wide as its widest cell, columns are two spaces apart. A cell that reads
-// as a number (starts with a digit, or a sign and a digit) is aligned to the right unless its column is the
-// first.
+// Rows of cells; each column is as wide as its widest cell, columns are two spaces apart. A column of
+// quantities (numbers, with a short unit or without) is aligned to the right; the first column never is.
 class TextTable {
  public:
   // Without a header the table has rows only.
   TextTable() = default;
-  explicit TextTable(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+  explicit TextTable(std::vector<std::string> header) : header_rows_(1), rows_{std::move(header)} {}
 
   void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
 
@@ -22,6 +23,9 @@ class TextTable {
   std::string ToString() const;
 
  private:
+  bool AlignsRight(size_t column) const;
+
+  const size_t header_rows_ = 0;
   std::vector<std::vector<std::string>> rows_;
 };
 

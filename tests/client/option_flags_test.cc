@@ -1,0 +1,87 @@
+#include "client/option_flags.h"
+
+#include <google/protobuf/descriptor.h>
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "client/json_text.h"
+
+namespace kprune::client {
+namespace {
+
+kprune::v1::Options Parse(const std::string& line, OptionScope scope = OptionScope::kPruning) {
+  kprune::v1::Options options;
+  CLI::App app;
+  AddOptionFlags(scope, app, options);
+  app.parse(line);
+  return options;
+}
+
+TEST(OptionFlagsTest, Examples) {
+  const auto options = Parse("--keep-flops 0.25 --scoring paper-code --seed 7 --normalize");
+  EXPECT_EQ(ToJson(options, JsonStyle::kSetFields),
+            R"({"keep_flops":0.25,"seed":7,"scoring":"paper-code","normalize":true})");
+}
+
+TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
+  std::set<std::string> fields;
+  for (const OptionFlag& flag : OptionFlags()) {
+    EXPECT_TRUE(fields.insert(flag.field).second) << flag.field << " is set by two flags";
+    std::string expected = "--" + flag.field;
+    std::replace(expected.begin() + 2, expected.end(), '_', '-');
+    EXPECT_EQ(flag.flag, expected);
+    EXPECT_FALSE(flag.default_text.empty()) << flag.flag;
+  }
+  const auto* descriptor = kprune::v1::Options::descriptor();
+  ASSERT_EQ(static_cast<int>(fields.size()), descriptor->field_count());
+  for (int i = 0; i < descriptor->field_count(); ++i)
+    EXPECT_EQ(fields.count(descriptor->field(i)->name()), 1u);
+}
+
+TEST(OptionFlagsTest, WhatIsNotGivenStaysUnset) {
+  const auto options = Parse("--mu 64");
+  EXPECT_TRUE(options.has_mu());
+  EXPECT_FALSE(options.has_keep_flops());
+  EXPECT_FALSE(options.has_normalize());
+}
+
+TEST(OptionFlagsTest, NormalizeCanBeTurnedOff) {
+  const auto options = Parse("--no-normalize");
+  ASSERT_TRUE(options.has_normalize());
+  EXPECT_FALSE(options.normalize());
+}
+
+TEST(OptionFlagsTest, ARefusalListsWhatIsAccepted) {
+  try {
+    Parse("--predictive magic");
+    FAIL() << "accepted";
+  } catch (const CLI::ValidationError& error) {
+    EXPECT_STREQ(error.what(), "--predictive: magic is not accepted; accepted are fisher, kl-gradient");
+  }
+  EXPECT_THROW(Parse("--device gpu"), CLI::ValidationError);
+  EXPECT_THROW(Parse("--seed -1"), CLI::ParseError);
+  EXPECT_THROW(Parse("--batch-size many"), CLI::ParseError);
+  EXPECT_EQ(Parse("--device cuda:1").device(), "cuda:1");
+}
+
+TEST(OptionFlagsTest, EvaluationHasOnlyTheFlagsOfRunningAModel) {
+  EXPECT_EQ(Parse("--max-length 64", OptionScope::kInference).max_length(), 64);
+  EXPECT_THROW(Parse("--keep-flops 0.5", OptionScope::kInference), CLI::ParseError);
+}
+
+TEST(OptionFlagsTest, HelpShowsDefaultsAndAcceptedValues) {
+  kprune::v1::Options options;
+  CLI::App app;
+  AddOptionFlags(OptionScope::kPruning, app, options);
+  const std::string help = app.help();
+  EXPECT_NE(help.find("(default: 0.5)"), std::string::npos);
+  EXPECT_NE(help.find("fisher | kl-gradient (default: fisher)"), std::string::npos);
+  EXPECT_NE(help.find("1, or 64 with --scoring paper-code"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kprune::client
