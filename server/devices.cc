@@ -100,12 +100,11 @@ absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& wo
   int exit = 0;
   while (::waitpid(probe->pid, &exit, 0) < 0 && errno == EINTR) {
   }
-  absl::StatusOr<std::vector<Device>> devices = output.status();
-  if (output.ok() && exit != 0) {
-    devices = absl::FailedPreconditionError(absl::StrCat("it ended with wait status ", exit));
-  } else if (output.ok()) {
-    devices = ParseProbe(*output);
+  absl::Status failure = output.status();
+  if (failure.ok() && exit != 0) {
+    failure = absl::FailedPreconditionError(absl::StrCat("it ended with wait status ", exit));
   }
+  absl::StatusOr<std::vector<Device>> devices = failure.ok() ? ParseProbe(*output) : failure;
   if (devices.ok()) return devices;
   return absl::Status(devices.status().code(),
                       absl::StrCat(worker.string(), " --probe failed: ", devices.status().message()));

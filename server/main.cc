@@ -5,10 +5,12 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "server/artifacts/local_artifact_store.h"
 #include "server/data_dir_lock.h"
@@ -57,78 +59,128 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> ServeMetrics(
   return MetricsEndpoint::Start(address, std::move(sources));
 }
 
-absl::Status Serve(const ServerFlags& flags) {
-  const auto lock = DataDirLock::Acquire(flags.data_dir);
+// What must be there before anything can run.
+struct Foundation {
+  std::unique_ptr<DataDirLock> lock;
+  std::vector<Device> devices;
+  std::unique_ptr<LocalArtifactStore> artifacts;
+  std::unique_ptr<JobStore> jobs;
+};
+
+absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
+  auto lock = DataDirLock::Acquire(flags.data_dir);
   if (!lock.ok()) return lock.status();
   const auto found = ProbeDevices(flags.worker, kProbeLimit);
   if (!found.ok()) return found.status();
-  const auto devices = ChooseDevices(*found, flags.devices);
+  auto devices = ChooseDevices(*found, flags.devices);
   if (!devices.ok()) return devices.status();
-  std::vector<std::string> device_ids;
-  for (const Device& device : *devices) device_ids.push_back(device.id);
+  auto artifacts = OpenArtifacts(flags);
+  if (!artifacts.ok()) return artifacts.status();
+  JobStoreOptions options;
+  options.max_queued_jobs = flags.max_queued_jobs;
+  auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
+  if (!jobs.ok()) return jobs.status();
+  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts), *std::move(jobs)};
+}
 
-  const ShutdownSignals signals;
+PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
+  PreflightOptions options;
+  options.data_dir = flags.data_dir;
+  return options;
+}
+
+std::vector<std::string> Ids(const std::vector<Device>& devices) {
+  std::vector<std::string> ids;
+  for (const Device& device : devices) ids.push_back(device.id);
+  return ids;
+}
+
+SupervisorOptions SupervisorOptionsOf(const ServerFlags& flags, const std::vector<Device>& devices) {
+  SupervisorOptions options;
+  options.data_dir = flags.data_dir;
+  options.devices = Ids(devices);
+  options.grace_period = absl::Seconds(flags.cancel_grace_seconds);
+  return options;
+}
+
+JobManagerOptions JobManagerOptionsOf(const std::vector<Device>& devices) {
+  JobManagerOptions options;
+  options.devices = Ids(devices);
+  return options;
+}
+
+// The parts that work, each borrowing those above it.
+struct Parts {
+  Parts(Foundation& base, const ServerFlags& flags)
+      : launcher(flags.worker),
+        preflight(*base.artifacts, launcher, clock, PreflightOptionsOf(flags)),
+        supervisor({*base.jobs, *base.artifacts, references, launcher, clock, metrics},
+                   SupervisorOptionsOf(flags, base.devices)),
+        manager({*base.jobs, *base.artifacts, references, preflight, supervisor, clock, metrics},
+                JobManagerOptionsOf(base.devices)),
+        queue(std::make_shared<QueueCollector>(base.jobs.get(), &clock)),
+        artifact_service(base.artifacts.get(), &metrics, &draining),
+        job_service(manager, *base.jobs, JobServiceOptions()),
+        server_service(base.devices,
+                       {flags.max_artifact_bytes, flags.max_queued_jobs, JobManagerOptions().max_files}) {}
+
   SystemClock clock;
   PrometheusMetrics metrics;
   absl::Notification draining;
-
-  const auto artifacts = OpenArtifacts(flags);
-  if (!artifacts.ok()) return artifacts.status();
-  JobStoreOptions store_options;
-  store_options.max_queued_jobs = flags.max_queued_jobs;
-  const auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", store_options);
-  if (!jobs.ok()) return jobs.status();
-
   ArtifactReferences references;
-  ProcessWorkerLauncher launcher(flags.worker);
-  PreflightOptions preflight_options;
-  preflight_options.data_dir = flags.data_dir;
-  PreflightRunner preflight(**artifacts, launcher, clock, preflight_options);
-  SupervisorOptions supervisor_options;
-  supervisor_options.data_dir = flags.data_dir;
-  supervisor_options.devices = device_ids;
-  supervisor_options.grace_period = absl::Seconds(flags.cancel_grace_seconds);
-  Supervisor supervisor({**jobs, **artifacts, references, launcher, clock, metrics}, supervisor_options);
-  JobManagerOptions manager_options;
-  manager_options.devices = device_ids;
-  JobManager manager({**jobs, **artifacts, references, preflight, supervisor, clock, metrics},
-                     manager_options);
+  ProcessWorkerLauncher launcher;
+  PreflightRunner preflight;
+  Supervisor supervisor;
+  JobManager manager;
+  std::shared_ptr<QueueCollector> queue;
+  ArtifactServiceImpl artifact_service;
+  JobServiceImpl job_service;
+  ServerServiceImpl server_service;
+};
 
-  const auto collector = std::make_shared<QueueCollector>(jobs->get(), &clock);
-  const auto metrics_endpoint = ServeMetrics(flags.metrics_listen, {metrics.registry(), collector});
-  if (!metrics_endpoint.ok()) return metrics_endpoint.status();
+// Tells the world that the server serves: log, port files, health.
+absl::Status Announce(const ServerFlags& flags, GrpcEndpoint& endpoint, const MetricsEndpoint* metrics) {
+  absl::Status written;
+  if (metrics != nullptr) written = WritePortFile(flags.metrics_port_file, metrics->port());
+  if (written.ok()) written = WritePortFile(flags.port_file, endpoint.port());
+  if (!written.ok()) return written;
+  endpoint.SetServing(true);
+  LogInfo("serving", {{"version", KPRUNE_VERSION},
+                      {"listen", flags.listen},
+                      {"port", std::to_string(endpoint.port())},
+                      {"metrics_port", metrics != nullptr ? std::to_string(metrics->port()) : "off"},
+                      {"data_dir", flags.data_dir.string()}});
+  return written;
+}
 
-  ArtifactServiceImpl artifact_service(artifacts->get(), &metrics, &draining);
-  JobServiceImpl job_service(manager, **jobs, JobServiceOptions());
-  ServerServiceImpl server_service(
-      *devices, {flags.max_artifact_bytes, flags.max_queued_jobs, manager_options.max_files});
-  const auto endpoint =
-      GrpcEndpoint::Start(flags.listen, {&artifact_service, &job_service, &server_service}, &metrics);
+// Requeues what runs and lets open calls end, until `deadline`.
+void Drain(Parts& parts, GrpcEndpoint& endpoint, absl::Time deadline) {
+  endpoint.SetServing(false);
+  parts.draining.Notify();
+  parts.manager.StopAccepting();
+  parts.supervisor.Drain();
+  parts.job_service.EndWatches();
+  endpoint.Shutdown(deadline);
+}
+
+absl::Status Serve(const ServerFlags& flags) {
+  absl::StatusOr<Foundation> base = Prepare(flags);
+  if (!base.ok()) return base.status();
+  const ShutdownSignals signals;
+  Parts parts(*base, flags);
+  const auto metrics = ServeMetrics(flags.metrics_listen, {parts.metrics.registry(), parts.queue});
+  if (!metrics.ok()) return metrics.status();
+  const auto endpoint = GrpcEndpoint::Start(
+      flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service}, &parts.metrics);
   if (!endpoint.ok()) return endpoint.status();
-  absl::Status status = supervisor.Start();
-  if (status.ok() && *metrics_endpoint)
-    status = WritePortFile(flags.metrics_port_file, (*metrics_endpoint)->port());
-  if (status.ok()) status = WritePortFile(flags.port_file, (*endpoint)->port());
+  absl::Status status = parts.supervisor.Start();
+  if (status.ok()) status = Announce(flags, **endpoint, metrics->get());
   if (!status.ok()) {
     (*endpoint)->Shutdown(absl::Now());
     return status;
   }
-  (*endpoint)->SetServing(true);
-  LogInfo("serving",
-          {{"version", KPRUNE_VERSION},
-           {"listen", flags.listen},
-           {"port", std::to_string((*endpoint)->port())},
-           {"metrics_port", *metrics_endpoint ? std::to_string((*metrics_endpoint)->port()) : "off"},
-           {"data_dir", flags.data_dir.string()}});
-
   signals.Wait();
-  const absl::Time deadline = absl::Now() + absl::Seconds(flags.drain_seconds);
-  (*endpoint)->SetServing(false);
-  draining.Notify();
-  manager.StopAccepting();
-  supervisor.Drain();
-  job_service.EndWatches();
-  (*endpoint)->Shutdown(deadline);
+  Drain(parts, **endpoint, absl::Now() + absl::Seconds(flags.drain_seconds));
   LogInfo("stopped");
   return absl::OkStatus();
 }

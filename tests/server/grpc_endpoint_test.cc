@@ -1,0 +1,86 @@
+#include "server/grpc_endpoint.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "kprune/options.h"
+#include "server/metrics/prometheus_metrics.h"
+#include "server/rpc/server_service.h"
+#include "tests/server/raw_call.h"
+
+namespace kprune {
+namespace {
+
+using ::kprune::testing::Health;
+using ::kprune::testing::RawCall;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+
+class GrpcEndpointTest : public ::testing::Test {
+ protected:
+  GrpcEndpointTest() {
+    endpoint_ = GrpcEndpoint::Start("127.0.0.1:0", {&service_}, &metrics_).value();
+    channel_ = grpc::CreateChannel(address(), grpc::InsecureChannelCredentials());
+  }
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(endpoint_->port()); }
+
+  PrometheusMetrics metrics_;
+  ServerServiceImpl service_{{{"cpu", "a processor", 1024}, {"cuda:0", "a GPU", 2048}}, {100, 10, 256}};
+  std::unique_ptr<GrpcEndpoint> endpoint_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(GrpcEndpointTest, ExamplesTheServerSaysWhatItIs) {
+  grpc::ClientContext context;
+  v1::ServerInfo info;
+  ASSERT_TRUE(v1::ServerService::NewStub(channel_)->GetServerInfo(&context, {}, &info).ok());
+  EXPECT_EQ(info.version(), KPRUNE_VERSION);
+  ASSERT_EQ(info.devices_size(), 2);
+  EXPECT_EQ(info.devices(1).id(), "cuda:0");
+  EXPECT_EQ(info.devices(1).name(), "a GPU");
+  EXPECT_EQ(info.devices(1).memory_bytes(), 2048);
+  EXPECT_THAT(info.families(), ElementsAreArray(kFamilies));
+  EXPECT_THAT(info.tasks(), ElementsAreArray(kTasks));
+  EXPECT_THAT(info.methods(), ElementsAreArray(kMethods));
+  EXPECT_EQ(info.limits().max_chunk_bytes(), 1 << 20);
+  EXPECT_EQ(info.limits().max_artifact_bytes(), 100);
+  EXPECT_EQ(info.limits().max_queued_jobs(), 10);
+  EXPECT_EQ(info.limits().max_files(), 256);
+}
+
+TEST_F(GrpcEndpointTest, HealthFollowsServingForTheServerAndEachService) {
+  for (const char* name :
+       {"", "kprune.v1.JobService", "kprune.v1.ArtifactService", "kprune.v1.ServerService"}) {
+    SCOPED_TRACE(name);
+    EXPECT_EQ(Health(channel_, name), "NOT_SERVING");
+    endpoint_->SetServing(true);
+    EXPECT_EQ(Health(channel_, name), "SERVING");
+    endpoint_->SetServing(false);
+    EXPECT_EQ(Health(channel_, name), "NOT_SERVING");
+  }
+  EXPECT_EQ(Health(channel_, "another.Service"), "error 5");
+}
+
+TEST_F(GrpcEndpointTest, ReflectionListsTheServices) {
+  // ServerReflectionRequest {string list_services = 7}
+  const auto answer =
+      RawCall(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "\x3a\x01*");
+  ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
+  EXPECT_THAT(answer.bytes, HasSubstr("kprune.v1.ServerService"));
+  EXPECT_THAT(answer.bytes, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(GrpcEndpointTest, AnAddressIsNeverShared) {
+  const absl::Status taken = GrpcEndpoint::Start(address(), {}, &metrics_).status();
+  EXPECT_TRUE(absl::IsUnavailable(taken)) << taken;
+  EXPECT_THAT(std::string(taken.message()), HasSubstr(address()));
+  EXPECT_TRUE(absl::IsUnavailable(GrpcEndpoint::Start("nowhere", {}, &metrics_).status()));
+}
+
+}  // namespace
+}  // namespace kprune
