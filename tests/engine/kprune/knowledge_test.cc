@@ -1,0 +1,200 @@
+#include "engine/kprune/knowledge.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "engine/kprune/objective.h"
+#include "tests/engine/kprune/random_encoder.h"
+
+namespace kprune {
+namespace {
+
+constexpr double kStep = 1e-4;
+
+Encoder InDouble(Encoder encoder) {
+  const auto convert = [](at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.to(at::kDouble);
+  };
+  for (at::Tensor* tensor :
+       {&encoder.word_embeddings, &encoder.position_embeddings, &encoder.embeddings_norm.weight,
+        &encoder.embeddings_norm.bias, &encoder.pooler.weight, &encoder.pooler.bias,
+        &encoder.classifier.weight, &encoder.classifier.bias}) {
+    convert(*tensor);
+  }
+  for (Sublayer& s : encoder.sublayers) {
+    for (at::Tensor* tensor :
+         {&s.in.weight, &s.in.bias, &s.out.weight, &s.out.bias, &s.norm.weight, &s.norm.bias})
+      convert(*tensor);
+  }
+  return encoder;
+}
+
+// The slow twin: the model from the embeddings, one sequence at a time in float64, with a mask on every
+// feature of sublayer `masked`.
+at::Tensor RunMasked(const Encoder& encoder, const Sample& sample, int masked, const at::Tensor& mask_U) {
+  const Batch batch = MakeBatches({&sample, 1}, 1, "file", at::kCPU)[0];
+  at::Tensor x = encoder.Embed(batch);
+  for (int s = 0; s < encoder.num_sublayers(); ++s) {
+    at::Tensor z = encoder.Features(s, x, batch);
+    if (s == masked) z = z * mask_U;
+    x = encoder.Norm(s, encoder.PreNorm(s, x, z));
+  }
+  return encoder.Output(x, batch);
+}
+
+// d/dm of a function of the output, m the mask of the features [begin, begin + width), by central
+// differences.
+at::Tensor MaskDerivative(const Encoder& encoder, const Sample& sample, int s, int64_t begin, int64_t width,
+                          const std::function<at::Tensor(const at::Tensor&)>& function) {
+  const int64_t features = encoder.sublayers[s].num_features();
+  at::Tensor up = at::ones({features}, at::kDouble), down = at::ones({features}, at::kDouble);
+  up.narrow(0, begin, width).add_(kStep);
+  down.narrow(0, begin, width).sub_(kStep);
+  return (function(RunMasked(encoder, sample, s, up)) - function(RunMasked(encoder, sample, s, down))) /
+         (2 * kStep);
+}
+
+// 1/2 J^T F J / N over the samples, F the curvature of gamma^2 KL (or of the squared error) in the outputs.
+double SlowFisher(const Encoder& encoder, absl::Span<const Sample> samples, int s, int64_t begin,
+                  int64_t width, double gamma) {
+  const auto identity = [](const at::Tensor& output) { return output.select(0, 0); };
+  const at::Tensor ones = at::ones({encoder.sublayers[s].num_features()}, at::kDouble);
+  double sum = 0;
+  for (const Sample& sample : samples) {
+    const at::Tensor j = MaskDerivative(encoder, sample, s, begin, width, identity);
+    const at::Tensor p = at::softmax(identity(RunMasked(encoder, sample, s, ones)) / gamma, 0);
+    const at::Tensor fisher = encoder.config.task == Task::kRegression ? 2 * at::eye(j.size(0), at::kDouble)
+                                                                       : p.diag() - at::outer(p, p);
+    sum += 0.5 * j.dot(fisher.mv(j)).item<double>();
+  }
+  return sum / static_cast<double>(samples.size());
+}
+
+std::vector<UnitKnowledge> MeasureFast(const Encoder& encoder, int first, absl::Span<const Batch> batches,
+                                       const Options& options, const Encoder* teacher = nullptr) {
+  c10::NoGradGuard no_grad;
+  at::Generator random = at::make_generator<at::CPUGeneratorImpl>(0);
+  KnowledgeAccumulator knowledge(encoder, first, options);
+  for (const Batch& batch : batches) {
+    at::Tensor x = encoder.Embed(batch);
+    for (int s = 0; s < first; ++s) x = encoder.Forward(s, x, batch);
+    knowledge.Add(batch, x, teacher == nullptr ? at::Tensor() : teacher->Run(batch), random);
+  }
+  return knowledge.Result();
+}
+
+void ExpectClose(double fast, double slow, int s, int64_t unit) {
+  EXPECT_NEAR(fast, slow, 2e-3 * std::abs(slow) + 1e-7) << "sublayer " << s << ", unit " << unit;
+}
+
+class KnowledgeTest : public ::testing::TestWithParam<Task> {
+ protected:
+  const Encoder encoder_ =
+      testing::RandomEncoder({.task = GetParam(), .labels = GetParam() == Task::kRegression ? 1 : 3});
+  const std::vector<Sample> samples_ = testing::RandomSamples(7);
+  const std::vector<Batch> batches_ = MakeBatches(samples_, 3, "length", at::kCPU);
+};
+
+TEST_P(KnowledgeTest, PredictiveKnowledgeIsHalfTheFisherInformationOfEachMask) {
+  const Encoder slow = InDouble(encoder_);
+  constexpr int kFirst = 1;
+  const auto knowledge = MeasureFast(encoder_, kFirst, batches_, {});
+  ASSERT_EQ(knowledge.size(), 3u);
+  for (int s = kFirst; s < encoder_.num_sublayers(); ++s) {
+    const int64_t width = encoder_.sublayers[s].unit_width;
+    for (int64_t unit = 0; unit < encoder_.sublayers[s].num_units(); ++unit) {
+      ExpectClose(knowledge[s - kFirst].predictive[unit],
+                  SlowFisher(slow, samples_, s, unit * width, width, 2), s, unit);
+    }
+  }
+}
+
+TEST_P(KnowledgeTest, RepresentationalKnowledgeIsWhatEachUnitAddsToTheOutput) {
+  const auto knowledge = MeasureFast(encoder_, 0, batches_, {});
+  double tokens = 0;
+  std::vector<at::Tensor> x;
+  for (const Batch& batch : batches_) {
+    tokens += static_cast<double>(batch.tokens());
+    x.push_back(encoder_.Embed(batch));
+  }
+  for (int s = 0; s < encoder_.num_sublayers(); ++s) {
+    const int64_t width = encoder_.sublayers[s].unit_width;
+    for (int64_t unit = 0; unit < encoder_.sublayers[s].num_units(); ++unit) {
+      double squared = 0;
+      for (size_t k = 0; k < batches_.size(); ++k) {
+        const at::Tensor z = encoder_.Features(s, x[k], batches_[k]).narrow(1, unit * width, width);
+        const at::Tensor u = z.mm(encoder_.sublayers[s].out.weight.narrow(1, unit * width, width).t());
+        squared += u.square().sum().item<double>();
+      }
+      ExpectClose(knowledge[s].representational[unit], squared / tokens, s, unit);
+    }
+    for (size_t k = 0; k < batches_.size(); ++k) x[k] = encoder_.Forward(s, x[k], batches_[k]);
+  }
+}
+
+TEST_P(KnowledgeTest, PaperCodeScoringTakesFeaturesApart) {
+  const Encoder slow = InDouble(encoder_);
+  const auto knowledge = MeasureFast(encoder_, 2, batches_, {.scoring = "paper-code"});
+  const int64_t width = encoder_.sublayers[2].unit_width;
+  for (int64_t unit = 0; unit < encoder_.sublayers[2].num_units(); ++unit) {
+    double mean = 0;
+    for (int64_t f = 0; f < width; ++f)
+      mean += SlowFisher(slow, samples_, 2, unit * width + f, 1, 2) / static_cast<double>(width);
+    ExpectClose(knowledge[0].predictive[unit], mean, 2, unit);
+  }
+}
+
+TEST_P(KnowledgeTest, KlGradientSquaresTheMeanGradientOfEachBatch) {
+  const Encoder slow = InDouble(encoder_);
+  const Encoder teacher =
+      testing::RandomEncoder({.task = GetParam(), .labels = encoder_.config.num_labels, .seed = 9});
+  const Encoder slow_teacher = InDouble(teacher);
+  const auto knowledge = MeasureFast(encoder_, 3, batches_, {.predictive = "kl-gradient"}, &teacher);
+  const at::Tensor ones = at::ones({teacher.sublayers[3].num_features()}, at::kDouble);
+  for (int64_t unit = 0; unit < encoder_.sublayers[3].num_units(); ++unit) {
+    double sum = 0;
+    for (const Batch& batch : batches_) {
+      double gradient = 0;
+      for (int64_t n : batch.samples) {
+        const at::Tensor target = RunMasked(slow_teacher, samples_[n], 3, ones);
+        const auto loss = [&](const at::Tensor& output) {
+          return DistillationLoss(GetParam(), output, target, 2);
+        };
+        gradient += MaskDerivative(slow, samples_[n], 3, unit, 1, loss).item<double>();
+      }
+      const double mean = gradient / static_cast<double>(batch.size());
+      sum += 0.5 * mean * mean;
+    }
+    ExpectClose(knowledge[0].predictive[unit], sum / static_cast<double>(samples_.size()), 3, unit);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tasks, KnowledgeTest, ::testing::Values(Task::kSingleLabel, Task::kRegression));
+
+TEST(KnowledgeAccumulatorTest, NoWeightGetsAGradient) {
+  const Encoder encoder = testing::RandomEncoder();
+  const std::vector<Sample> samples = testing::RandomSamples(4);
+  MeasureFast(encoder, 0, MakeBatches(samples, 4, "file", at::kCPU), {});
+  for (const Sublayer& sublayer : encoder.sublayers) {
+    EXPECT_FALSE(sublayer.in.weight.requires_grad() || sublayer.in.weight.grad().defined());
+    EXPECT_FALSE(sublayer.out.weight.requires_grad() || sublayer.out.weight.grad().defined());
+  }
+}
+
+TEST(KnowledgeAccumulatorTest, EmptySublayersHaveNoKnowledgeAndStopNothing) {
+  Encoder encoder = testing::RandomEncoder();
+  for (int t : {0, 3})
+    encoder.Replace(t, {}, {encoder.sublayers[t].out.weight.narrow(1, 0, 0), encoder.sublayers[t].out.bias});
+  const std::vector<Sample> samples = testing::RandomSamples(5);
+  const auto knowledge = MeasureFast(encoder, 0, MakeBatches(samples, 2, "file", at::kCPU), {});
+  EXPECT_TRUE(knowledge[0].predictive.empty() && knowledge[3].representational.empty());
+  ASSERT_EQ(knowledge[1].predictive.size(), 10u);
+  for (double k : knowledge[1].predictive) EXPECT_GT(k, 0);
+}
+
+}  // namespace
+}  // namespace kprune
