@@ -11,6 +11,7 @@
 //   fail "CODE: text"    fail so (error.json) after the first sublayer
 //   preflight_fail "CODE: text"   fail the preflight so
 //   preflight_hang true  never end the preflight
+//   preflight_touch "PATH", preflight_wait_for "PATH"   as touch and wait_for, for the preflight
 //   crash_at K           abort at sublayer K
 //   crash_attempts N     ... only in a directory named attempt-M with M <= N
 //   hang true            never end after the last sublayer
@@ -160,12 +161,18 @@ void WriteResult(const Job& job) {
   fs::rename(unfinished, job.directory / kp::kResultDirectory);
 }
 
+void Touch(const std::string& file) {
+  if (!file.empty()) WriteFile(file, std::to_string(getpid()));
+}
+
+void Await(const Job& job, const std::string& file) {
+  while (!file.empty() && !fs::exists(file)) Pause(job, 5);
+}
+
 int Prune(const Job& job) {
-  const std::string touched = job.Get("touch", std::string());
-  if (!touched.empty()) WriteFile(touched, std::to_string(getpid()));
+  Touch(job.Get("touch", std::string()));
   SendStage(job, "LOAD", 0);
-  const std::string awaited = job.Get("wait_for", std::string());
-  while (!awaited.empty() && !fs::exists(awaited)) Pause(job, 5);
+  Await(job, job.Get("wait_for", std::string()));
   const std::string error = job.Get("fail", std::string());
   const int total = job.Get("sublayers", 4);
   for (int index = 0; index < total; ++index) {
@@ -183,6 +190,8 @@ int Prune(const Job& job) {
 }
 
 int Preflight(const Job& job) {
+  Touch(job.Get("preflight_touch", std::string()));
+  Await(job, job.Get("preflight_wait_for", std::string()));
   const std::string error = job.Get("preflight_fail", std::string());
   if (!error.empty()) Fail(job, error);
   while (job.Get("preflight_hang", false)) Pause(job, 1000);
