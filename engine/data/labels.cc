@@ -34,7 +34,9 @@ absl::Status Refuse(const std::string& found, const SampleLimits& limits) {
 absl::StatusOr<std::vector<double>> ReadClassName(const std::string& name, const SampleLimits& limits) {
   const auto found = limits.label2id.find(name);
   if (found == limits.label2id.end()) return Refuse(Quoted(name), limits);
-  return std::vector<double>{static_cast<double>(found->second)};
+  const std::vector<double> labels = {static_cast<double>(found->second)};
+  if (absl::Status status = CheckLabels(labels, limits); !status.ok()) return status;
+  return labels;
 }
 
 }  // namespace

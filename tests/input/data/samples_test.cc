@@ -173,7 +173,7 @@ class LabelTest : public SamplesTest, public testing::WithParamInterface<LabelCa
 TEST_P(LabelTest, IsReadOrRefusedByTheTask) {
   limits_.label_kind = GetParam().kind;
   limits_.num_labels = 3;
-  limits_.label2id = {{"negative", 0}, {"neutral", 1}, {"positive", 2}};
+  limits_.label2id = {{"negative", 0}, {"neutral", 1}, {"positive", 2}, {"outside", 3}};
   const fs::path path = Lines(R"({"text": "good", "label": )" + std::string(GetParam().label) + "}");
   if (GetParam().read.empty()) {
     ExpectRefused(path, ", line 1", "the label is ");
@@ -188,11 +188,11 @@ INSTANTIATE_TEST_SUITE_P(
     Kinds, LabelTest,
     testing::Values(
         LabelCase{LabelKind::kClass, "2", {2}}, LabelCase{LabelKind::kClass, "\"positive\"", {2}},
-        LabelCase{LabelKind::kClass, "3", {}}, LabelCase{LabelKind::kClass, "-1", {}},
-        LabelCase{LabelKind::kClass, "1.0", {}}, LabelCase{LabelKind::kClass, "1.5", {}},
-        LabelCase{LabelKind::kClass, "\"1\"", {}}, LabelCase{LabelKind::kClass, "[1]", {}},
-        LabelCase{LabelKind::kClass, "true", {}}, LabelCase{LabelKind::kClass, "{}", {}},
-        LabelCase{LabelKind::kMultiLabel, "[0, 1, 1]", {0, 1, 1}},
+        LabelCase{LabelKind::kClass, "\"outside\"", {}}, LabelCase{LabelKind::kClass, "3", {}},
+        LabelCase{LabelKind::kClass, "-1", {}}, LabelCase{LabelKind::kClass, "1.0", {}},
+        LabelCase{LabelKind::kClass, "1.5", {}}, LabelCase{LabelKind::kClass, "\"1\"", {}},
+        LabelCase{LabelKind::kClass, "[1]", {}}, LabelCase{LabelKind::kClass, "true", {}},
+        LabelCase{LabelKind::kClass, "{}", {}}, LabelCase{LabelKind::kMultiLabel, "[0, 1, 1]", {0, 1, 1}},
         LabelCase{LabelKind::kMultiLabel, "[0.0, 1.0, 0.0]", {0, 1, 0}},
         LabelCase{LabelKind::kMultiLabel, "[0, 1]", {}}, LabelCase{LabelKind::kMultiLabel, "[0, 1, 2]", {}},
         LabelCase{LabelKind::kMultiLabel, "[0, 1, \"a\"]", {}}, LabelCase{LabelKind::kMultiLabel, "1", {}},
