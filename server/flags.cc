@@ -22,7 +22,11 @@ std::string EnvironmentName(const std::string& flag) {
 
 template <typename T>
 CLI::Option* AddFlag(CLI::App& app, const std::string& name, T& value, const std::string& help) {
-  return app.add_option("--" + name, value, help)->envname(EnvironmentName(name))->capture_default_str();
+  // The last one counts where a flag is given twice, so that a wrapper's defaults can be overridden.
+  return app.add_option("--" + name, value, help)
+      ->envname(EnvironmentName(name))
+      ->capture_default_str()
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
 std::filesystem::path BesideThisProgram(const char* name) {

@@ -45,6 +45,12 @@ TEST(Flags, EveryFlagHasAVariableThatTheFlagOverrides) {
   ::unsetenv("KPRUNE_DRAIN_SECONDS");
 }
 
+TEST(Flags, OfAFlagGivenTwiceTheLastCounts) {
+  const ParsedFlags parsed = Parse({"--data-dir", "/wrapper", "--data-dir", "/user"});
+  ASSERT_FALSE(parsed.exit_status);
+  EXPECT_EQ(parsed.flags.data_dir, "/user");
+}
+
 TEST(Flags, HelpShowsEachFlagWithItsVariable) {
   ::testing::internal::CaptureStdout();
   EXPECT_EQ(Parse({"--help"}).exit_status, 0);
