@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kprune/worker_protocol.h"
+#include "server/jobs/job_checks.h"
 #include "server/jobs/job_error.h"
 #include "server/jobs/worker_outcome.h"
 #include "server/log.h"
@@ -24,6 +25,8 @@ Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& opti
 
 void Attempt::Run(const std::string& device) {
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
+  if (absl::Status status = VerifyArtifacts(job_.input, context_.artifacts); !status.ok())
+    return RecordFailure(status);
   const std::filesystem::path folder = options_.data_dir / "jobs" / job_.id;
   {
     absl::StatusOr<JobDirectory> directory = JobDirectory::LayOut(

@@ -14,6 +14,7 @@ namespace kprune {
 namespace {
 
 constexpr size_t kMaxRequestIdBytes = 128;
+constexpr int64_t kReadBytes = 1 << 20;
 
 // Formats whose loading may run code, or that this service does not read.
 constexpr std::array<std::string_view, 10> kRefusedEndings = {".bin", ".pt",  ".pth",  ".pkl", ".pickle",
@@ -89,7 +90,31 @@ absl::Status CheckManifestArtifacts(std::string_view field, const Manifest& file
   return absl::OkStatus();
 }
 
+absl::Status VerifyArtifact(const FileEntry& file, ArtifactStore& artifacts) {
+  auto reader = artifacts.OpenForRead(file.sha256, 0);
+  if (absl::IsNotFound(reader.status())) return absl::OkStatus();  // laying out says so, and how to mend it
+  if (!reader.ok()) return reader.status();
+  std::string bytes;
+  absl::Status status;
+  do {
+    status = (*reader)->Read(kReadBytes, &bytes);
+  } while (status.ok() && !bytes.empty());
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(absl::StrCat("The stored bytes of file ", file.name,
+                                          " no longer have their digest ", file.sha256,
+                                          "; upload it again and retry the job."));
+}
+
 }  // namespace
+
+absl::Status VerifyArtifacts(const JobInput& input, ArtifactStore& artifacts) {
+  for (const Manifest* files : {&input.model, &input.data, &input.eval}) {
+    for (const FileEntry& file : *files) {
+      if (absl::Status status = VerifyArtifact(file, artifacts); !status.ok()) return status;
+    }
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vector<std::string>& devices) {
   absl::Status status = CheckManifest("model", FileRole::kModel, input.model, max_files);

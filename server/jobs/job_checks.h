@@ -22,6 +22,9 @@ absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vec
 // one.
 absl::Status CheckArtifacts(const JobInput& input, ArtifactStore& artifacts);
 
+// Reads every artifact to its end. DATA_LOSS: the stored bytes no longer have their digest; names the file.
+absl::Status VerifyArtifacts(const JobInput& input, ArtifactStore& artifacts);
+
 // INVALID_ARGUMENT: longer than 128 bytes.
 absl::Status CheckRequestId(std::string_view request_id);
 

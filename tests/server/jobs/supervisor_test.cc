@@ -275,6 +275,16 @@ TEST_F(SupervisorTest, AnArtifactThatIsGoneFailsTheJobWithItsName) {
   EXPECT_THAT(job.error.message, HasSubstr("samples.jsonl"));
 }
 
+TEST_F(SupervisorTest, AnArtifactThatRottedIsDataLossAndNamed) {
+  const std::string id = Queue({});
+  artifacts_.Corrupt(store_.Get(id)->input.model[1].sha256, "weighty");
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_EQ(job.error.code, "DATA_LOSS");
+  EXPECT_THAT(job.error.message, HasSubstr("model.safetensors"));
+}
+
 TEST_F(SupervisorTest, AFileThatIsNoResultStaysBehindWithAWarning) {
   const std::string id = Queue({{"extra_file", "run_me.py"}});
   Start();

@@ -1,0 +1,79 @@
+#include "server/jobs/progress_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "nlohmann/json.hpp"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+TEST(ProgressLineTest, Examples) {
+  auto stage = ParseProgressLine(R"({"stage": {"stage": "MEASURE", "fraction": 0.5}})");
+  ASSERT_TRUE(stage.ok()) << stage.status();
+  EXPECT_EQ(stage->fraction, 0.5);
+
+  auto sublayer = ParseProgressLine(
+      R"({"time": "2026-01-01T00:00:00Z", "sublayer": {"index": 1, "kind": "ATTENTION", "seconds": {"measure": 1, "tune": 0.5}}})");
+  ASSERT_TRUE(sublayer.ok()) << sublayer.status();
+  EXPECT_EQ(sublayer->sublayer_kind, SublayerKind::kAttention);
+  EXPECT_EQ(sublayer->sublayer_seconds, 1.5);
+  EXPECT_EQ(json::parse(sublayer->payload_json)["sublayer"]["index"], 1);
+  EXPECT_FALSE(json::parse(sublayer->payload_json).contains("time")) << "the server's clock counts";
+
+  auto warning = ParseProgressLine(R"({"warning": {"message": "careful"}})");
+  ASSERT_TRUE(warning.ok());
+  EXPECT_EQ(warning->payload_json, R"({"warning":{"message":"careful"}})");
+}
+
+TEST(ProgressLineTest, WhatIsNoEventIsRefusedWithTheReason) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "no JSON object"},
+      {"nonsense", "no JSON object"},
+      {"[]", "no JSON object"},
+      {"{}", "neither"},
+      {R"({"state_changed": {"state": "SUCCEEDED"}})", "must not send state_changed"},
+      {R"({"sequence": 7, "warning": {}})", "must not send sequence"},
+      {R"({"stage": {}, "warning": {}})", "both"},
+      {R"({"stage": 1})", "stage is no object"},
+      {R"({"stage": {"stage": "SLEEP"}})", "field stage"},
+      {R"({"stage": {"fraction": "much"}})", "field fraction"},
+      {R"({"stage": {"fraction": 1.5}})", "field fraction"},
+      {R"({"stage": {"fraction": -0.5}})", "field fraction"},
+      {R"({"stage": {"fraction": 1e999}})", "no JSON object"},
+      {R"({"sublayer": {"index": -1}})", "field index"},
+      {R"({"sublayer": {"kept": 99999999999}})", "field kept"},
+      {R"({"sublayer": {"units": 18446744073709551615}})", "field units"},
+      {R"({"sublayer": {"units": 1.5}})", "field units"},
+      {R"({"sublayer": {"kind": "ELSE"}})", "field kind"},
+      {R"({"sublayer": {"seconds": {"tune": true}}})", "field tune"},
+      {R"({"warning": {"message": 5}})", "field message"},
+  };
+  for (const auto& [line, reason] : cases) {
+    auto parsed = ParseProgressLine(line);
+    ASSERT_FALSE(parsed.ok()) << line;
+    EXPECT_THAT(std::string(parsed.status().message()), HasSubstr(reason)) << line;
+  }
+}
+
+TEST(ProgressLineTest, UnknownFieldsAreLeftOutAndLongTextsCut) {
+  auto line = ParseProgressLine(R"({"stage": {"stage": "TUNE", "secret": {"deep": [1]}}})");
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->payload_json, R"({"stage":{"stage":"TUNE"}})");
+  // Cut in the middle of a character: still valid JSON and UTF-8.
+  auto warning = ParseProgressLine(json{
+      {"warning", {{"message", "x" + [] {
+                      std::string text;
+                      for (int i = 0; i < 5000; ++i) text += "ü";
+                      return text;
+                    }()}}}}.dump());
+  ASSERT_TRUE(warning.ok());
+  EXPECT_LT(warning->payload_json.size(), 4200u);
+  EXPECT_FALSE(json::parse(warning->payload_json, nullptr, false).is_discarded());
+}
+
+}  // namespace
+}  // namespace kprune
