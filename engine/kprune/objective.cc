@@ -20,8 +20,10 @@ std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, cons
     const at::Tensor rest = p_NC.narrow(1, j + 1, classes - j - 1);  // p_i, i > j
     const at::Tensor q_j = rest.sum(1);
     const at::Tensor q_before = (q_j + p_j).clamp_min(kTiny);
-    const at::Tensor diagonal = (p_j * q_j / q_before).sqrt();
-    const at::Tensor below = (p_j / (q_before * q_j.clamp_min(kTiny))).sqrt().unsqueeze(1) * rest;
+    // Written so that no factor exceeds one, whatever a certain prediction leaves of q.
+    const at::Tensor share = (p_j / q_before).sqrt();
+    const at::Tensor diagonal = share * q_j.sqrt();
+    const at::Tensor below = (share / q_j.clamp_min(kTiny).sqrt()).unsqueeze(1) * rest;
     probes.push_back((diagonal * logits_NC.select(1, j)).sum() -
                      (below * logits_NC.narrow(1, j + 1, classes - j - 1)).sum());
   }
