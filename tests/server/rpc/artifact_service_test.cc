@@ -22,12 +22,14 @@
 #include "server/artifacts/local_artifact_store.h"
 #include "server/artifacts/sha256.h"
 #include "server/grpc_endpoint.h"
+#include "tests/support/process.h"
 
 namespace kprune {
 namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using testing::Eventually;
 using ::testing::HasSubstr;
 
 constexpr int64_t kMiB = 1 << 20;
@@ -74,7 +76,7 @@ class RecordingMetrics final : public Metrics {
 
   // A call is counted a moment after its client has its answer.
   void WaitForCalls(const std::string& method, const std::string& code, int count) {
-    while (Calls(method, code) < count) std::this_thread::yield();
+    EXPECT_TRUE(testing::Eventually([&] { return Calls(method, code) >= count; }));
   }
 
   std::atomic<int64_t> uploaded{0}, downloaded{0};
@@ -240,12 +242,12 @@ TEST_F(ArtifactServiceTest, ABrokenUploadKeepsItsBytesHoldsNothingOpenAndGoesOn)
     ASSERT_TRUE(writer->Write(Header(sha256, 4 * kMiB)));
     ASSERT_TRUE(writer->Write(Chunk(bytes.substr(0, kMiB))));
     ASSERT_TRUE(writer->Write(Chunk(bytes.substr(kMiB, kMiB))));
-    while (metrics_.uploaded < 2 * kMiB) std::this_thread::yield();
+    ASSERT_TRUE(Eventually([&] { return metrics_.uploaded == 2 * kMiB; }));
     context.TryCancel();
     EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
-  while (Query(sha256).committed_size() < 2 * kMiB) std::this_thread::yield();
-  while (OpenDescriptors() > descriptors) std::this_thread::yield();
+  ASSERT_TRUE(Eventually([&] { return Query(sha256).committed_size() == 2 * kMiB; }));
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= descriptors; }));
   EXPECT_EQ(Query(sha256).committed_size(), 2 * kMiB);
   EXPECT_FALSE(Query(sha256).complete());
 
@@ -272,7 +274,7 @@ TEST_F(ArtifactServiceTest, ACancelledDownloadHoldsNothingOpen) {
     EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
   metrics_.WaitForCalls("Download", "CANCELLED", 1);
-  while (OpenDescriptors() > descriptors) std::this_thread::yield();
+  EXPECT_TRUE(Eventually([&] { return OpenDescriptors() <= descriptors; }));
   EXPECT_LT(metrics_.downloaded, 16 * kMiB) << "what nobody reads is not read ahead";
 }
 
@@ -335,7 +337,7 @@ TEST_F(ArtifactServiceTest, AnUploadThatEndsTooEarlyIsRefusedAndRemoved) {
   const grpc::Status status = Send({Header(sha256, 10), Chunk("some")});
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(status.error_message(), HasSubstr("4 of its declared 10"));
-  while (fs::exists(folder_ / "partial" / sha256)) std::this_thread::yield();
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(folder_ / "partial" / sha256); }));
   EXPECT_EQ(Query(sha256).committed_size(), 0);
 }
 
@@ -346,7 +348,7 @@ TEST_F(ArtifactServiceTest, TheSecondWriterLearnsTheCommittedSize) {
   const auto writer = stub_->Upload(&context, &response);
   ASSERT_TRUE(writer->Write(Header(sha256, 10)));
   ASSERT_TRUE(writer->Write(Chunk("some")));
-  while (metrics_.uploaded < 4) std::this_thread::yield();
+  ASSERT_TRUE(Eventually([&] { return metrics_.uploaded == 4; }));
   const grpc::Status second = Upload("some bytes");
   EXPECT_EQ(second.error_code(), grpc::StatusCode::ABORTED);
   EXPECT_THAT(second.error_message(), HasSubstr("committed size of 0"));
