@@ -1,0 +1,123 @@
+"""Writes the folders beside this file: tiny random checkpoints with the outputs that transformers gives for them.
+
+    python make_goldens.py        # transformers 4.57, torch 2.x, safetensors
+
+Every folder is a model as save_pretrained writes it, and golden.safetensors: input_ids, attention_mask and
+token_type_ids [N, S] (int64, padded on the right), output [N, C] (float32; logits, or pooled embeddings). All
+parameters are redrawn wide, biases and norms included, so that a wrong activation, mask, epsilon or order of
+projections shows far above rounding. 16-bit checkpoints: the golden runs the rounded weights in float32.
+"""
+
+import json
+import pathlib
+import shutil
+
+import torch
+import transformers
+from safetensors.torch import save_file
+
+HERE = pathlib.Path(__file__).parent
+VOCABULARY, POSITIONS, HIDDEN, NEURONS = 40, 24, 16, 32
+LENGTHS = [9, 1, 24, 5, 14, 9, 3]  # one token, and every position
+
+BERT = dict(family="bert", heads=4, layers=2, activation="gelu")
+DISTILBERT = dict(family="distilbert", heads=2, layers=2, activation="gelu")
+CASES = {
+    "bert_single_label": BERT | dict(task="single_label_classification", labels=3),
+    "bert_multi_label": BERT | dict(task="multi_label_classification", labels=4, activation="gelu_new"),
+    "bert_regression": BERT | dict(task="regression", labels=1, activation="relu", heads=1),
+    "bert_embedding_mean": BERT | dict(task="embedding", pooling="mean", normalize=True, activation="silu"),
+    "bert_embedding_cls": BERT | dict(task="embedding", pooling="cls", layers=1, heads=8),
+    "bert_fp16": BERT | dict(task="single_label_classification", labels=2, dtype=torch.float16),
+    "bert_bf16_sharded": BERT | dict(task="single_label_classification", labels=2, dtype=torch.bfloat16, shard="8KB"),
+    "distilbert_single_label": DISTILBERT | dict(task="single_label_classification", labels=3),
+    "distilbert_embedding": DISTILBERT | dict(task="embedding", pooling=None, activation="relu"),
+}
+
+
+def make_config(case):
+    if case["family"] == "bert":
+        config = transformers.BertConfig(
+            vocab_size=VOCABULARY, max_position_embeddings=POSITIONS, hidden_size=HIDDEN, intermediate_size=NEURONS,
+            num_attention_heads=case["heads"], num_hidden_layers=case["layers"], hidden_act=case["activation"])
+    else:
+        config = transformers.DistilBertConfig(
+            vocab_size=VOCABULARY, max_position_embeddings=POSITIONS, dim=HIDDEN, hidden_dim=NEURONS,
+            n_heads=case["heads"], n_layers=case["layers"], activation=case["activation"])
+    if case["task"] != "embedding":
+        config.num_labels = case["labels"]
+        config.problem_type = case["task"]
+    config._attn_implementation = "eager"
+    return config
+
+
+def make_model(case):
+    config = make_config(case)
+    kind = transformers.AutoModel if case["task"] == "embedding" else transformers.AutoModelForSequenceClassification
+    model = kind.from_config(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            is_norm_scale = ("LayerNorm" in name or "layer_norm" in name) and name.endswith("weight")
+            parameter.normal_(1.0 if is_norm_scale else 0.0, 0.3)
+            parameter.copy_(parameter.to(case.get("dtype", torch.float32)).float())
+    return model
+
+
+def make_inputs():
+    """Ragged rows; rows 0, 2 and 4 are pairs: type 1 from the middle on."""
+    ids = torch.zeros(len(LENGTHS), max(LENGTHS), dtype=torch.int64)
+    mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
+    for row, length in enumerate(LENGTHS):
+        ids[row, :length] = torch.randint(1, VOCABULARY, (length,))
+        mask[row, :length] = 1
+        if row % 2 == 0 and row < 6:
+            types[row, length // 2:length] = 1
+    return ids, mask, types
+
+
+def pool(states, mask, case):
+    if case["pooling"] == "cls":
+        pooled = states[:, 0]
+    else:
+        weights = mask.unsqueeze(-1).float()
+        pooled = (states * weights).sum(1) / weights.sum(1)
+    return torch.nn.functional.normalize(pooled, dim=1) if case.get("normalize") else pooled
+
+
+def write_modules(folder, case):
+    """modules.json as sentence-transformers writes it."""
+    package = "sentence_transformers.models."
+    modules = [dict(idx=0, name="0", path="", type=package + "Transformer"),
+               dict(idx=1, name="1", path="1_Pooling", type=package + "Pooling")]
+    if case.get("normalize"):
+        modules.append(dict(idx=2, name="2", path="2_Normalize", type=package + "Normalize"))
+    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(dict(
+        word_embedding_dimension=HIDDEN, pooling_mode_cls_token=case["pooling"] == "cls",
+        pooling_mode_mean_tokens=case["pooling"] == "mean", pooling_mode_max_tokens=False,
+        pooling_mode_mean_sqrt_len_tokens=False), indent=2) + "\n")
+
+
+def write_case(name, case):
+    torch.manual_seed(sum(map(ord, name)))
+    model = make_model(case)
+    ids, mask, types = make_inputs()
+    inputs = dict(input_ids=ids, attention_mask=mask)
+    if case["family"] == "bert":
+        inputs["token_type_ids"] = types
+    with torch.no_grad():
+        result = model(**inputs)
+    output = pool(result.last_hidden_state, mask, case) if case["task"] == "embedding" else result.logits
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.to(case.get("dtype", torch.float32)).save_pretrained(folder, max_shard_size=case.get("shard", "1GB"))
+    if case.get("pooling"):
+        write_modules(folder, case)
+    save_file(dict(input_ids=ids, attention_mask=mask, token_type_ids=types, output=output.contiguous()),
+              folder / "golden.safetensors")
+    print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
+
+
+for case_name, case_values in CASES.items():
+    write_case(case_name, case_values)
