@@ -2,6 +2,8 @@
 #ifndef KPRUNE_TESTS_SUPPORT_AWAIT_JOB_H_
 #define KPRUNE_TESTS_SUPPORT_AWAIT_JOB_H_
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -12,7 +14,8 @@
 
 namespace kprune {
 
-// Returns the job once `condition` holds for it, or as it is after two minutes.
+// Returns the job once `condition` holds for it. A condition that does not hold after two minutes fails the
+// test; it must follow from changes that the store notifies of.
 inline JobRecord AwaitJob(JobStore& store, const std::string& job_id,
                           const std::function<bool(const JobRecord&)>& condition) {
   std::mutex mutex;
@@ -28,7 +31,10 @@ inline JobRecord AwaitJob(JobStore& store, const std::string& job_id,
     auto job = store.Get(job_id);
     if (!job.ok() || condition(*job)) return job.ok() ? *job : JobRecord();
     std::unique_lock lock(mutex);
-    if (!news && !changed.wait_until(lock, deadline, [&] { return news; })) return *job;
+    if (!news && !changed.wait_until(lock, deadline, [&] { return news; })) {
+      ADD_FAILURE() << "jobs/" << job_id << " is still " << JobStateName(job->state);
+      return *job;
+    }
     news = false;
   }
 }

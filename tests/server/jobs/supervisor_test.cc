@@ -358,6 +358,7 @@ TEST_F(SupervisorTest, AStopThatArrivesAfterTheJobWasRetriedRequeuesIt) {
   auto launcher = std::make_unique<FakeWorkerLauncher>([&](const LaunchRequest&) {
     FakeWorkerScript script;
     script.stays = ++launches == 1;
+    script.lines = {R"({"stage": {"stage": "MEASURE", "fraction": 0.5}})"};
     script.exit = {script.stays ? int{kWorkerCancelled} : int{kWorkerSucceeded}, false};
     script.work = WriteResult;
     return script;
@@ -365,10 +366,7 @@ TEST_F(SupervisorTest, AStopThatArrivesAfterTheJobWasRetriedRequeuesIt) {
   options_.heartbeat_interval = absl::Hours(1);
   const std::string id = Queue({});
   Supervisor& supervisor = Start(std::move(launcher));
-  AwaitJob(store_, id, [&](const JobRecord&) {
-    auto running = store_.ListRunning();
-    return !running->empty() && (*running)[0].worker.pid != 0;
-  });
+  AwaitJob(store_, id, [](const JobRecord& job) { return job.progress > 0; });
   supervisor.StopWorker(id);  // of a cancellation that is not this attempt's
   EXPECT_EQ(AwaitFinished(store_, id).state, JobState::kSucceeded);
   EXPECT_EQ(launches, 2);
