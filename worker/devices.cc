@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <dlfcn.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -98,11 +97,6 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device) {
 
 std::string DeviceName(at::Device device) {
   return device.is_cpu() ? ProcessorName() : UsableGpus()[device.index()].name;
-}
-
-int AvailableProcessors() {
-  cpu_set_t processors;
-  return sched_getaffinity(0, sizeof(processors), &processors) == 0 ? CPU_COUNT(&processors) : 1;
 }
 
 }  // namespace kprune

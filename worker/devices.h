@@ -21,9 +21,6 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 // The processor's or GPU's name.
 std::string DeviceName(at::Device device);
 
-// Processors that this process may use.
-int AvailableProcessors();
-
 }  // namespace kprune
 
 #endif  // KPRUNE_WORKER_DEVICES_H_

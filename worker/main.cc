@@ -11,6 +11,7 @@
 #include "worker/devices.h"
 #include "worker/job_file.h"
 #include "worker/jobs.h"
+#include "worker/processors.h"
 #include "worker/progress_lines.h"
 #include "worker/stop_request.h"
 
@@ -38,6 +39,7 @@ int RunDirectory(const std::string& directory, const std::string& device, int pr
 }  // namespace
 
 int main(int argc, char** argv) {
+  kprune::LimitSpinning(argv);
   CLI::App app(
       "Runs the one job of a job directory and exits: 0 done, 1 failed (error.json says why), 2 cancelled, 3 "
       "usage.");

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "kprune/worker_protocol.h"
-#include "worker/devices.h"
 #include "worker/jobs.h"
+#include "worker/processors.h"
 
 namespace kprune {
 namespace {

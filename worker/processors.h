@@ -1,0 +1,20 @@
+// How many threads this machine gives the worker, and how they wait.
+#ifndef KPRUNE_WORKER_PROCESSORS_H_
+#define KPRUNE_WORKER_PROCESSORS_H_
+
+namespace kprune {
+
+// Processors that this process may use: its affinity, and no more than its control group's CPU quota (a
+// container's limit) rounded up. At least 1.
+int AvailableProcessors();
+
+// GNU OpenMP's threads wait for each other by spinning. On a machine that other programs use too, a thread
+// then burns its time slice while the one it waits for is not running: a pass takes five times as long. The
+// setting is read before main() runs, so this starts the program again with GOMP_SPINCOUNT set, unless the
+// user chose GOMP_SPINCOUNT or OMP_WAIT_POLICY. Call first in main. Returns when there is nothing to do or
+// the program cannot be started again.
+void LimitSpinning(char** argv);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_WORKER_PROCESSORS_H_
