@@ -47,7 +47,7 @@ TEST(MetricsTest, Examples) {
   EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"SUCCEEDED\""}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"QUEUED\""}), 0) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_queue_oldest_seconds"}), 0) << metrics;
-  EXPECT_EQ(Sample(metrics, {"kprune_job_seconds_count"}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_job_seconds_count{", "SUCCEEDED"}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "attention"}), 2) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "feed_forward"}), 2) << metrics;
   EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "upload"}), 10000) << metrics;
