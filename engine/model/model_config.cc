@@ -81,6 +81,14 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
     return Refuse(
         absl::StrCat("\"position_embedding_type\" is ", positions.dump(), "; accepted is \"absolute\""));
   }
+  // A decoder's attention is causal, or looks at another model: pruned as an encoder it would be silently
+  // wrong.
+  for (const char* key : {"is_decoder", "add_cross_attention"}) {
+    const json value = config.value(key, json(false));
+    if (value != false && !value.is_null()) {
+      return Refuse(absl::StrCat("\"", key, "\" is ", value.dump(), "; accepted is false: an encoder"));
+    }
+  }
   return absl::OkStatus();
 }
 
@@ -218,6 +226,8 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
                   : options.pooling == "mean" ? Pooling::kMean
                                               : modules->pooling;
   model.normalize = options.normalize.value_or(modules->normalize);
+  model.max_sequence =
+      modules->max_sequence > 0 ? std::min(modules->max_sequence, model.max_positions) : model.max_positions;
   model.json = *std::move(config);
   return model;
 }

@@ -1,0 +1,97 @@
+#include "engine/cost/flops.h"
+
+#include <numeric>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace kprune {
+namespace {
+
+using Matrix = std::vector<std::vector<double>>;
+
+Matrix Filled(int64_t rows, int64_t columns) { return Matrix(rows, std::vector<double>(columns, 0.5)); }
+
+// Counts the floating-point operations of the plain loops below: two per multiply-add.
+struct CountingLoops {
+  int64_t flops = 0;
+
+  // a b^T
+  Matrix Product(const Matrix& a, const Matrix& b) {
+    Matrix result(a.size(), std::vector<double>(b.size()));
+    for (size_t i = 0; i < a.size(); ++i) {
+      for (size_t j = 0; j < b.size(); ++j) {
+        for (size_t k = 0; k < a[i].size(); ++k) {
+          result[i][j] += a[i][k] * b[j][k];
+          flops += 2;
+        }
+      }
+    }
+    return result;
+  }
+
+  // One head's part of an attention sublayer's output, softmax left out as the paper does.
+  Matrix Head(const Matrix& x, int64_t d, int64_t h) {
+    const Matrix query = Product(x, Filled(h, d)), key = Product(x, Filled(h, d)),
+                 value = Product(x, Filled(h, d));
+    const Matrix scores = Product(query, key);
+    Matrix value_t(h, std::vector<double>(x.size()));
+    for (size_t s = 0; s < x.size(); ++s) {
+      for (int64_t i = 0; i < h; ++i) value_t[i][s] = value[s][i];
+    }
+    return Product(Product(scores, value_t), Filled(d, h));
+  }
+
+  // One neuron's part of a feed-forward sublayer's output.
+  Matrix Neuron(const Matrix& x, int64_t d) { return Product(Product(x, Filled(1, d)), Filled(d, 1)); }
+};
+
+ModelConfig Config(int64_t d, int64_t h, std::vector<int> heads, std::vector<int> neurons) {
+  ModelConfig config;
+  config.hidden_size = static_cast<int>(d);
+  config.head_dim = static_cast<int>(h);
+  for (int count : heads) config.heads.emplace_back(count);
+  for (int count : neurons) config.neurons.emplace_back(count);
+  return config;
+}
+
+TEST(FlopsTest, Examples) {
+  // BERT-base at 128 tokens: 12 layers of 12 heads and 3072 neurons.
+  const ModelConfig base = Config(768, 64, std::vector<int>(12, 12), std::vector<int>(12, 3072));
+  EXPECT_EQ(HeadFlops(128, 768, 64), 8.0 * 128 * 768 * 64 + 4.0 * 128 * 128 * 64);
+  EXPECT_EQ(NeuronFlops(128, 768), 4.0 * 128 * 768);
+  EXPECT_NEAR(EncoderFlops(base, 128) / 1e9, 22.35, 0.01);  // the well-known 22.4 GFLOPs
+}
+
+TEST(FlopsTest, CountsWhatPlainLoopsDo) {
+  for (const auto& [s, d, h] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t>>{{1, 4, 2}, {7, 12, 3}, {16, 8, 8}, {5, 32, 4}}) {
+    CountingLoops head, neuron;
+    const Matrix x = Filled(s, d);
+    ASSERT_EQ(head.Head(x, d, h).size(), static_cast<size_t>(s));
+    neuron.Neuron(x, d);
+    EXPECT_EQ(HeadFlops(static_cast<double>(s), d, h), static_cast<double>(head.flops));
+    EXPECT_EQ(NeuronFlops(static_cast<double>(s), d), static_cast<double>(neuron.flops));
+  }
+}
+
+TEST(FlopsTest, AnEncoderIsTheSumOfItsUnits) {
+  const int64_t s = 6, d = 8, h = 2;
+  const ModelConfig pruned = Config(d, h, {3, 0}, {5, 2});
+  CountingLoops loops;
+  const Matrix x = Filled(s, d);
+  for (int i = 0; i < 3; ++i) loops.Head(x, d, h);
+  for (int i = 0; i < 7; ++i) loops.Neuron(x, d);
+  EXPECT_EQ(EncoderFlops(pruned, s), static_cast<double>(loops.flops));
+  EXPECT_EQ(UnitFlops(pruned, SublayerKind::kAttention, s), HeadFlops(s, d, h));
+  EXPECT_EQ(UnitFlops(pruned, SublayerKind::kFeedForward, s), NeuronFlops(s, d));
+  EXPECT_EQ(EncoderFlops(Config(d, h, {0, 0}, {0, 0}), s), 0);
+}
+
+TEST(FlopsTest, TakesFractionalMeanLengths) {
+  EXPECT_DOUBLE_EQ(NeuronFlops(25.5, 384), (NeuronFlops(25, 384) + NeuronFlops(26, 384)) / 2);
+  EXPECT_DOUBLE_EQ(HeadFlops(25.16, 384, 32), 8 * 25.16 * 384 * 32 + 4 * 25.16 * 25.16 * 32);
+}
+
+}  // namespace
+}  // namespace kprune

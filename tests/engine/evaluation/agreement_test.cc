@@ -1,0 +1,122 @@
+#include "engine/evaluation/agreement.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+
+#include <cmath>
+#include <vector>
+
+#include "engine/evaluation/statistics.h"
+#include "gtest/gtest.h"
+
+namespace kprune {
+namespace {
+
+at::Tensor Random(int64_t n, int64_t classes, uint64_t seed) {
+  return at::randn({n, classes}, at::make_generator<at::CPUGeneratorImpl>(seed));
+}
+
+double At(const at::Tensor& tensor, int64_t row, int64_t column) {
+  return tensor[row][column].item<double>();
+}
+
+TEST(AgreementTest, Examples) {
+  const at::Tensor original = at::tensor({0.f, 0.f, 3.f, 0.f}).view({2, 2});
+  // Softmax (1/2, 1/2) against (3/4, 1/4): KL = 1/2 ln(2/3) + 1/2 ln 2; the second row is the same.
+  const at::Tensor pruned = at::tensor({static_cast<float>(std::log(3.0)), 0.f, 3.f, 0.f}).view({2, 2});
+  const nlohmann::json agreement = Agreement(Task::kSingleLabel, original, pruned);
+  EXPECT_EQ(agreement["n"], 2);
+  EXPECT_EQ(agreement["top1"], 1.0);
+  EXPECT_NEAR(agreement["kl"], (0.5 * std::log(2.0 / 3) + 0.5 * std::log(2.0)) / 2, 1e-7);
+}
+
+TEST(AgreementTest, SingleLabelMatchesPlainLoops) {
+  const int64_t n = 40, classes = 5;
+  const at::Tensor original = Random(n, classes, 1), pruned = original + Random(n, classes, 2);
+  double kl = 0, same = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    double sum_p = 0, sum_q = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      sum_p += std::exp(At(original, i, c));
+      sum_q += std::exp(At(pruned, i, c));
+    }
+    int64_t best_p = 0, best_q = 0;
+    for (int64_t c = 0; c < classes; ++c) {
+      const double p = std::exp(At(original, i, c)) / sum_p, q = std::exp(At(pruned, i, c)) / sum_q;
+      kl += p * std::log(p / q);
+      if (At(original, i, c) > At(original, i, best_p)) best_p = c;
+      if (At(pruned, i, c) > At(pruned, i, best_q)) best_q = c;
+    }
+    same += best_p == best_q;
+  }
+  ASSERT_LT(same, n);
+  const nlohmann::json agreement = Agreement(Task::kSingleLabel, original, pruned);
+  EXPECT_NEAR(agreement["kl"], kl / n, 1e-6);
+  EXPECT_NEAR(agreement["top1"], same / n, 1e-12);
+}
+
+TEST(AgreementTest, MultiLabelMatchesPlainLoops) {
+  const int64_t n = 30, classes = 3;
+  const at::Tensor original = Random(n, classes, 3), pruned = original + Random(n, classes, 4);
+  double kl = 0, same = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    for (int64_t c = 0; c < classes; ++c) {
+      const double p = 1 / (1 + std::exp(-At(original, i, c))), q = 1 / (1 + std::exp(-At(pruned, i, c)));
+      kl += p * std::log(p / q) + (1 - p) * std::log((1 - p) / (1 - q));
+      same += (At(original, i, c) > 0) == (At(pruned, i, c) > 0);
+    }
+  }
+  const nlohmann::json agreement = Agreement(Task::kMultiLabel, original, pruned);
+  EXPECT_NEAR(agreement["kl"], kl / n, 1e-6);
+  EXPECT_NEAR(agreement["top1"], same / (n * classes), 1e-12);
+}
+
+TEST(AgreementTest, RegressionComparesValues) {
+  const at::Tensor original = at::tensor({1.f, 2.f, 3.f, 4.f}).view({4, 1});
+  const at::Tensor pruned = at::tensor({2.f, 1.f, 4.f, 6.f}).view({4, 1});
+  const nlohmann::json agreement = Agreement(Task::kRegression, original, pruned);
+  EXPECT_NEAR(agreement["pearson"], PearsonCorrelation({1, 2, 3, 4}, {2, 1, 4, 6}), 1e-12);
+  EXPECT_NEAR(agreement["spearman"], 0.8, 1e-12);
+  EXPECT_NEAR(agreement["rmse"], std::sqrt(7 / 4.0), 1e-12);
+}
+
+TEST(AgreementTest, EmbeddingsCompareDirectionsAndPairs) {
+  const int64_t n = 12, d = 4;
+  const at::Tensor original = Random(n, d, 6), pruned = original + 0.7 * Random(n, d, 7);
+  const auto cosine = [&](const at::Tensor& a, int64_t i, const at::Tensor& b, int64_t j) {
+    double ab = 0, aa = 0, bb = 0;
+    for (int64_t k = 0; k < d; ++k) {
+      ab += At(a, i, k) * At(b, j, k);
+      aa += At(a, i, k) * At(a, i, k);
+      bb += At(b, j, k) * At(b, j, k);
+    }
+    return ab / std::sqrt(aa * bb);
+  };
+  double mean = 0;
+  std::vector<double> pairs_original, pairs_pruned;
+  for (int64_t i = 0; i < n; ++i) {
+    mean += cosine(original, i, pruned, i) / n;
+    for (int64_t j = i + 1; j < n; ++j) {
+      pairs_original.push_back(cosine(original, i, original, j));
+      pairs_pruned.push_back(cosine(pruned, i, pruned, j));
+    }
+  }
+  const nlohmann::json agreement = Agreement(Task::kEmbedding, original, pruned);
+  EXPECT_EQ(agreement["n"], n);
+  EXPECT_NEAR(agreement["cosine"], mean, 1e-6);
+  EXPECT_NEAR(agreement["spearman"], SpearmanCorrelation(pairs_original, pairs_pruned), 1e-6);
+}
+
+TEST(AgreementTest, AModelAgreesWithItself) {
+  for (Task task : {Task::kSingleLabel, Task::kMultiLabel}) {
+    const nlohmann::json agreement = Agreement(task, Random(9, 3, 8), Random(9, 3, 8));
+    EXPECT_EQ(agreement["top1"], 1.0);
+    EXPECT_NEAR(agreement["kl"], 0, 1e-12);
+  }
+  const nlohmann::json embeddings = Agreement(Task::kEmbedding, Random(9, 3, 8), Random(9, 3, 8));
+  EXPECT_NEAR(embeddings["cosine"], 1, 1e-12);
+  EXPECT_NEAR(embeddings["spearman"], 1, 1e-12);
+}
+
+}  // namespace
+}  // namespace kprune

@@ -1,0 +1,156 @@
+#include "engine/evaluation/report.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace kprune {
+namespace {
+
+using nlohmann::json;
+
+ReportContents Contents() {
+  ReportContents contents;
+  contents.options.seed = 7;
+  contents.family = "bert";
+  contents.task = "text-classification";
+  contents.samples = 100;
+  contents.tokens = 2500;
+  contents.budget = {.sequence_length = 25, .original_flops = 1000, .budget_flops = 500};
+  contents.kept_flops = 498;
+  contents.original_parameters = 40;
+  contents.kept_parameters = 30;
+  contents.original_file_bytes = 160;
+  contents.kept_file_bytes = 120;
+  for (int index : {0, 1}) {
+    contents.sublayers.push_back({.index = index,
+                                  .total = 2,
+                                  .kind = index == 0 ? SublayerKind::kAttention : SublayerKind::kFeedForward,
+                                  .units = 12,
+                                  .kept = 5,
+                                  .measure_seconds = 1,
+                                  .search_seconds = 0.25,
+                                  .tune_seconds = 0.5,
+                                  .solver = "cholesky",
+                                  .condition = 10,
+                                  .reconstruction_error = 0.125});
+  }
+  contents.agreement = json{{"n", 10}, {"top1", 0.9}, {"kl", 0.05}};
+  contents.original_metric = Metric{"accuracy", 0.9, 50, {0.8, 0.95}, {}};
+  contents.pruned_metric = Metric{"accuracy", 0.88, 50, {0.77, 0.94}, {}};
+  contents.load_seconds = 0.5;
+  contents.total_seconds = 4;
+  contents.device = "cpu";
+  contents.precision = "fp32";
+  contents.inputs = {{"model/config.json", "ab"}};
+  return contents;
+}
+
+// The fields that design.md, section 9, promises.
+TEST(ReportTest, Examples) {
+  const json report = MakeReport(Contents());
+  const std::vector<std::string> fields = {"/schema_version",
+                                           "/method",
+                                           "/options",
+                                           "/seed",
+                                           "/samples",
+                                           "/tokens",
+                                           "/sequence_length",
+                                           "/flops/original",
+                                           "/flops/kept",
+                                           "/flops/ratio",
+                                           "/flops/budget",
+                                           "/parameters/original",
+                                           "/parameters/kept",
+                                           "/file_bytes/original",
+                                           "/file_bytes/kept",
+                                           "/sublayers/1/index",
+                                           "/sublayers/1/layer",
+                                           "/sublayers/1/kind",
+                                           "/sublayers/1/units",
+                                           "/sublayers/1/kept",
+                                           "/sublayers/1/seconds",
+                                           "/sublayers/1/solver",
+                                           "/sublayers/1/condition",
+                                           "/sublayers/1/reconstruction_error",
+                                           "/agreement/n",
+                                           "/agreement/top1",
+                                           "/agreement/kl",
+                                           "/metric/name",
+                                           "/metric/original",
+                                           "/metric/pruned",
+                                           "/metric/n",
+                                           "/latency",
+                                           "/peak_memory_bytes",
+                                           "/seconds/load",
+                                           "/seconds/measure",
+                                           "/seconds/search",
+                                           "/seconds/tune",
+                                           "/seconds/total",
+                                           "/device",
+                                           "/precision",
+                                           "/versions",
+                                           "/inputs"};
+  for (const std::string& field : fields) {
+    ASSERT_TRUE(report.contains(json::json_pointer(field))) << field;
+    EXPECT_FALSE(report.at(json::json_pointer(field)).is_null()) << field;
+  }
+}
+
+TEST(ReportTest, SaysWhatItWasGiven) {
+  const json report = MakeReport(Contents());
+  EXPECT_EQ(report["schema_version"], kReportSchemaVersion);
+  EXPECT_EQ(report["seed"], 7);
+  EXPECT_EQ(report["options"]["keep_flops"], 0.5);
+  EXPECT_EQ(report["flops"],
+            json({{"original", 1000.0}, {"kept", 498.0}, {"ratio", 0.498}, {"budget", 500.0}}));
+  EXPECT_EQ(report["parameters"], json({{"original", 40}, {"kept", 30}}));
+  EXPECT_EQ(report["sublayers"].size(), 2u);
+  EXPECT_EQ(report["sublayers"][0]["kind"], "attention");
+  EXPECT_EQ(report["sublayers"][1]["kind"], "feed_forward");
+  EXPECT_EQ(report["seconds"],
+            json({{"load", 0.5}, {"measure", 2.0}, {"search", 0.5}, {"tune", 1.0}, {"total", 4.0}}));
+  EXPECT_EQ(report["metric"]["original"], 0.9);
+  EXPECT_EQ(report["metric"]["pruned"], 0.88);
+  EXPECT_EQ(report["metric"]["pruned_interval95"], json({0.77, 0.94}));
+  EXPECT_EQ(report["inputs"]["model/config.json"], "ab");
+}
+
+TEST(ReportTest, WhatWasNotJudgedIsNull) {
+  ReportContents contents = Contents();
+  contents.agreement.reset();
+  contents.original_metric.reset();
+  contents.pruned_metric.reset();
+  const json report = MakeReport(contents);
+  EXPECT_TRUE(report["agreement"].is_null());
+  EXPECT_TRUE(report["metric"].is_null());
+  EXPECT_TRUE(MetricJson(std::nullopt).is_null());
+}
+
+TEST(ReportTest, ASingularSystemStaysJson) {
+  ReportContents contents = Contents();
+  contents.sublayers[0].condition = std::numeric_limits<double>::infinity();
+  const json report = MakeReport(contents);
+  EXPECT_TRUE(report["sublayers"][0]["condition"].is_null());
+  EXPECT_EQ(report["sublayers"][1]["condition"], 10);
+  EXPECT_EQ(json::parse(report.dump()), report);
+}
+
+TEST(ReportTest, MetricJsonHasTheFieldsOfEvaluation) {
+  EXPECT_EQ(MetricJson(Metric{"spearman", 0.5, 12, {0.25, 0.75}, {{"pearson", 0.4}}}),
+            json({{"name", "spearman"}, {"value", 0.5}, {"n", 12}, {"interval95", {0.25, 0.75}}}));
+}
+
+TEST(ReportTest, PeakMemoryIsThatOfThisProcess) {
+  const int64_t before = PeakMemoryBytes();
+  EXPECT_GT(before, int64_t{1} << 20);
+  const std::vector<char> touched(size_t{96} << 20, 'x');
+  EXPECT_GE(PeakMemoryBytes(), std::max(before, int64_t{96} << 20));
+  EXPECT_EQ(touched.back(), 'x');
+}
+
+}  // namespace
+}  // namespace kprune
