@@ -41,7 +41,7 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const Options& options) {
   const ModelConfig& config = model.folder.config;
   SampleLimits limits;
-  limits.max_length = options.max_length;
+  limits.max_length = options.max_length > 0 ? options.max_length : config.max_sequence;
   limits.max_positions = config.max_positions;
   limits.vocab_size = config.vocab_size;
   limits.type_vocab_size = config.type_vocab_size;
@@ -54,6 +54,18 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
     limits.pad_token_id = pad->get<int32_t>();
   }
   return ReadSamples(paths, model.tokenizer.get(), limits);
+}
+
+absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
+                                          const std::vector<std::filesystem::path>& paths,
+                                          const Options& options) {
+  absl::StatusOr<SampleSet> eval = ReadModelSamples(model, paths, options);
+  if (eval.ok() && !eval->labelled && model.folder.config.task != Task::kEmbedding) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(paths[0].filename().string(),
+                     " has no labels; evaluation of a classifier needs \"label\" on every line"));
+  }
+  return eval;
 }
 
 double MeanTokens(absl::Span<const Sample> samples) {

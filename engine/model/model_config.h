@@ -38,6 +38,8 @@ struct ModelConfig {
   int intermediate_size = 0;  // of the original model
   int vocab_size = 0;
   int max_positions = 0;
+  int max_sequence =
+      0;  // longest sequence that texts are cut to: max_positions, or less where a sentence encoder says so
   int type_vocab_size = 0;  // 0: no token types
   int num_labels = 0;       // outputs of the task head; hidden_size for kEmbedding
   double layer_norm_eps = 1e-12;

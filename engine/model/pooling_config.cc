@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/formats/json.h"
+#include "engine/formats/json_fields.h"
 #include "kprune/layout.h"
 
 namespace kprune {
@@ -36,6 +37,18 @@ absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::st
                                    "\"; accepted are pooling_mode_mean_tokens and pooling_mode_cls_token"));
 }
 
+// The length that sentence-transformers cuts texts to, which is often less than the position table.
+absl::StatusOr<int> ReadMaxSequence(const std::string& folder) {
+  const std::string file = "sentence_bert_config.json";
+  if (!std::filesystem::exists(folder + "/" + file)) return 0;
+  absl::StatusOr<json> config = ReadJsonFile(folder + "/" + file);
+  if (!config.ok()) return config.status();
+  JsonFields fields(*config, file);
+  const int64_t length = fields.Int("max_seq_length", 0, 1, 1 << 20);
+  if (!fields.status().ok()) return fields.status();
+  return static_cast<int>(length);
+}
+
 }  // namespace
 
 absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
@@ -46,6 +59,9 @@ absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
   if (!modules.ok()) return modules.status();
   if (!modules->is_array()) return Refuse("modules.json", "is not a list of modules");
   result.present = true;
+  absl::StatusOr<int> max_sequence = ReadMaxSequence(folder);
+  if (!max_sequence.ok()) return max_sequence.status();
+  result.max_sequence = *max_sequence;
   for (const json& module : *modules) {
     if (!module.is_object()) return Refuse("modules.json", "has an entry that is not an object");
     const json type = module.value("type", json());

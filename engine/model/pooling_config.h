@@ -14,6 +14,7 @@ struct ModulesConfig {
   bool present = false;  // the folder has a modules.json
   Pooling pooling = Pooling::kMean;
   bool normalize = false;
+  int max_sequence = 0;  // sentence_bert_config.json's "max_seq_length"; 0: not given
 };
 
 // Errors: InvalidArgument naming the file and the field, for modules or pooling modes that the engine does
