@@ -26,6 +26,11 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
                                            const Options& options);
 
+// The same for `eval` files, which a classifier needs labelled: InvalidArgument where they are not.
+absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
+                                          const std::vector<std::filesystem::path>& paths,
+                                          const Options& options);
+
 // Mean tokens of a sequence; 0 for no samples.
 double MeanTokens(absl::Span<const Sample> samples);
 

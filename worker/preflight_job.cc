@@ -27,7 +27,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
                                                 job.options.samples, job.options.holdout, job.options.seed);
   if (!draw.ok()) return draw.status();
   if (!job.eval.empty()) {
-    absl::StatusOr<SampleSet> eval = ReadModelSamples(*model, job.eval, job.options);
+    absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model, job.eval, job.options);
     if (!eval.ok()) return eval.status();
   }
   const std::vector<Sample> pruning = Take(*data, draw->pruning);

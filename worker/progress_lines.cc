@@ -34,8 +34,8 @@ const char* NameOf(Stage stage) {
 void ProgressLines::OnStage(Stage stage, double fraction) {
   const auto now = std::chrono::steady_clock::now();
   fraction = std::max(fraction, last_fraction_);
-  if (last_fraction_ >= 0 && stage == last_stage_ && now - last_line_ < std::chrono::milliseconds(200))
-    return;
+  const bool soon = now - last_line_ < std::chrono::milliseconds(200);
+  if (last_fraction_ >= 0 && stage == last_stage_ && soon && fraction < 1) return;
   last_stage_ = stage;
   last_fraction_ = fraction;
   last_line_ = now;

@@ -17,7 +17,8 @@ class ProgressLines : public ProgressObserver {
   // `stop` is borrowed: true once the job shall end. A write that fails (nobody reads) counts as that too.
   ProgressLines(int descriptor, const std::atomic<bool>& stop) : descriptor_(descriptor), stop_(stop) {}
 
-  // Stage lines are written when the stage changes, and at most every 200 ms within one.
+  // Stage lines are written when the stage changes, and at most every 200 ms within one;
+  // the end of the job (1) always is.
   void OnStage(Stage stage, double fraction) override;
   void OnSublayer(const SublayerPruned& sublayer) override;
   void OnWarning(const std::string& message) override;

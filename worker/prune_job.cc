@@ -112,13 +112,8 @@ absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
   judging_ = Take(data, draw->judging);
   judging_labelled_ = data.labelled;
   if (job_.eval.empty()) return absl::OkStatus();
-  absl::StatusOr<SampleSet> eval = ReadModelSamples(*model_, job_.eval, options);
+  absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model_, job_.eval, options);
   if (!eval.ok()) return eval.status();
-  if (!eval->labelled && model_->folder.config.task != Task::kEmbedding) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(job_.eval[0].filename().string(),
-                     " has no labels; evaluation of a classifier needs \"label\" on every line"));
-  }
   eval_ = *std::move(eval);
   return absl::OkStatus();
 }
