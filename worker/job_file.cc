@@ -41,7 +41,7 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
       return Refuse(absl::StrCat("has the unknown field \"", key, "\""));
   }
   WorkerJob result;
-  result.directory = std::filesystem::absolute(directory);
+  result.directory = std::filesystem::absolute(directory).lexically_normal();
   const json kind = job.value("kind", json()), model = job.value("model", json());
   if (!kind.is_string()) return Refuse("\"kind\" is missing");
   if (!model.is_string() || model.get_ref<const std::string&>().empty())

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "absl/strings/str_replace.h"
 #include "engine/formats/file.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
@@ -17,6 +18,13 @@
 
 namespace {
 
+// Files of the job directory are named as the job's owner knows them: data/samples.jsonl, not where a server
+// laid them out.
+std::string WithoutJobDirectory(const std::string& directory, std::string_view message) {
+  const std::string prefix = (std::filesystem::absolute(directory) / "").lexically_normal().string();
+  return absl::StrReplaceAll(absl::string_view(message.data(), message.size()), {{prefix, ""}});
+}
+
 // Runs the job; its failure goes to error.json.
 int RunDirectory(const std::string& directory, const std::string& device, int progress_fd) {
   kprune::WatchForStop(progress_fd);
@@ -26,12 +34,12 @@ int RunDirectory(const std::string& directory, const std::string& device, int pr
   const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
   if (status.ok()) return kprune::kWorkerSucceeded;
   if (progress.cancelled()) return kprune::kWorkerCancelled;
-  const nlohmann::json error = {{"code", absl::StatusCodeToString(status.code())},
-                                {"message", std::string(status.message())}};
+  const std::string message = WithoutJobDirectory(directory, std::string(status.message()));
+  const nlohmann::json error = {{"code", absl::StatusCodeToString(status.code())}, {"message", message}};
   const absl::Status written =
       kprune::WriteFileDurably(std::filesystem::path(directory) / kprune::kErrorFile,
                                error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  std::cerr << "kprune-worker: " << status.message() << "\n";
+  std::cerr << "kprune-worker: " << message << "\n";
   if (!written.ok()) std::cerr << "kprune-worker: " << written.message() << "\n";
   return kprune::kWorkerFailed;
 }

@@ -57,4 +57,14 @@ absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob&
   return digests;
 }
 
+absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const fs::path& folder) {
+  std::map<std::string, std::string> digests;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    const std::string name = fs::relative(entry.path(), folder).generic_string();
+    if (absl::Status status = AddDigest(name, entry.path(), digests); !status.ok()) return status;
+  }
+  return digests;
+}
+
 }  // namespace kprune

@@ -3,6 +3,7 @@
 #define KPRUNE_WORKER_MODEL_FACTS_H_
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 
@@ -23,6 +24,9 @@ ModelFacts FactsOf(const ModelFolder& folder);
 // SHA-256 of every file that the job read, by its name: "model/config.json", "data/samples.jsonl",
 // "eval/dev.jsonl".
 absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob& job);
+
+// SHA-256 of every file below a folder, by its name relative to it.
+absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const std::filesystem::path& folder);
 
 }  // namespace kprune
 

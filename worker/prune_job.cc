@@ -204,6 +204,9 @@ absl::Status PruneJob::Publish() {
   absl::StatusOr<std::map<std::string, std::string>> inputs = DigestInputs(job_);
   if (!inputs.ok()) return inputs.status();
   report_.inputs = *std::move(inputs);
+  absl::StatusOr<std::map<std::string, std::string>> outputs = DigestFolder(folder_->path());
+  if (!outputs.ok()) return outputs.status();
+  report_.outputs = *std::move(outputs);
   report_.total_seconds = seconds();
   if (absl::Status status = folder_->WriteJson(kReportFile, MakeReport(report_)); !status.ok()) return status;
   if (absl::Status status = folder_->Publish(); !status.ok()) return status;

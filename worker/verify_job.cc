@@ -8,6 +8,9 @@
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/formats/json.h"
+#include "engine/formats/quoted.h"
+#include "engine/formats/sha256.h"
+#include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
@@ -37,6 +40,27 @@ absl::Status Expect(const json& report, const char* pointer, double found, const
   return absl::DataLossError(absl::StrCat("report.json says ", *reported, " ", what,
                                           ", but the folder holds ", found,
                                           "; it was changed after pruning"));
+}
+
+// Every file that the report lists still has its digest.
+absl::Status CheckDigests(const json& report, const std::filesystem::path& folder) {
+  const auto outputs = report.find("outputs");
+  if (outputs == report.end() || !outputs->is_object() || outputs->empty()) {
+    return absl::DataLossError("report.json does not list the digests of the folder's files in \"outputs\"");
+  }
+  for (const auto& [name, digest] : outputs->items()) {
+    if (!IsAllowedName(FileRole::kResult, name)) {
+      return absl::DataLossError(
+          absl::StrCat("report.json lists ", Quoted(name), ", which is no file of a result"));
+    }
+    absl::StatusOr<std::string> found = Sha256OfFile(folder / name);
+    if (!found.ok()) return found.status();
+    if (digest != *found) {
+      return absl::DataLossError(
+          absl::StrCat(name, " does not have the digest in report.json; it was changed after pruning"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // Sequences of different lengths over the whole vocabulary.
@@ -75,6 +99,7 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
         Expect(*report, "/file_bytes/kept", static_cast<double>(facts.file_bytes), "bytes of weights")}) {
     if (!status.ok()) return status;
   }
+  if (absl::Status status = CheckDigests(*report, job.model); !status.ok()) return status;
   const std::vector<Sample> probes = ProbeSamples(encoder->config);
   if (!at::isfinite(RunSamples(*encoder, probes)).all().item<bool>()) {
     return absl::DataLossError("the model's outputs are not finite on probe sequences");

@@ -79,6 +79,7 @@ json MakeReport(const ReportContents& contents) {
       {"precision", contents.precision},
       {"versions", {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}}},
       {"inputs", contents.inputs},
+      {"outputs", contents.outputs},
   };
   if (contents.original_metric && contents.pruned_metric) {
     report["metric"] = {{"name", contents.original_metric->name},

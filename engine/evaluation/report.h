@@ -38,7 +38,8 @@ struct ReportContents {
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;
-  std::map<std::string, std::string> inputs;  // file name to SHA-256
+  std::map<std::string, std::string> inputs;   // file name to SHA-256
+  std::map<std::string, std::string> outputs;  // the same, of the result folder but report.json
 };
 
 nlohmann::json MakeReport(const ReportContents& contents);

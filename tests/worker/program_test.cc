@@ -128,6 +128,16 @@ TEST(WorkerProgramTest, ABadJobFileFailsTheSameWay) {
   EXPECT_THAT(error["message"], HasSubstr("keep_flops"));
 }
 
+TEST(WorkerProgramTest, MessagesNameFilesOfTheJobNotWhereItLies) {
+  const JobDirectory job(kClassifier, 4);
+  testing::WriteFile(job / "data/samples.jsonl", "{\"text\": 7}\n");
+  job.WriteJob("prune", {{"data", {"data/samples.jsonl"}}});
+  ASSERT_EQ(Start(job, {"--job-dir", job.path().string() + "/"})->Wait(), kWorkerFailed);
+  const std::string message = JobDirectory::ReadJson(job / kErrorFile)["message"];
+  EXPECT_THAT(message, HasSubstr("data/samples.jsonl"));
+  EXPECT_THAT(message, ::testing::Not(HasSubstr(job.path().string())));
+}
+
 TEST(WorkerProgramTest, SigtermCancels) {
   const JobDirectory job(kDeep, 600);
   ProgressPipe pipe;

@@ -79,6 +79,21 @@ TEST_F(VerifyJobTest, NoticesAWeightFileOfAnotherSize) {
   ExpectDataLoss("bytes of weights");
 }
 
+TEST_F(VerifyJobTest, NoticesOneChangedWeight) {
+  const fs::path weights = job_ / "pruned/model.safetensors";
+  std::string bytes = testing::ReadFile(weights);
+  bytes[bytes.size() - 4] ^= 1;  // the lowest bit of the last float
+  testing::WriteFile(weights, bytes);
+  ExpectDataLoss("model.safetensors does not have the digest in report.json");
+}
+
+TEST_F(VerifyJobTest, NoticesAReportWithoutDigestsOrWithForeignNames) {
+  EditReport([](json& report) { report["outputs"]["../model/config.json"] = std::string(64, '0'); });
+  ExpectDataLoss("no file of a result");
+  EditReport([](json& report) { report.erase("outputs"); });
+  ExpectDataLoss("outputs");
+}
+
 TEST_F(VerifyJobTest, RefusesATruncatedWeightFile) {
   fs::resize_file(job_ / "pruned/model.safetensors", fs::file_size(job_ / "pruned/model.safetensors") - 4);
   EXPECT_EQ(Verify().code(), absl::StatusCode::kInvalidArgument);

@@ -52,6 +52,17 @@ TEST(PoolingConfigTest, WithoutModulesNothingIsPresent) {
   EXPECT_FALSE(modules->present);
 }
 
+TEST(PoolingConfigTest, TakesTheLengthThatSentenceTransformersCutsTo) {
+  const TemporaryFolder folder;
+  WriteFile(folder / "modules.json", json({kTransformer}).dump());
+  EXPECT_EQ(ReadModules(folder.path().string())->max_sequence, 0);
+  WriteFile(folder / "sentence_bert_config.json", R"({"max_seq_length": 128, "do_lower_case": false})");
+  EXPECT_EQ(ReadModules(folder.path().string())->max_sequence, 128);
+  WriteFile(folder / "sentence_bert_config.json", R"({"max_seq_length": -1})");
+  EXPECT_THAT(std::string(ReadModules(folder.path().string()).status().message()),
+              HasSubstr("max_seq_length"));
+}
+
 struct Refusal {
   const char* name;
   json modules;
