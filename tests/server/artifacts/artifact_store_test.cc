@@ -1,22 +1,18 @@
-// One conformance suite for every ArtifactStore.
+// One conformance suite for every ArtifactStore: what it keeps, how it gives it back, and what it says when
+// that is broken. The rules of uploads are in artifact_store_upload_test.cc.
 #include "kprune/artifact_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
 
-#include "server/artifacts/in_memory_artifact_store.h"
-#include "server/artifacts/local_artifact_store.h"
-#include "server/artifacts/sha256.h"
+#include "tests/server/artifacts/artifact_store_fixture.h"
 
 namespace kprune {
 namespace {
@@ -26,131 +22,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr int64_t kMaxArtifactBytes = 1000;
-constexpr int64_t kCapacityBytes = 5000;
-
-std::string Digest(std::string_view bytes) {
-  Sha256 hash;
-  hash.Update(bytes);
-  return hash.HexDigest();
-}
-
-// A store and a way to break what it holds.
-class Subject {
- public:
-  explicit Subject(const fs::path& folder) : folder_(folder) {}
-  virtual ~Subject() = default;
-  virtual ArtifactStore& store() = 0;
-  virtual void Corrupt(const std::string& sha256, const std::string& bytes) = 0;
-  // As a new process would find it.
-  virtual void Reopen() = 0;
-
- protected:
-  const fs::path folder_;
-};
-
-class LocalSubject final : public Subject {
- public:
-  explicit LocalSubject(const fs::path& folder) : Subject(folder) { Reopen(); }
-  ArtifactStore& store() override { return *store_; }
-
-  void Corrupt(const std::string& sha256, const std::string& bytes) override {
-    const fs::path object = folder_ / "objects" / sha256.substr(0, 2) / sha256;
-    fs::permissions(object, fs::perms::owner_write, fs::perm_options::add);
-    std::ofstream(object, std::ios::binary | std::ios::trunc) << bytes;
-  }
-
-  void Reopen() override {
-    LocalArtifactStoreOptions options;
-    options.folder = folder_;
-    options.max_artifact_bytes = kMaxArtifactBytes;
-    options.commit_interval_bytes = 8;
-    options.disk_low_bytes = 100;
-    options.free_bytes = [this] { return kCapacityBytes + 100 - UsedBytes(); };
-    absl::StatusOr<std::unique_ptr<LocalArtifactStore>> opened = LocalArtifactStore::Open(options);
-    ASSERT_TRUE(opened.ok()) << opened.status();
-    store_ = *std::move(opened);
-  }
-
- private:
-  int64_t UsedBytes() const {
-    int64_t used = 0;
-    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder_ / "objects")) {
-      if (entry.is_regular_file()) used += static_cast<int64_t>(entry.file_size());
-    }
-    return used;
-  }
-
-  std::unique_ptr<LocalArtifactStore> store_;
-};
-
-class InMemorySubject final : public Subject {
- public:
-  explicit InMemorySubject(const fs::path& folder) : Subject(folder) {
-    InMemoryArtifactStoreOptions options;
-    options.max_artifact_bytes = kMaxArtifactBytes;
-    options.capacity_bytes = kCapacityBytes;
-    store_ = std::make_unique<InMemoryArtifactStore>(options);
-  }
-  ArtifactStore& store() override { return *store_; }
-  void Corrupt(const std::string& sha256, const std::string& bytes) override {
-    store_->Corrupt(sha256, bytes);
-  }
-  void Reopen() override {}
-
- private:
-  std::unique_ptr<InMemoryArtifactStore> store_;
-};
-
-class ArtifactStoreTest : public ::testing::TestWithParam<const char*> {
- protected:
-  ArtifactStoreTest() : folder_(MakeFolder()) {
-    if (GetParam() == std::string("local")) {
-      subject_ = std::make_unique<LocalSubject>(folder_ / "store");
-    } else {
-      subject_ = std::make_unique<InMemorySubject>(folder_ / "store");
-    }
-  }
-  ~ArtifactStoreTest() override { fs::remove_all(folder_); }
-
-  static fs::path MakeFolder() {
-    std::string name = (fs::temp_directory_path() / "artifact_store_test.XXXXXX").string();
-    return ::mkdtemp(name.data());
-  }
-
-  ArtifactStore& store() { return subject_->store(); }
-
-  absl::Status Upload(const std::string& bytes) {
-    auto upload = store().BeginUpload(Digest(bytes), static_cast<int64_t>(bytes.size()), 0);
-    if (!upload.ok()) return upload.status();
-    if (*upload == nullptr) return absl::OkStatus();
-    const absl::Status appended = (*upload)->Append(bytes);
-    return appended.ok() ? (*upload)->Finish().status() : appended;
-  }
-
-  absl::StatusOr<std::string> Download(const std::string& sha256, int64_t offset = 0,
-                                       int64_t chunk_bytes = 7) {
-    auto reader = store().OpenForRead(sha256, offset);
-    if (!reader.ok()) return reader.status();
-    std::string all, bytes;
-    do {
-      const absl::Status read = (*reader)->Read(chunk_bytes, &bytes);
-      if (!read.ok()) return read;
-      all += bytes;
-    } while (!bytes.empty());
-    return all;
-  }
-
-  int64_t Committed(const std::string& sha256) { return store().Query(sha256).value().committed_bytes; }
-
-  const fs::path folder_;
-  std::unique_ptr<Subject> subject_;
-};
-
+// For the tests of artifact_store_upload_test.cc too.
 INSTANTIATE_TEST_SUITE_P(Stores, ArtifactStoreTest, ::testing::Values("local", "in_memory"),
                          [](const auto& info) { return std::string(info.param); });
-
-const char kText[] = "Some text that takes more than one commit.";
 
 TEST_P(ArtifactStoreTest, Examples) {
   const std::string sha256 = Digest(kText);
@@ -200,110 +74,6 @@ TEST_P(ArtifactStoreTest, MalformedDigestsAreRefusedEverywhere) {
     EXPECT_TRUE(absl::IsInvalidArgument(store().Delete(bad)));
   }
   EXPECT_THAT(std::string(store().Query("XYZ").status().message()), HasSubstr("64 lower-case hexadecimal"));
-}
-
-TEST_P(ArtifactStoreTest, SizesThatAreNotPositiveOrTooLargeAreRefused) {
-  EXPECT_TRUE(absl::IsInvalidArgument(store().BeginUpload(Digest("x"), 0, 0).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(store().BeginUpload(Digest("x"), -1, 0).status()));
-  const absl::Status large = store().BeginUpload(Digest("x"), kMaxArtifactBytes + 1, 0).status();
-  EXPECT_TRUE(absl::IsResourceExhausted(large));
-  EXPECT_THAT(std::string(large.message()), HasSubstr("1001"));
-  EXPECT_TRUE(Upload(std::string(kMaxArtifactBytes, 'x')).ok());
-}
-
-TEST_P(ArtifactStoreTest, AWrongOffsetIsAbortedWithTheCommittedSize) {
-  const std::string sha256 = Digest(kText);
-  { ASSERT_TRUE(store().BeginUpload(sha256, 42, 0).value()->Append("Some").ok()); }
-  for (const int64_t offset : {0, 3, 5, 43, -1}) {
-    const absl::Status status = store().BeginUpload(sha256, 42, offset).status();
-    EXPECT_TRUE(absl::IsAborted(status)) << offset;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("committed size 4"));
-  }
-  EXPECT_EQ(Committed(sha256), 4);
-}
-
-TEST_P(ArtifactStoreTest, BytesPastTheDeclaredSizeAreOutOfRangeAndNotKept) {
-  const std::string sha256 = Digest(kText);
-  {
-    std::unique_ptr<ArtifactUpload> upload = store().BeginUpload(sha256, 6, 0).value();
-    ASSERT_TRUE(upload->Append("Some").ok());
-    EXPECT_TRUE(absl::IsOutOfRange(upload->Append("abc")));
-    EXPECT_EQ(upload->size_bytes(), 4);
-  }
-  EXPECT_EQ(Committed(sha256), 4);
-}
-
-TEST_P(ArtifactStoreTest, OtherBytesThanTheDigestSaysAreRefusedAndRemoved) {
-  const std::string sha256 = Digest(kText);
-  {
-    std::unique_ptr<ArtifactUpload> upload = store().BeginUpload(sha256, 4, 0).value();
-    ASSERT_TRUE(upload->Append("fake").ok());
-    const absl::Status status = upload->Finish().status();
-    EXPECT_TRUE(absl::IsInvalidArgument(status));
-    EXPECT_THAT(std::string(status.message()), HasSubstr(Digest("fake")));
-  }
-  EXPECT_EQ(Committed(sha256), 0);
-  EXPECT_TRUE(absl::IsNotFound(store().OpenForRead(sha256, 0).status()));
-  EXPECT_TRUE(Upload(kText).ok());
-}
-
-TEST_P(ArtifactStoreTest, AnUploadThatEndsTooEarlyIsRefusedAndRemoved) {
-  const std::string sha256 = Digest(kText);
-  {
-    std::unique_ptr<ArtifactUpload> upload = store().BeginUpload(sha256, 42, 0).value();
-    ASSERT_TRUE(upload->Append("Some").ok());
-    EXPECT_TRUE(absl::IsInvalidArgument(upload->Finish().status()));
-  }
-  EXPECT_EQ(Committed(sha256), 0);
-}
-
-TEST_P(ArtifactStoreTest, MoreCommittedThanDeclaredIsRefusedAndRemoved) {
-  const std::string sha256 = Digest(kText);
-  { ASSERT_TRUE(store().BeginUpload(sha256, 42, 0).value()->Append("Some").ok()); }
-  EXPECT_TRUE(absl::IsInvalidArgument(store().BeginUpload(sha256, 3, 4).status()));
-  EXPECT_EQ(Committed(sha256), 0);
-}
-
-TEST_P(ArtifactStoreTest, ADiscardedUploadLeavesNothing) {
-  const std::string sha256 = Digest(kText);
-  {
-    std::unique_ptr<ArtifactUpload> upload = store().BeginUpload(sha256, 42, 0).value();
-    ASSERT_TRUE(upload->Append("Some text that").ok());
-    upload->Discard();
-    EXPECT_EQ(Committed(sha256), 0);
-    EXPECT_TRUE(store().BeginUpload(sha256, 42, 0).ok()) << "the digest is free again";
-  }
-}
-
-TEST_P(ArtifactStoreTest, TheSecondWriterIsAbortedUntilTheFirstIsGone) {
-  const std::string sha256 = Digest(kText);
-  std::unique_ptr<ArtifactUpload> first = store().BeginUpload(sha256, 42, 0).value();
-  const absl::Status second = store().BeginUpload(sha256, 42, 0).status();
-  EXPECT_TRUE(absl::IsAborted(second));
-  EXPECT_THAT(std::string(second.message()), HasSubstr("committed size of 0"));
-  EXPECT_TRUE(store().BeginUpload(Digest("other"), 5, 0).ok()) << "other digests are free";
-  first.reset();
-  EXPECT_TRUE(store().BeginUpload(sha256, 42, 0).ok());
-}
-
-TEST_P(ArtifactStoreTest, AStoredArtifactNeedsNoUploadButItsOwnSize) {
-  ASSERT_TRUE(Upload(kText).ok());
-  for (const int64_t offset : {0, 7}) {
-    const auto again = store().BeginUpload(Digest(kText), 42, offset);
-    ASSERT_TRUE(again.ok()) << again.status();
-    EXPECT_EQ(*again, nullptr);
-  }
-  EXPECT_TRUE(absl::IsInvalidArgument(store().BeginUpload(Digest(kText), 41, 0).status()));
-  EXPECT_EQ(Committed(Digest(kText)), 42);
-}
-
-TEST_P(ArtifactStoreTest, UploadsStopWhenTheDiskIsLow) {
-  for (const char c : {'a', 'b', 'c', 'd'}) ASSERT_TRUE(Upload(std::string(1000, c)).ok());
-  ASSERT_TRUE(Upload(std::string(500, 'e')).ok());
-  const absl::Status status = Upload(std::string(501, 'f'));
-  EXPECT_TRUE(absl::IsResourceExhausted(status));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("disk low"));
-  EXPECT_TRUE(Upload(std::string(500, 'f')).ok());
 }
 
 TEST_P(ArtifactStoreTest, ReadsStartAtAnyOffsetUpToTheEnd) {
@@ -385,29 +155,6 @@ TEST_P(ArtifactStoreTest, AReopenedStoreContinuesUploadsAndKeepsArtifacts) {
   std::unique_ptr<ArtifactUpload> upload = store().BeginUpload(sha256, 42, 20).value();
   ASSERT_TRUE(upload->Append(std::string_view(kText).substr(20)).ok());
   EXPECT_TRUE(upload->Finish().ok());
-}
-
-TEST_P(ArtifactStoreTest, ManyWritersOfOneDigestStoreItOnce) {
-  const std::string sha256 = Digest(kText);
-  std::vector<std::thread> writers;
-  for (int i = 0; i < 8; ++i) {
-    writers.emplace_back([&] {
-      while (true) {
-        auto upload = store().BeginUpload(sha256, 42, 0);
-        if (absl::IsAborted(upload.status())) {
-          std::this_thread::yield();
-          continue;
-        }
-        ASSERT_TRUE(upload.ok()) << upload.status();
-        if (*upload == nullptr) return;
-        ASSERT_TRUE((*upload)->Append(kText).ok());
-        ASSERT_TRUE((*upload)->Finish().ok());
-        return;
-      }
-    });
-  }
-  for (std::thread& writer : writers) writer.join();
-  EXPECT_EQ(Download(sha256).value(), kText);
 }
 
 }  // namespace

@@ -1,102 +1,23 @@
-// One suite for every JobStore: what the queue promises, whatever keeps it.
+// One suite for every JobStore: what the queue promises of a job's life, whatever keeps it. What it promises
+// to those who read is in job_store_reading_test.cc.
 #include "kprune/job_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <filesystem>
-#include <functional>
+#include <mutex>
 #include <set>
+#include <string>
 #include <thread>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "server/jobs/in_memory_job_store.h"
-#include "server/jobs/sqlite_job_store.h"
-#include "tests/support/temp_directory.h"
+#include "tests/server/jobs/job_store_fixture.h"
 
 namespace kprune {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-
-const absl::Time kStart = absl::FromUnixSeconds(1'800'000'000);
-
-NewJob SomeJob(std::string request_id = "", std::string keep = "0.5") {
-  NewJob job;
-  job.input.model = {{"config.json", std::string(64, 'a'), 10},
-                     {"model.safetensors", std::string(64, 'b'), 20}};
-  job.input.data = {{"samples.jsonl", std::string(64, 'c'), 30}};
-  job.input.options_json = absl::StrCat("{\"keep_flops\": ", keep, "}");
-  job.request_id = std::move(request_id);
-  job.preflight_json = R"({"family": "bert"})";
-  return job;
-}
-
-struct StoreKind {
-  std::string name;
-  bool durable = false;
-
-  friend std::ostream& operator<<(std::ostream& out, const StoreKind& kind) { return out << kind.name; }
-};
-
-class JobStoreTest : public testing::TestWithParam<StoreKind> {
- protected:
-  JobStoreTest() { Open(); }
-
-  void Open() {
-    if (GetParam().durable) {
-      store_.reset();
-      auto opened = OpenSqliteJobStore(folder_.path() / "jobs.db", options_);
-      ASSERT_TRUE(opened.ok()) << opened.status();
-      store_ = *std::move(opened);
-    } else {
-      store_ = std::make_unique<InMemoryJobStore>(options_);
-    }
-  }
-
-  JobRecord Create(const NewJob& job = SomeJob()) {
-    auto created = store_->Create(job, Tick());
-    EXPECT_TRUE(created.ok()) << created.status();
-    return created.ok() ? created->job : JobRecord();
-  }
-
-  // Claims a job that must be there.
-  Lease Claim(std::string_view device = "cpu") {
-    auto claimed = store_->Claim(device, Tick());
-    EXPECT_TRUE(claimed.ok()) << claimed.status();
-    EXPECT_TRUE(claimed.ok() && claimed->job) << "nothing to claim";
-    if (!claimed.ok() || !claimed->job) return {};
-    return {claimed->job->id, claimed->job->lease_epoch};
-  }
-
-  JobRecord Get(const std::string& id) {
-    auto job = store_->Get(id);
-    EXPECT_TRUE(job.ok()) << job.status();
-    return job.ok() ? *job : JobRecord();
-  }
-
-  std::vector<std::string> Payloads(const std::string& id, int64_t after = 0) {
-    auto batch = store_->ReadEvents(id, after, 1000);
-    EXPECT_TRUE(batch.ok()) << batch.status();
-    std::vector<std::string> payloads;
-    int64_t expected = after;
-    for (const JobEvent& event : batch->events) {
-      EXPECT_EQ(event.sequence, ++expected) << "a hole in the sequence";
-      payloads.push_back(event.payload_json);
-    }
-    return payloads;
-  }
-
-  absl::Time Tick() { return now_ += absl::Seconds(1); }
-
-  TempDirectory folder_;
-  JobStoreOptions options_;
-  std::unique_ptr<JobStore> store_;
-  absl::Time now_ = kStart;
-};
 
 TEST_P(JobStoreTest, Examples) {
   // A client creates a job.
@@ -339,133 +260,6 @@ TEST_P(JobStoreTest, ADeletedJobsRequestIdIsFreeAgain) {
   EXPECT_NE(Create(SomeJob("request")).id, id);
 }
 
-TEST_P(JobStoreTest, AThousandJobsListInPagesNewestFirstWithoutALossOrARepeat) {
-  std::vector<std::string> newest_first;
-  for (int i = 0; i < 1000; ++i) newest_first.insert(newest_first.begin(), Create().id);
-  std::vector<std::string> listed;
-  ListQuery query;
-  query.page_size = 33;
-  do {
-    auto page = store_->List(query);
-    ASSERT_TRUE(page.ok()) << page.status();
-    EXPECT_LE(page->jobs.size(), 33u);
-    for (const JobRecord& job : page->jobs) listed.push_back(job.id);
-    query.page_token = page->next_page_token;
-    // What arrives meanwhile does not move the pages.
-    if (listed.size() == 33) {
-      ASSERT_TRUE(store_->Cancel(newest_first[0], Tick()).ok());
-      ASSERT_TRUE(store_->Delete(newest_first[0]).ok());
-      Create();
-    }
-  } while (!query.page_token.empty());
-  EXPECT_EQ(listed, newest_first);
-}
-
-TEST_P(JobStoreTest, ListsOnlyTheStatesAskedFor) {
-  const std::string running = Create().id;
-  Claim();
-  const std::string queued = Create().id;
-  const std::string cancelled = Create().id;
-  ASSERT_TRUE(store_->Cancel(cancelled, Tick()).ok());
-  auto ids = [&](std::vector<JobState> states) {
-    std::vector<std::string> result;
-    auto page = store_->List({50, "", std::move(states)});
-    for (const JobRecord& job : page->jobs) result.push_back(job.id);
-    return result;
-  };
-  EXPECT_THAT(ids({}), ElementsAre(cancelled, queued, running));
-  EXPECT_THAT(ids({JobState::kRunning}), ElementsAre(running));
-  EXPECT_THAT(ids({JobState::kQueued, JobState::kCancelled}), ElementsAre(cancelled, queued));
-  EXPECT_THAT(ids({JobState::kFailed}), IsEmpty());
-}
-
-TEST_P(JobStoreTest, APageThatIsExactlyFullIsTheLast) {
-  Create();
-  Create();
-  auto page = store_->List({2, "", {}});
-  ASSERT_TRUE(page.ok());
-  EXPECT_EQ(page->jobs.size(), 2u);
-  EXPECT_EQ(page->next_page_token, "");
-}
-
-TEST_P(JobStoreTest, AMalformedPageTokenIsRefused) {
-  for (const char* token : {"x", "-1", "0", "1x", "99999999999999999999", " 1"}) {
-    EXPECT_TRUE(absl::IsInvalidArgument(store_->List({10, token, {}}).status())) << token;
-  }
-}
-
-TEST_P(JobStoreTest, EventsAreReadFromWhereTheReaderIs) {
-  const std::string id = Create().id;
-  const Lease lease = Claim();
-  for (int i = 3; i <= 10; ++i) {
-    ASSERT_TRUE(store_->AppendEvent(lease, absl::StrCat("{\"n\":", i, "}"), std::nullopt, Tick()).ok());
-  }
-  auto batch = store_->ReadEvents(id, 4, 3);
-  ASSERT_TRUE(batch.ok());
-  ASSERT_EQ(batch->events.size(), 3u);
-  EXPECT_EQ(batch->events[0].sequence, 5);
-  EXPECT_EQ(batch->events[2].payload_json, "{\"n\":7}");
-  EXPECT_FALSE(batch->end);
-  ASSERT_TRUE(store_->Cancel(id, Tick()).ok());
-  EXPECT_FALSE(store_->ReadEvents(id, 8, 2)->end) << "event 11 is still to come";
-  EXPECT_TRUE(store_->ReadEvents(id, 8, 3)->end);
-  EXPECT_TRUE(store_->ReadEvents(id, 11, 3)->end);
-  EXPECT_TRUE(store_->ReadEvents(id, 5000, 3)->events.empty());
-}
-
-TEST_P(JobStoreTest, RemembersTheWorkerOfARunningJob) {
-  Create();
-  const Lease lease = Claim();
-  ASSERT_TRUE(store_->SetWorker(lease, {123, 456, "boot"}).ok());
-  auto running = store_->ListRunning();
-  ASSERT_TRUE(running.ok());
-  ASSERT_EQ(running->size(), 1u);
-  EXPECT_EQ((*running)[0].lease.job_id, lease.job_id);
-  EXPECT_EQ((*running)[0].lease.epoch, lease.epoch);
-  EXPECT_EQ((*running)[0].worker, (ProcessIdentity{123, 456, "boot"}));
-  ASSERT_TRUE(store_->Requeue(lease, Tick()).ok());
-  Claim();
-  EXPECT_EQ((*store_->ListRunning())[0].worker, ProcessIdentity());
-}
-
-TEST_P(JobStoreTest, StatsCountStatesAndTheLongestWait) {
-  EXPECT_EQ(store_->Stats()->oldest_queued, std::nullopt);
-  Create();
-  Claim();
-  Create();
-  const absl::Time oldest = now_;
-  Create();
-  auto stats = store_->Stats();
-  ASSERT_TRUE(stats.ok());
-  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kQueued)], 2);
-  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kRunning)], 1);
-  EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kFailed)], 0);
-  EXPECT_EQ(stats->oldest_queued, oldest);
-}
-
-TEST_P(JobStoreTest, SubscribersHearOfTheirJobUntilTheyLeave) {
-  const std::string mine = Create().id;
-  const std::string other = Create().id;
-  int of_mine = 0, of_all = 0;
-  auto all = store_->Subscribe("", [&] { ++of_all; });
-  auto subscription = store_->Subscribe(mine, [&] {
-    ++of_mine;
-    // No lock is held: a subscriber may ask.
-    EXPECT_TRUE(store_->Get(mine).ok());
-  });
-  const Lease lease = Claim();
-  ASSERT_TRUE(store_->AppendEvent(lease, "{}", std::nullopt, Tick()).ok());
-  ASSERT_TRUE(store_->Cancel(other, Tick()).ok());
-  EXPECT_EQ(of_mine, 2);
-  EXPECT_EQ(of_all, 3);
-  subscription.reset();
-  ASSERT_TRUE(store_->Fail(lease, {"INTERNAL", "x"}, Tick()).ok());
-  EXPECT_EQ(of_mine, 2);
-  EXPECT_EQ(of_all, 4);
-  ASSERT_FALSE(store_->Cancel(other, Tick()).ok());
-  EXPECT_EQ(of_all, 4) << "a refused change is none";
-}
-
 TEST_P(JobStoreTest, ManyThreadsClaimEveryJobOnce) {
   std::set<std::string> ids;
   for (int i = 0; i < 60; ++i) ids.insert(Create().id);
@@ -486,6 +280,7 @@ TEST_P(JobStoreTest, ManyThreadsClaimEveryJobOnce) {
   EXPECT_EQ(claimed, std::multiset<std::string>(ids.begin(), ids.end()));
 }
 
+// For the tests of job_store_reading_test.cc too.
 INSTANTIATE_TEST_SUITE_P(Stores, JobStoreTest,
                          testing::Values(StoreKind{"InMemory", false}, StoreKind{"Sqlite", true}),
                          [](const auto& info) { return info.param.name; });
