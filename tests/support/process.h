@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/temp_directory.h"
+
 namespace kprune::testing {
 
 using Seconds = std::chrono::duration<double>;
@@ -26,20 +28,8 @@ bool Eventually(const std::function<bool()>& condition, Seconds patience = kPati
 std::string ReadFile(const std::filesystem::path& file);  // "" where there is none
 void WriteFile(const std::filesystem::path& file, const std::string& bytes);
 
-// A fresh folder below the system's temporary folder, removed with everything in it at the end.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+// The same folder as everywhere, by the name that reads well beside Process.
+using TemporaryFolder = TempDirectory;
 
 // A child process. Not thread-safe. The destructor kills it where it still runs. Throws std::runtime_error
 // where it cannot start.

@@ -1,4 +1,4 @@
-// A fresh folder that goes with its owner.
+// A fresh folder below the system's temporary folder, removed with everything in it at the end.
 #ifndef KPRUNE_TESTS_SUPPORT_TEMP_DIRECTORY_H_
 #define KPRUNE_TESTS_SUPPORT_TEMP_DIRECTORY_H_
 
@@ -10,6 +10,7 @@
 
 namespace kprune {
 
+// The constructor throws std::runtime_error where no folder can be made.
 class TempDirectory {
  public:
   TempDirectory() {
@@ -25,6 +26,7 @@ class TempDirectory {
   TempDirectory& operator=(const TempDirectory&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
   std::filesystem::path path_;
