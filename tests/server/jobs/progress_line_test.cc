@@ -64,12 +64,9 @@ TEST(ProgressLineTest, UnknownFieldsAreLeftOutAndLongTextsCut) {
   ASSERT_TRUE(line.ok());
   EXPECT_EQ(line->payload_json, R"({"stage":{"stage":"TUNE"}})");
   // Cut in the middle of a character: still valid JSON and UTF-8.
-  auto warning = ParseProgressLine(json{
-      {"warning", {{"message", "x" + [] {
-                      std::string text;
-                      for (int i = 0; i < 5000; ++i) text += "ü";
-                      return text;
-                    }()}}}}.dump());
+  std::string text = "x";
+  for (int i = 0; i < 5000; ++i) text += "ü";
+  auto warning = ParseProgressLine(json{{"warning", {{"message", text}}}}.dump());
   ASSERT_TRUE(warning.ok());
   EXPECT_LT(warning->payload_json.size(), 4200u);
   EXPECT_FALSE(json::parse(warning->payload_json, nullptr, false).is_discarded());
