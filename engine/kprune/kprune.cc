@@ -76,6 +76,28 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
   return result;
 }
 
+// Says once that the samples are too few for least squares to mean anything.
+class OverfitWarning {
+ public:
+  OverfitWarning(absl::Span<const Batch> batches, ProgressObserver& observer) : observer_(observer) {
+    for (const Batch& batch : batches) tokens_ += batch.tokens();
+  }
+
+  void Check(int t, int64_t kept_features) {
+    if (warned_ || tokens_ >= 2 * kept_features) return;
+    warned_ = true;
+    observer_.OnWarning(
+        absl::StrCat("the samples have ", tokens_, " tokens, but sublayer ", t, " keeps ", kept_features,
+                     " features: with fewer than two tokens a feature the tuned weights overfit; "
+                     "give more samples"));
+  }
+
+ private:
+  ProgressObserver& observer_;
+  int64_t tokens_ = 0;
+  bool warned_ = false;
+};
+
 }  // namespace
 
 absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_flops, double sequence_length) {
@@ -102,6 +124,7 @@ absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch
   Encoder& student = result.encoder;
   at::Generator random = at::make_generator<at::CPUGeneratorImpl>(options.seed);
   double budget_left = budget.budget_flops;
+  OverfitWarning overfit(batches, observer);
   Streams streams(teacher, batches, /*keep_outputs=*/options.predictive == "kl-gradient");
 
   for (int t = 0; t < student.num_sublayers(); ++t) {
@@ -124,6 +147,7 @@ absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch
     observer.OnStage(Stage::kTune, streams.FractionDone(t, 1));
     const TunedProjection tuned = TuneOutput(target, measurement->equations, keep);
     student.Replace(t, keep, tuned.out);
+    overfit.Check(t, student.sublayers[t].num_features());
     streams.Advance(student, t);
     const double kept_flops = static_cast<double>(keep.size()) * (*scores)[0].unit_flops;
     budget_left -= kept_flops;

@@ -23,9 +23,11 @@ class RecordingObserver : public testing::SilentObserver {
     last_fraction = fraction;
   }
   void OnSublayer(const SublayerPruned& sublayer) override { sublayers.push_back(sublayer); }
+  void OnWarning(const std::string& message) override { warnings.push_back(message); }
   bool cancelled() const override { return static_cast<int>(sublayers.size()) >= cancel_after; }
 
   std::vector<SublayerPruned> sublayers;
+  std::vector<std::string> warnings;
   double last_fraction = 0;
   int cancel_after = 1000;
 };
@@ -132,6 +134,18 @@ TEST_F(KPruneTest, PrunesAPrunedModelFurther) {
     const auto &outer = half->encoder.sublayers[t].units, &inner = quarter->encoder.sublayers[t].units;
     EXPECT_TRUE(std::includes(outer.begin(), outer.end(), inner.begin(), inner.end())) << "original indices";
   }
+}
+
+TEST_F(KPruneTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
+  RecordingObserver enough;
+  ASSERT_TRUE(Prune(encoder_, {.keep_flops = 0.9}, enough).ok());
+  EXPECT_THAT(enough.warnings, ::testing::IsEmpty());
+  RecordingObserver few;
+  const std::vector<Batch> one =
+      MakeBatches(absl::MakeConstSpan(samples_).subspan(0, 3), 8, "length", at::kCPU);
+  const auto budget = MakeBudget(encoder_.config, 0.9, 7);
+  ASSERT_TRUE(KPrune(encoder_, one, *budget, {}, few).ok());
+  EXPECT_THAT(few.warnings, ::testing::ElementsAre(HasSubstr("give more samples")));
 }
 
 // The streams' slow twin: both models from the embeddings.
