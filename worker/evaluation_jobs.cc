@@ -27,11 +27,14 @@ absl::Status PublishJson(const WorkerJob& job, const char* name, const json& val
   return folder->Publish();
 }
 
-// The setting at which eval and compare measure latency: the data's mean length.
-LatencySetting SettingFor(const JudgedModel& model) {
+// The setting at which eval and compare measure latency: the first model's mean length on the data, as far as
+// all models go.
+LatencySetting SettingFor(absl::Span<const Encoder* const> encoders, double sequence_length) {
   LatencySetting setting;
-  setting.tokens =
-      std::clamp<int64_t>(std::llround(model.sequence_length), 1, model.encoder.config.max_positions);
+  setting.tokens = std::max<int64_t>(1, std::llround(sequence_length));
+  for (const Encoder* encoder : encoders) {
+    setting.tokens = std::min<int64_t>(setting.tokens, encoder->config.max_positions);
+  }
   return setting;
 }
 
@@ -59,7 +62,7 @@ absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer) {
   absl::StatusOr<JudgedModel> model = JudgeModel(job.model, job);
   if (!model.ok()) return model.status();
   observer.OnStage(Stage::kMeasure, 0.8);
-  const LatencySetting setting = SettingFor(*model);
+  const LatencySetting setting = SettingFor({&model->encoder}, model->sequence_length);
   const double latency_ms = MeasureLatency({&model->encoder}, setting, kLatencyRepeats)[0];
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
   return PublishJson(job, kEvaluationFile, Describe(job.model, *model, latency_ms, setting));
@@ -91,7 +94,7 @@ absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
   }
   std::vector<const Encoder*> encoders;
   for (const JudgedModel& model : models) encoders.push_back(&model.encoder);
-  const LatencySetting setting = SettingFor(models[0]);
+  const LatencySetting setting = SettingFor(encoders, models[0].sequence_length);
   const std::vector<double> latency_ms = MeasureLatency(encoders, setting, kLatencyRepeats);
   json described = json::array();
   for (size_t i = 0; i < models.size(); ++i) {

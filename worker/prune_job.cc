@@ -26,9 +26,9 @@ namespace {
 // Shares of the job at which its phases end.
 constexpr double kLoaded = 0.04, kPruned = 0.92, kVerified = 0.97;
 
-// The written folder gives the outputs of the model in memory within this much of their largest value:
-// exactly what float32 stores, up to the rounding of 16-bit weights otherwise.
-constexpr double kFloat32Bound = 1e-4, kSixteenBitBound = 5e-2;
+// The written folder gives the outputs of the model in memory within this much of their largest value: it
+// stores exactly what the pruned model computes with.
+constexpr double kVerificationBound = 1e-4;
 
 // How many samples verify the written folder when none are held out.
 constexpr size_t kVerifyingSamples = 64;
@@ -164,10 +164,9 @@ absl::Status PruneJob::Verify() {
       judging_.empty() ? absl::MakeConstSpan(pruning_).subspan(0, kVerifyingSamples) : judging_;
   const at::Tensor expected = RunSamples(result_->encoder, samples), found = RunSamples(written_, samples);
   report_.verified_difference = (expected - found).abs().max().item<double>();
-  const double bound = (after.all_float32 ? kFloat32Bound : kSixteenBitBound) *
-                       std::max(1.0, expected.abs().max().item<double>());
+  const double bound = kVerificationBound * std::max(1.0, expected.abs().max().item<double>());
   if (!std::isfinite(report_.verified_difference) || report_.verified_difference > bound) {
-    return absl::DataLossError(absl::StrCat("the written model differs from the pruned one by ",
+    return absl::InternalError(absl::StrCat("the written model differs from the pruned one by ",
                                             report_.verified_difference, " (accepted is ", bound,
                                             "); the result was discarded"));
   }

@@ -42,6 +42,14 @@ absl::Status Expect(const json& report, const char* pointer, double found, const
                                           "; it was changed after pruning"));
 }
 
+// The job's options with the task that the folder was pruned for.
+Options ReportedOptions(const json& report, Options options) {
+  const auto task = report.find("task");
+  if (options.task == "auto" && task != report.end() && task->is_string())
+    options.task = task->get<std::string>();
+  return options;
+}
+
 // Every file that the report lists still has its digest.
 absl::Status CheckDigests(const json& report, const std::filesystem::path& folder) {
   const auto outputs = report.find("outputs");
@@ -84,7 +92,7 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
   if (!report.ok()) return report.status();
   absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
   if (!device.ok()) return device.status();
-  absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);
+  absl::StatusOr<ModelInputs> model = OpenModel(job.model, ReportedOptions(*report, job.options));
   if (!model.ok()) return model.status();
   absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, *device);  // refuses NaN and infinity
   if (!encoder.ok()) return encoder.status();

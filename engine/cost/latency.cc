@@ -34,7 +34,9 @@ double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
 std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
                                    int repeats) {
   c10::NoGradGuard no_grad;
-  const std::vector<Sample> samples = AnySamples(setting, encoders[0]->config.vocab_size);
+  int vocab_size = encoders[0]->config.vocab_size;
+  for (const Encoder* encoder : encoders) vocab_size = std::min(vocab_size, encoder->config.vocab_size);
+  const std::vector<Sample> samples = AnySamples(setting, vocab_size);
   const Batch batch =
       MakeBatches(samples, setting.batch_size, "file", encoders[0]->word_embeddings.device())[0];
   std::vector<std::vector<double>> seconds(encoders.size());

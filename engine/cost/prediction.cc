@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "engine/cost/flops.h"
+#include "engine/kprune/objective.h"
 
 namespace kprune {
 namespace {
@@ -31,9 +32,9 @@ double MeasureGemmRate(at::ScalarType type, at::Device device) {
 // Backward passes of one batch: see FisherProbes.
 double BackwardPasses(const ModelConfig& config, const Options& options) {
   if (options.predictive == "kl-gradient" || config.task == Task::kRegression) return 1;
-  if (config.task == Task::kEmbedding) return 4;
-  if (config.task == Task::kMultiLabel) return config.num_labels;
-  return config.num_labels <= 9 ? config.num_labels - 1 : 4;
+  if (config.task == Task::kEmbedding) return kEmbeddingProbes;
+  if (config.num_labels > kMaxExactClasses) return kSampledProbes;
+  return config.task == Task::kMultiLabel ? config.num_labels : config.num_labels - 1;
 }
 
 // The widest sublayer's features.

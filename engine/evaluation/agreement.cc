@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -16,8 +17,9 @@ std::vector<double> ToVector(const at::Tensor& values) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
-// Cosine similarities of all pairs of rows, one triangle.
-at::Tensor PairSimilarities(const at::Tensor& rows) {
+// Cosine similarities of all pairs of the first kMaxPairedTexts rows, one triangle.
+at::Tensor PairSimilarities(const at::Tensor& all_rows) {
+  const at::Tensor rows = all_rows.narrow(0, 0, std::min(all_rows.size(0), kMaxPairedTexts));
   const at::Tensor unit = rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
   const int64_t n = rows.size(0);
   const at::Tensor pairs = at::triu_indices(n, n, 1, at::kLong);

@@ -4,10 +4,16 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 #include "engine/model/model_config.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune {
+
+// Pairs grow with the square of the texts: the rank correlation of similarities takes this many texts at
+// most, the first ones.
+inline constexpr int64_t kMaxPairedTexts = 2048;
 
 // Of the outputs [n, C] of both models on the same samples, as the report's "agreement" object, means over
 // the samples:

@@ -16,36 +16,28 @@ double F1(double true_positives, double false_positives, double false_negatives)
   return denominator > 0 ? 2 * true_positives / denominator : 0;
 }
 
-// counts[label][prediction]
-using Confusion = std::vector<std::vector<double>>;
+// What the metrics need of a confusion matrix: its diagonal and its margins.
+struct ClassCounts {
+  double correct = 0, predicted = 0, labelled = 0;
 
-double MacroF1(const Confusion& counts) {
+  double f1() const { return F1(correct, predicted - correct, labelled - correct); }
+};
+
+double MacroF1(const std::vector<ClassCounts>& classes) {
   double sum = 0;
-  for (size_t c = 0; c < counts.size(); ++c) {
-    double predicted = 0, labelled = 0;
-    for (size_t o = 0; o < counts.size(); ++o) {
-      predicted += counts[o][c];
-      labelled += counts[c][o];
-    }
-    sum += F1(counts[c][c], predicted - counts[c][c], labelled - counts[c][c]);
-  }
-  return sum / static_cast<double>(counts.size());
+  for (const ClassCounts& counts : classes) sum += counts.f1();
+  return sum / static_cast<double>(classes.size());
 }
 
 // Matthews' correlation of several classes (Gorodkin's R_K).
-double Matthews(const Confusion& counts) {
+double Matthews(const std::vector<ClassCounts>& classes) {
   double correct = 0, total = 0, cross = 0, predicted2 = 0, labelled2 = 0;
-  for (size_t c = 0; c < counts.size(); ++c) {
-    double predicted = 0, labelled = 0;
-    for (size_t o = 0; o < counts.size(); ++o) {
-      predicted += counts[o][c];
-      labelled += counts[c][o];
-    }
-    correct += counts[c][c];
-    total += labelled;
-    cross += predicted * labelled;
-    predicted2 += predicted * predicted;
-    labelled2 += labelled * labelled;
+  for (const ClassCounts& counts : classes) {
+    correct += counts.correct;
+    total += counts.labelled;
+    cross += counts.predicted * counts.labelled;
+    predicted2 += counts.predicted * counts.predicted;
+    labelled2 += counts.labelled * counts.labelled;
   }
   const double denominator = std::sqrt((total * total - predicted2) * (total * total - labelled2));
   return denominator > 0 ? (correct * total - cross) / denominator : 0;
@@ -54,24 +46,27 @@ double Matthews(const Confusion& counts) {
 Metric Classification(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   const at::Tensor predictions = outputs.argmax(1).contiguous();
   const int64_t* predicted = predictions.const_data_ptr<int64_t>();
-  const size_t classes = static_cast<size_t>(outputs.size(1));
-  Confusion counts(classes, std::vector<double>(classes));
+  std::vector<ClassCounts> classes(outputs.size(1));
   int64_t hits = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     const auto label = static_cast<int64_t>(samples[i].labels[0]);
-    hits += predicted[i] == label;
-    counts[label][predicted[i]] += 1;
+    const bool hit = predicted[i] == label;
+    hits += hit;
+    classes[label].correct += hit;
+    classes[label].labelled += 1;
+    classes[predicted[i]].predicted += 1;
   }
   const auto n = static_cast<int64_t>(samples.size());
+  const double accuracy = static_cast<double>(hits) / static_cast<double>(n);
   // Two classes: F1 of class 1, as GLUE has it.
-  const double f1 = classes == 2 ? F1(counts[1][1], counts[0][1], counts[1][0]) : MacroF1(counts);
+  const bool binary = classes.size() == 2;
   return {"accuracy",
-          static_cast<double>(hits) / static_cast<double>(n),
+          accuracy,
           n,
           WilsonInterval(hits, n),
-          {{"accuracy", static_cast<double>(hits) / static_cast<double>(n)},
-           {classes == 2 ? "f1" : "macro_f1", f1},
-           {"matthews", Matthews(counts)}}};
+          {{"accuracy", accuracy},
+           {binary ? "f1" : "macro_f1", binary ? classes[1].f1() : MacroF1(classes)},
+           {"matthews", Matthews(classes)}}};
 }
 
 Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {

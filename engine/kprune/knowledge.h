@@ -47,7 +47,7 @@ class KnowledgeAccumulator {
   std::vector<UnitKnowledge> Result() const;
 
  private:
-  // Sums of one sublayer, float64 on the device.
+  // Sums of one sublayer on the device: float32 within a batch, float64 over batches.
   struct Sums {
     at::Tensor mask_gradient_squared;  // per unit; per feature with "paper-code"
     at::Tensor feature_gram;           // heads [H, h, h]; neurons [U], the diagonal alone

@@ -35,8 +35,9 @@ std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, cons
 std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC,
                                                  double temperature, at::Generator& random) {
   const at::Tensor log_p = at::log_softmax(logits_NC / temperature, 1);
+  // Drawn on the CPU: the same labels on every device. [N, draws]
   const at::Tensor labels =
-      at::multinomial(p_NC, kSampledProbes, /*replacement=*/true, random);  // [N, draws]
+      at::multinomial(p_NC.cpu(), kSampledProbes, /*replacement=*/true, random).to(p_NC.device());
   std::vector<at::Tensor> probes;
   for (int draw = 0; draw < kSampledProbes; ++draw) {
     const at::Tensor chosen = log_p.gather(1, labels.narrow(1, draw, 1));
@@ -45,10 +46,25 @@ std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, co
   return probes;
 }
 
-std::vector<at::Tensor> BernoulliProbes(const at::Tensor& logits_NC, double temperature) {
+// Independent signs for every entry: products with them stand for a sum of squares over the columns, in
+// expectation.
+at::Tensor RandomSigns(const at::Tensor& like_NC, at::Generator& random) {
+  const at::Tensor coins = at::randint(0, 2, like_NC.sizes(), random, at::TensorOptions(at::kFloat));
+  return (coins * 2 - 1).to(like_NC.device());
+}
+
+std::vector<at::Tensor> BernoulliProbes(const at::Tensor& logits_NC, double temperature,
+                                        at::Generator& random) {
   const at::Tensor p = at::sigmoid(logits_NC.detach() / temperature);
   const at::Tensor weighted = (p * (1 - p)).sqrt() * logits_NC;  // gamma^2 and the two 1/gamma cancel
   std::vector<at::Tensor> probes;
+  if (logits_NC.size(1) > kMaxExactClasses) {
+    for (int draw = 0; draw < kSampledProbes; ++draw) {
+      probes.push_back((RandomSigns(weighted, random) * weighted).sum() /
+                       std::sqrt(static_cast<double>(kSampledProbes)));
+    }
+    return probes;
+  }
   for (int64_t c = 0; c < logits_NC.size(1); ++c) probes.push_back(weighted.select(1, c).sum());
   return probes;
 }
@@ -59,9 +75,7 @@ std::vector<at::Tensor> SquaredErrorProbes(const at::Tensor& output_NC, at::Gene
   if (dimensions == 1) return {output_NC.sum() * std::sqrt(2.0)};
   std::vector<at::Tensor> probes;
   for (int i = 0; i < kEmbeddingProbes; ++i) {
-    const at::Tensor coins = at::randint(0, 2, output_NC.sizes(), random, at::TensorOptions(at::kFloat));
-    const at::Tensor signs = (coins * 2 - 1).to(output_NC.device());
-    probes.push_back((signs * output_NC).sum() * std::sqrt(2.0 / kEmbeddingProbes));
+    probes.push_back((RandomSigns(output_NC, random) * output_NC).sum() * std::sqrt(2.0 / kEmbeddingProbes));
   }
   return probes;
 }
@@ -77,7 +91,7 @@ std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, dou
       return SampledMultinomialProbes(output_NC, p, temperature, random);
     }
     case Task::kMultiLabel:
-      return BernoulliProbes(output_NC, temperature);
+      return BernoulliProbes(output_NC, temperature, random);
     case Task::kRegression:
     case Task::kEmbedding:
       return SquaredErrorProbes(output_NC, random);

@@ -14,8 +14,8 @@
 
 namespace kprune {
 
-// Classes up to which the Fisher is exact (C - 1 backward passes); beyond, kSampledProbes labels are drawn
-// per sample.
+// Classes (labels) up to which the Fisher is exact: C - 1 backward passes (C for independent labels). Beyond,
+// kSampledProbes labels, or sign vectors for independent labels, are drawn per sample.
 inline constexpr int64_t kMaxExactClasses = 9;
 inline constexpr int kSampledProbes = 4;
 // Random sign vectors that stand for the C dimensions of an embedding.

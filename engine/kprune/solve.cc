@@ -1,10 +1,12 @@
 #include "engine/kprune/solve.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/Exception.h>
 
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <tuple>
 
 namespace kprune {
 namespace {
@@ -33,8 +35,20 @@ double EstimateCondition(const at::Tensor& matrix, const at::Tensor& factor) {
   return largest * inverse_smallest;
 }
 
-at::Tensor PseudoInverseTimes(const at::Tensor& matrix, const at::Tensor& rhs) {
-  auto [values, vectors] = at::linalg_eigh(matrix);
+// The eigenvalues and vectors, or nothing where the iteration does not converge: LibTorch says that by an
+// exception, which is an answer of this step and not a failure of the job.
+std::optional<std::tuple<at::Tensor, at::Tensor>> Eigen(const at::Tensor& matrix) {
+  try {
+    return at::linalg_eigh(matrix);
+  } catch (const c10::LinAlgError&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<at::Tensor> PseudoInverseTimes(const at::Tensor& matrix, const at::Tensor& rhs) {
+  const auto eigen = Eigen(matrix);
+  if (!eigen) return std::nullopt;
+  const auto& [values, vectors] = *eigen;
   const double largest = values.abs().max().item<double>();
   const double threshold =
       largest * static_cast<double>(matrix.size(0)) * std::numeric_limits<double>::epsilon();
@@ -97,7 +111,9 @@ Solution SolveLeastSquares(const NormalEquations& equations, const at::Tensor& c
   if (const auto factor = Cholesky(ridged)) {
     if (auto solution = accept(at::cholesky_solve(rhs, *factor), "ridge")) return *solution;
   }
-  if (auto solution = accept(PseudoInverseTimes(scaled, rhs), "eigen")) return *solution;
+  if (const auto pseudo = PseudoInverseTimes(scaled, rhs)) {
+    if (auto solution = accept(*pseudo, "eigen")) return *solution;
+  }
   kept.condition = condition;
   return kept;
 }

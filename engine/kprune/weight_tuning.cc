@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/tensor_conversion.h"
+
 namespace kprune {
 
 TuningAccumulator::TuningAccumulator(const Sublayer& target)
@@ -32,7 +34,9 @@ TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equati
     return {{current_dK, target.out.bias},
             {at::Tensor(), "empty", 0, equations.target_squared > 0 ? 1.0 : 0.0}};
   Solution solution = SolveLeastSquares(equations.Restrict(features), current_dK.t().to(at::kDouble));
-  return {{solution.weights_Ud.t().to(at::kFloat).contiguous(), target.out.bias}, std::move(solution)};
+  // As the checkpoint will store it, so that the sublayers above are tuned against what a user loads.
+  const at::Tensor stored = ToCheckpointTensor(solution.weights_Ud.t(), target.stored_type);
+  return {{stored.to(current_dK.device(), at::kFloat).contiguous(), target.out.bias}, std::move(solution)};
 }
 
 }  // namespace kprune

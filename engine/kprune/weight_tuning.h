@@ -35,7 +35,7 @@ class TuningAccumulator {
 };
 
 struct TunedProjection {
-  Linear out;         // [d, K] and the unchanged bias
+  Linear out;         // [d, K], rounded to the checkpoint's type, and the unchanged bias
   Solution solution;  // how it was found; path "empty" where nothing is kept
 };
 

@@ -18,6 +18,7 @@
 #include "engine/model/batch.h"
 #include "engine/model/model_config.h"
 #include "kprune/progress.h"
+#include "kprune/tensor_source.h"
 
 namespace kprune {
 
@@ -44,6 +45,8 @@ struct Sublayer {
   Linear in;   // attention: query, key and value one below the other, [3U, d]; feed-forward: [U, d]
   Linear out;  // [d, U]
   LayerNorm norm;
+  DType stored_type =
+      DType::kF32;  // of the output projection in the checkpoint: what tuned weights are rounded to
 
   int64_t num_units() const { return static_cast<int64_t>(units.size()); }
   int64_t num_features() const { return num_units() * unit_width; }

@@ -153,6 +153,10 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
         "\"problem_type\" is ", problem.dump(),
         "; accepted are single_label_classification, multi_label_classification and regression"));
   }
+  if (model.task == Task::kRegression && model.num_labels != 1) {
+    return Refuse(absl::StrCat("\"problem_type\" is regression with ", model.num_labels,
+                               " labels; accepted is one label"));
+  }
   if (model.task == Task::kSingleLabel && model.num_labels < 2) {
     return Refuse(
         "single-label classification with one label predicts always the same; accepted are two or more "

@@ -96,6 +96,7 @@ class WeightReader {
   LayerNorm Norm(const std::string& name) {
     return {Tensor(name + ".weight"), Tensor(name + ".bias"), folder_.config.layer_norm_eps};
   }
+  DType StoredType(const std::string& name) const { return folder_.tensors->Find(name)->dtype; }
   const absl::Status& status() const { return status_; }
 
  private:
@@ -178,7 +179,11 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
   encoder.embeddings_norm = weights.Norm(folder.Name(family.embeddings_norm));
   for (int layer = 0; layer < folder.config.num_layers; ++layer) {
     encoder.sublayers.push_back(ReadAttention(folder, layer, weights));
+    encoder.sublayers.back().stored_type =
+        weights.StoredType(folder.Layer(layer, family.attention_out) + ".weight");
     encoder.sublayers.push_back(ReadFeedForward(folder, layer, weights));
+    encoder.sublayers.back().stored_type =
+        weights.StoredType(folder.Layer(layer, family.ffn_out) + ".weight");
   }
   if (folder.config.task != Task::kEmbedding) {
     encoder.pooler = weights.Linear(family.pooler);
