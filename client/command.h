@@ -60,6 +60,13 @@ CLI::Option* AddChoice(CLI::App& app, const std::string& flags, T& target,
       "", "choice"));
 }
 
+// A folder that an option names: an empty text, as an unset shell variable gives it, is a usage error.
+inline const CLI::Validator kNamesAFolder(
+    [](const std::string& name) -> std::string {
+      return name.empty() ? "names no folder; give its path" : "";
+    },
+    "", "folder");
+
 // --progress.
 void AddProgressFlag(CLI::App& app, ProgressMode& mode);
 

@@ -47,8 +47,10 @@ void AddFetchCommand(CLI::App& app, Session& session) {
   CLI::App* command =
       app.add_subcommand("fetch", "Download the result of a job; goes on where it was interrupted");
   command->add_option("JOB", flags->job, "jobs/ID, ID, or @latest (the newest)")->required();
-  command->add_option("--output", flags->output,
-                      "Folder of the result; must be new or empty (default: the job's ID)");
+  command
+      ->add_option("--output", flags->output,
+                   "Folder of the result; must be new or empty (default: the job's ID)")
+      ->check(kNamesAFolder);
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
   AddServerFlag(*command, flags->server);
   AddProgressFlag(*command, flags->progress);

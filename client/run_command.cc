@@ -89,7 +89,8 @@ void AddRunCommand(CLI::App& app, Session& session) {
       ->check(CLI::ExistingFile);
   command->add_option("--eval", flags->job.eval, "Labelled texts to judge with")->check(CLI::ExistingFile);
   CLI::Option* output =
-      command->add_option("--output", flags->output, "Folder of the result; must be new or empty");
+      command->add_option("--output", flags->output, "Folder of the result; must be new or empty")
+          ->check(kNamesAFolder);
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
   command->add_flag("--dry-run", flags->dry_run, "Only check, and print what is predicted");
   AddProgressFlag(*command, flags->progress);

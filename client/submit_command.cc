@@ -140,8 +140,10 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
       ->check(CLI::ExistingFile);
   command->add_option("--eval", flags->eval, "Labelled texts to judge with")->check(CLI::ExistingFile);
   AddServerFlag(*command, flags->server);
-  CLI::Option* output = command->add_option("--output", flags->output,
-                                            "Fetch the result into this folder; must be new or empty");
+  CLI::Option* output =
+      command
+          ->add_option("--output", flags->output, "Fetch the result into this folder; must be new or empty")
+          ->check(kNamesAFolder);
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
   command->add_flag("--no-wait", flags->no_wait, "Do not watch the job")->excludes(output);
   command->add_flag("--dry-run", flags->dry_run, "Only upload and check, and print what is predicted");

@@ -39,7 +39,8 @@ int RunDirectory(const std::string& directory, const std::string& device, int pr
   const absl::Status written =
       kprune::WriteFileDurably(std::filesystem::path(directory) / kprune::kErrorFile,
                                error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-  std::cerr << "kprune-worker: " << message << "\n";
+  // Whoever reads the progress reads error.json, too.
+  if (progress_fd < 0) std::cerr << "kprune-worker: " << message << "\n";
   if (!written.ok()) std::cerr << "kprune-worker: " << written.message() << "\n";
   return kprune::kWorkerFailed;
 }

@@ -194,9 +194,11 @@ absl::Status ValidateOptions(const Options& o) {
   check.Require(o.lambda_pred > 0 || o.lambda_rep > 0, "lambda_pred", "0 and lambda_rep is 0",
                 "at least one of them above 0");
   if (o.mu) check.Number(*o.mu > 0, "mu", *o.mu, "a number above 0");
-  check.Number(o.temperature > 0, "temperature", o.temperature, "a number above 0");
-  check.Number(o.sequence_length == 0 || o.sequence_length >= 1, "sequence_length", o.sequence_length,
-               "0 (the mean over the samples) or a number of at least 1");
+  check.Number(o.temperature >= 1e-3 && o.temperature <= 1e3, "temperature", o.temperature,
+               "a number from 0.001 to 1000");
+  check.Number(o.sequence_length == 0 || (o.sequence_length >= 1 && o.sequence_length <= 1e6),
+               "sequence_length", o.sequence_length,
+               "0 (the mean over the samples) or a number of at least 1 and at most 1000000");
   check.Number(o.batch_size >= 1 && o.batch_size <= 65536, "batch_size", o.batch_size,
                "a number from 1 to 65536");
   check.OneOf("batch_order", o.batch_order, kBatchOrders);

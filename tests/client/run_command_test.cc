@@ -191,6 +191,9 @@ TEST_F(RunCommandTest, AWrongCommandLineIsExitCodeThree) {
     EXPECT_THAT(outcome.err, HasSubstr(sentence));
     EXPECT_THAT(outcome.err, EndsWith("; see kprune run --help\n"));
   }
+  const auto empty = RunProgram(Arguments({"--output", ""}));
+  EXPECT_EQ(empty.exit_code, 3);
+  EXPECT_THAT(empty.err, HasSubstr("names no folder"));
   EXPECT_EQ(RunProgram({}).exit_code, 3);
   EXPECT_EQ(RunProgram({"prune-all"}).exit_code, 3);
 }
