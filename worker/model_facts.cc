@@ -28,7 +28,6 @@ ModelFacts FactsOf(const ModelFolder& folder) {
                           tensor.dtype == DType::kBF16 || tensor.dtype == DType::kF64;
     if (!floating) continue;
     facts.parameters += static_cast<int64_t>(tensor.bytes.size()) / SizeOf(tensor.dtype);
-    facts.all_float32 = facts.all_float32 && tensor.dtype == DType::kF32;
   }
   for (const auto& entry : fs::directory_iterator(folder.path)) {
     if (entry.is_regular_file() && entry.path().extension() == ".safetensors")

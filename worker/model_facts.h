@@ -16,7 +16,6 @@ namespace kprune {
 struct ModelFacts {
   int64_t parameters = 0;  // values in all floating-point tensors of the checkpoint
   int64_t file_bytes = 0;  // of its weight files
-  bool all_float32 = true;
 };
 
 ModelFacts FactsOf(const ModelFolder& folder);

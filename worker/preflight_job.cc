@@ -1,8 +1,6 @@
 // RunPreflight: everything that can be refused at once, and what the job will need. Reads no weights.
 #include <ATen/ATen.h>
 
-#include <chrono>
-
 #include "engine/cost/flops.h"
 #include "engine/cost/prediction.h"
 #include "engine/data/draw.h"
