@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/quantities.h"
 #include "kprune/options.h"
 
 namespace kprune::client {
@@ -52,7 +53,11 @@ std::vector<OptionFlag> MakeTable() {
        true},
       {"--seed", "seed", "Seed of every random choice", {}, NumberText(defaults.seed), true},
       {"--device", "device", "auto, cpu or cuda:N", {}, defaults.device, true},
-      {"--precision", "precision", "Compute precision", Names(kPrecisions), defaults.precision, true},
+      {"--precision", "precision",
+       "Precision of the matrix products; auto is bf16 where the processor (AMX, AVX512-BF16) or the GPU has "
+       "it, else "
+       "fp32",
+       Names(kPrecisions), defaults.precision, true},
       {"--predictive", "predictive", "Estimator of predictive knowledge", Names(kPredictives),
        defaults.predictive, false},
       {"--scoring", "scoring", "The paper's equations, or the means of the paper's own code",
@@ -82,15 +87,27 @@ std::vector<OptionFlag> MakeTable() {
        {},
        NumberText(defaults.sequence_length),
        true},
-      {"--batch-size", "batch_size", "Sequences a batch", {}, NumberText(defaults.batch_size), true},
-      {"--batch-order", "batch_order", "Sorted by length (least padding), or as in the file",
-       Names(kBatchOrders), defaults.batch_order, false},
+      {"--batch-size",
+       "batch_size",
+       "Sequences whose mean gradient --predictive kl-gradient squares; fisher does not depend on it",
+       {},
+       NumberText(defaults.batch_size),
+       false},
+      {"--batch-order", "batch_order",
+       "How kl-gradient puts sequences together: by length, or as in the file", Names(kBatchOrders),
+       defaults.batch_order, false},
       {"--threads",
        "threads",
        "Threads; 0 means the processors available",
        {},
        NumberText(defaults.threads),
        true},
+      {"--memory-limit",
+       "memory_limit_bytes",
+       "Most memory that the worker may use, e.g. 4GiB, at least 512MiB; 0 means no limit",
+       {},
+       NumberText(static_cast<double>(defaults.memory_limit_bytes)),
+       false},
       {"--holdout",
        "holdout",
        "Share of the lines (at most 512) that only judges the result, in [0, 1)",
@@ -116,6 +133,11 @@ std::string CheckDevice(const std::string& value) {
     return "";
   }
   return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
+}
+
+std::string CheckBytes(const std::string& value) {
+  if (ParseBytes(value)) return "";
+  return absl::StrCat(value, " is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
 }
 
 std::string HelpText(const OptionFlag& flag) {
@@ -145,6 +167,15 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
     case FieldDescriptor::CPPTYPE_UINT32:
       option = app.add_option_function<uint32_t>(
           flag.flag, [=](uint32_t value) { reflection->SetUInt32(target, field, value); }, HelpText(flag));
+      break;
+    case FieldDescriptor::CPPTYPE_INT64:
+      option = app.add_option_function<std::string>(
+          flag.flag,
+          [=](const std::string& value) {
+            reflection->SetInt64(target, field, ParseBytes(value).value_or(0));  // CheckBytes came first
+          },
+          HelpText(flag));
+      option->check(CLI::Validator(CheckBytes, "", "bytes"));
       break;
     case FieldDescriptor::CPPTYPE_BOOL:
       option = app.add_flag_function(

@@ -14,7 +14,8 @@ class App;
 
 namespace kprune::client {
 
-// One flag and the field it sets. The value's type is the field's.
+// One flag and the field it sets. The value's type is the field's; a field of bytes takes a quantity
+// ("4GiB").
 struct OptionFlag {
   std::string flag;                   // "--keep-flops"
   std::string field;                  // "keep_flops"

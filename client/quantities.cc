@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -40,6 +42,40 @@ std::string FormatBytes(double bytes) {
     ++prefix;
   }
   return absl::StrFormat("%.1f %s", scaled, prefixes[prefix]);
+}
+
+std::optional<int64_t> ParseBytes(std::string_view text) {
+  static constexpr struct {
+    std::string_view name;
+    int64_t bytes;
+  } kUnits[] = {{"", 1},
+                {"B", 1},
+                {"KiB", int64_t{1} << 10},
+                {"MiB", int64_t{1} << 20},
+                {"GiB", int64_t{1} << 30},
+                {"TiB", int64_t{1} << 40},
+                {"KB", 1'000},
+                {"MB", 1'000'000},
+                {"GB", 1'000'000'000},
+                {"TB", 1'000'000'000'000}};
+  const size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string number(text.substr(0, digits));
+  std::string_view unit = text.substr(digits);
+  if (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
+  for (const auto& [name, bytes] : kUnits) {
+    if (unit != name) continue;
+    int64_t whole = 0;
+    if (absl::SimpleAtoi(number, &whole)) {
+      if (whole > std::numeric_limits<int64_t>::max() / bytes) return std::nullopt;
+      return whole * bytes;
+    }
+    double scaled = 0;
+    if (!absl::SimpleAtod(number, &scaled)) return std::nullopt;
+    scaled *= static_cast<double>(bytes);
+    if (!(scaled < 9223372036854775808.0)) return std::nullopt;  // 2^63
+    return static_cast<int64_t>(scaled);
+  }
+  return std::nullopt;
 }
 
 std::string FormatSeconds(double seconds) {

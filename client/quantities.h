@@ -3,7 +3,9 @@
 #define KPRUNE_CLIENT_QUANTITIES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace kprune::client {
 
@@ -12,6 +14,11 @@ std::string FormatCount(double value);
 
 // Bytes with a binary prefix: 512 B, 1.5 KiB, 87.3 MiB.
 std::string FormatBytes(double bytes);
+
+// The bytes that a text names: a number, then nothing, B, KiB, MiB, GiB, TiB, KB, MB, GB or TB, written so
+// ("4294967296", "4GiB", "1.5GB"; a blank may stand between). Nothing for any other text, and from 2^63 bytes
+// on.
+std::optional<int64_t> ParseBytes(std::string_view text);
 
 // A duration: 0.42 s, 12.3 s, 4 min 05 s, 2 h 03 min.
 std::string FormatSeconds(double seconds);

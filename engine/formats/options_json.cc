@@ -3,9 +3,11 @@
 #include <cmath>
 #include <concepts>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -42,6 +44,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("holdout", options.holdout);
   visit("pooling", options.pooling);
   visit("normalize", options.normalize);
+  visit("memory_limit_bytes", options.memory_limit_bytes);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -69,21 +72,34 @@ std::string Read(const Json& json, double& value) {
   return "";
 }
 
-// proto3 JSON lets integers be written 3, 3.0 and "3".
+// proto3 JSON lets integers be written 3, 3.0 and "3"; nothing where it is no whole number of 64 bits.
+std::optional<int64_t> WholeNumber(const Json& json) {
+  constexpr double kBound = 9223372036854775808.0;  // 2^63
+  int64_t parsed = 0;
+  if (json.is_string()) {
+    if (!absl::SimpleAtoi(json.get_ref<const std::string&>(), &parsed)) return std::nullopt;
+    return parsed;
+  }
+  if (json.is_number_unsigned()) {
+    if (json.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return std::nullopt;
+    return json.get<int64_t>();
+  }
+  if (json.is_number_integer()) return json.get<int64_t>();
+  if (!json.is_number_float()) return std::nullopt;
+  const double number = json.get<double>();
+  if (!(number >= -kBound && number < kBound && number == std::floor(number))) return std::nullopt;
+  return static_cast<int64_t>(number);
+}
+
 template <std::integral Integer>
 std::string Read(const Json& json, Integer& value) {
-  double number = std::numeric_limits<double>::quiet_NaN();  // exact for 32 bits
-  if (json.is_number()) number = json.get<double>();
-  int64_t parsed = 0;
-  if (json.is_string() && absl::SimpleAtoi(json.get_ref<const std::string&>(), &parsed)) {
-    number = static_cast<double>(parsed);
-  }
-  const double least = std::numeric_limits<Integer>::min(), most = std::numeric_limits<Integer>::max();
-  if (!(number >= least && number <= most && number == std::floor(number))) {
+  const std::optional<int64_t> number = WholeNumber(json);
+  if (!number || !std::in_range<Integer>(*number)) {
     return absl::StrCat("a whole number from ", std::numeric_limits<Integer>::min(), " to ",
                         std::numeric_limits<Integer>::max());
   }
-  value = static_cast<Integer>(number);
+  value = static_cast<Integer>(*number);
   return "";
 }
 
@@ -206,6 +222,9 @@ absl::Status ValidateOptions(const Options& o) {
                "0 (the available processors) or a number up to 1024");
   check.Number(o.holdout >= 0 && o.holdout < 1, "holdout", o.holdout, "a number from 0 to below 1");
   check.OneOf("pooling", o.pooling, kPoolings);
+  check.Require(o.memory_limit_bytes == 0 || o.memory_limit_bytes >= kMinMemoryLimitBytes,
+                "memory_limit_bytes", absl::StrCat(o.memory_limit_bytes),
+                absl::StrCat("0 (no limit) or at least ", kMinMemoryLimitBytes, " (512 MiB)"));
   return check.status();
 }
 

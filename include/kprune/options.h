@@ -1,4 +1,5 @@
-// Options of a pruning job, as plain values. The wire form is kprune.v1.Options; names, meaning and defaults are the same.
+// Options of a pruning job, as plain values. The wire form is kprune.v1.Options; names, meaning and defaults
+// are the same.
 #ifndef KPRUNE_OPTIONS_H_
 #define KPRUNE_OPTIONS_H_
 
@@ -13,11 +14,14 @@ namespace kprune {
 inline constexpr std::array kMethods = {"kprune"};
 inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
 inline constexpr std::array kFamilies = {"bert", "distilbert"};
-inline constexpr std::array kPrecisions = {"auto", "fp32"};
+inline constexpr std::array kPrecisions = {"auto", "fp32", "bf16"};
 inline constexpr std::array kPredictives = {"fisher", "kl-gradient"};
 inline constexpr std::array kScorings = {"exact", "paper-code"};
 inline constexpr std::array kBatchOrders = {"length", "file"};
 inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
+
+// The smallest memory limit that may be given.
+inline constexpr int64_t kMinMemoryLimitBytes = int64_t{512} << 20;
 
 struct Options {
   // Pruning method, one of kMethods.
@@ -41,18 +45,20 @@ struct Options {
   // "auto", "cpu" or "cuda:N".
   std::string device = "auto";
 
-  // Compute precision, one of kPrecisions. Gram matrices accumulate in float64 whatever is chosen.
+  // Precision of the matrix products of the model, one of kPrecisions. "auto" is bf16 where the processor has
+  // AMX or AVX512-BF16 or the GPU has bf16 tensor cores, else fp32. Gram matrices accumulate in float64
+  // whatever is chosen.
   std::string precision = "auto";
 
   // Estimator of predictive knowledge, one of kPredictives.
   std::string predictive = "fisher";
 
-  // One of kScorings: "exact" is the paper's equations; "paper-code" averages a head's knowledge over its dimensions and
-  // K_rep over the hidden size, as the paper's own code does.
+  // One of kScorings: "exact" is the paper's equations; "paper-code" averages a head's knowledge over its
+  // dimensions and K_rep over the hidden size, as the paper's own code does.
   std::string scoring = "exact";
 
-  // Weights of predictive and representational knowledge, and of heads against neurons. mu defaults to 1 with "exact"
-  // and to 64 with "paper-code".
+  // Weights of predictive and representational knowledge, and of heads against neurons. mu defaults to 1 with
+  // "exact" and to 64 with "paper-code".
   double lambda_pred = 1.0;
   double lambda_rep = 2.5e-4;
   std::optional<double> mu;
@@ -63,18 +69,23 @@ struct Options {
   // Tokens a sequence at which FLOPs are counted; 0 means the mean over the samples.
   double sequence_length = 0.0;
 
-  // Sequences a batch, and their order, one of kBatchOrders.
+  // Sequences whose mean gradient the kl-gradient estimator squares, and their order, one of kBatchOrders.
+  // The exact Fisher does not depend on either, and neither says how many sequences are computed at once.
   int32_t batch_size = 32;
   std::string batch_order = "length";
 
   // Threads; 0 means the number of processors available to the process.
   int32_t threads = 0;
 
+  // Most memory of this machine that the worker may use, in bytes (its resident size; not the device's
+  // memory); 0 means no limit, else at least kMinMemoryLimitBytes.
+  int64_t memory_limit_bytes = 0;
+
   // Share of the lines (at most 512 of them) that only judges the result, in [0, 1).
   double holdout = 0.1;
 
-  // Pooling of feature extraction, one of kPoolings, and whether embeddings are scaled to length 1; unset: from the
-  // model's modules.json, else no.
+  // Pooling of feature extraction, one of kPoolings, and whether embeddings are scaled to length 1; unset:
+  // from the model's modules.json, else no.
   std::string pooling = "auto";
   std::optional<bool> normalize;
 

@@ -4,6 +4,7 @@
 //   job.json       what to do (below); written before the worker starts
 //   model/ data/ eval/   inputs laid out by the server; a local run names its own folders instead
 //   scratch/       temporary files of the worker
+//   scratch/checkpoint/   the one of them that outlives the worker: what it needs to go on (below)
 //   result/        the outcome; appears by one rename when it is complete
 //   error.json     {"code": "INVALID_ARGUMENT", "message": "..."} when the worker exits with kWorkerFailed
 //
@@ -22,6 +23,22 @@
 //
 // Progress: one kprune.v1.Event a line, as proto3 JSON without `sequence`, on the descriptor given by --progress-fd.
 // The worker ends by itself (kWorkerCancelled) when that descriptor has no reader any more, and on SIGTERM.
+//
+// Checkpoint and resume (kind "prune"). After every sublayer the worker makes scratch/checkpoint hold all it needs to go
+// on from there; a worker killed at any moment leaves the checkpoint of the last sublayer that was complete, or none. A
+// worker that is started in a directory with a checkpoint goes on from it by itself; the pruned model has the same
+// bytes as that of a worker that was never interrupted. A checkpoint that is of another job (model, data, options), device or
+// build, or damaged, is dropped with a warning event, and the job starts from its first sublayer. Publishing the result
+// removes the checkpoint.
+//   Whoever starts the worker keeps the checkpoint of an attempt that ended without an outcome (a crash, SIGTERM, no
+// reader) and puts it at scratch/checkpoint of the next one's job directory, before the worker starts and after every
+// earlier worker of the job has gone; nothing else is handed on. It may move the folder anywhere in between, or lose it:
+// then the job only takes longer.
+//   Events: a sublayer's event is sent after its checkpoint is on disk. A worker that goes on sends the events of the
+// sublayers that it takes from the checkpoint again, first and in order, with the very values of the first time (only
+// `time` differs), and its first stage event after them has the fraction reached. So the events of any one attempt tell
+// of every sublayer; a receiver that keeps the events of all attempts drops those that it has already, and is left with
+// each sublayer once. Sublayers that are really computed again (a lost checkpoint) are events of their own.
 #ifndef KPRUNE_WORKER_PROTOCOL_H_
 #define KPRUNE_WORKER_PROTOCOL_H_
 
@@ -31,6 +48,7 @@ inline constexpr char kJobFile[] = "job.json";
 inline constexpr char kErrorFile[] = "error.json";
 inline constexpr char kResultDirectory[] = "result";
 inline constexpr char kScratchDirectory[] = "scratch";
+inline constexpr char kCheckpointDirectory[] = "checkpoint";  // in scratch/
 inline constexpr char kReportFile[] = "report.json";
 inline constexpr char kPreflightFile[] = "preflight.json";
 inline constexpr char kEvaluationFile[] = "evaluation.json";
@@ -42,7 +60,7 @@ inline constexpr char kTokensFile[] = "tokens.jsonl";
 enum WorkerExit : int {
   kWorkerSucceeded = 0,  // result/ is complete
   kWorkerFailed = 1,     // error.json says why; running it again would fail again
-  kWorkerCancelled = 2,  // SIGTERM, or nobody reads the progress; nothing visible was written
+  kWorkerCancelled = 2,  // SIGTERM, or nobody reads the progress; it left a checkpoint at most
   kWorkerUsage = 3,      // the command line is wrong
 };
 

@@ -33,6 +33,7 @@ TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
     EXPECT_TRUE(fields.insert(flag.field).second) << flag.field << " is set by two flags";
     std::string expected = "--" + flag.field;
     std::replace(expected.begin() + 2, expected.end(), '_', '-');
+    if (expected.ends_with("-bytes")) expected.resize(expected.size() - 6);  // the value names its unit
     EXPECT_EQ(flag.flag, expected);
     EXPECT_FALSE(flag.default_text.empty()) << flag.flag;
   }
@@ -66,6 +67,21 @@ TEST(OptionFlagsTest, ARefusalListsWhatIsAccepted) {
   EXPECT_THROW(Parse("--seed -1"), CLI::ParseError);
   EXPECT_THROW(Parse("--batch-size many"), CLI::ParseError);
   EXPECT_EQ(Parse("--device cuda:1").device(), "cuda:1");
+}
+
+TEST(OptionFlagsTest, AMemoryLimitIsAQuantity) {
+  EXPECT_EQ(Parse("--memory-limit 4GiB").memory_limit_bytes(), int64_t{4} << 30);
+  EXPECT_EQ(Parse("--memory-limit 4294967296").memory_limit_bytes(), int64_t{4} << 30);
+  EXPECT_EQ(Parse("--memory-limit 0").memory_limit_bytes(), 0);
+  EXPECT_FALSE(Parse("").has_memory_limit_bytes());
+  try {
+    Parse("--memory-limit plenty");
+    FAIL() << "accepted";
+  } catch (const CLI::ValidationError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "--memory-limit: plenty is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
+  }
 }
 
 TEST(OptionFlagsTest, EvaluationHasOnlyTheFlagsOfRunningAModel) {

@@ -33,19 +33,23 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   options.mu = 3.5;
   options.normalize = false;
   options.lambda_rep = 1e-300;
+  options.precision = "bf16";
+  options.memory_limit_bytes = (int64_t{1} << 60) + 1;  // more digits than a double has
   const Json json = ToJson(options);
   const absl::StatusOr<Options> read = ParseOptions(Json::parse(json.dump()));
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(ToJson(*read), json);
   EXPECT_EQ(read->keep_flops, options.keep_flops);
   EXPECT_EQ(read->seed, options.seed);
+  EXPECT_EQ(read->precision, "bf16");
+  EXPECT_EQ(read->memory_limit_bytes, options.memory_limit_bytes);
 }
 
 TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   const Json json = ToJson(Options());
   EXPECT_FALSE(json.contains("mu"));
   EXPECT_FALSE(json.contains("normalize"));
-  EXPECT_EQ(json.size(), 19u);
+  EXPECT_EQ(json.size(), 20u);
 }
 
 TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
@@ -58,6 +62,13 @@ TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
   EXPECT_EQ(options->keep_flops, 0.25);
   EXPECT_EQ(options->batch_size, 100);
   EXPECT_FALSE(options->mu.has_value());
+  // 64 bits are written as text, and may come as a number.
+  for (const char* four : {R"({"memory_limit_bytes": "4294967296"})", R"({"memory_limit_bytes": 4294967296})",
+                           R"({"memory_limit_bytes": 4294967296.0})"}) {
+    const absl::StatusOr<Options> limited = ParseOptions(Json::parse(four));
+    ASSERT_TRUE(limited.ok()) << limited.status();
+    EXPECT_EQ(limited->memory_limit_bytes, int64_t{4} << 30);
+  }
 }
 
 struct Bad {
@@ -102,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"device": "cuda:"})", "options.device is \"cuda:\"", "cuda:N"},
         Bad{R"({"device": "cuda:01"})", "options.device", "cuda:N"},
         Bad{R"({"device": "cuda:-1"})", "options.device", "cuda:N"},
-        Bad{R"({"precision": "fp8"})", "options.precision is \"fp8\"", "one of \"auto\", \"fp32\""},
+        Bad{R"({"precision": "fp8"})", "options.precision is \"fp8\"", "one of \"auto\", \"fp32\", \"bf16\""},
         Bad{R"({"predictive": "hessian"})", "options.predictive is \"hessian\"",
             "\"fisher\", \"kl-gradient\""},
         Bad{R"({"scoring": "paper"})", "options.scoring is \"paper\"", "\"exact\", \"paper-code\""},
@@ -119,6 +130,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"threads": -1})", "options.threads is -1", "0 (the available processors)"},
         Bad{R"({"holdout": 1})", "options.holdout is 1", "from 0 to below 1"},
         Bad{R"({"pooling": "max"})", "options.pooling is \"max\"", "\"auto\", \"mean\", \"cls\""},
+        Bad{R"({"memory_limit_bytes": 536870911})", "options.memory_limit_bytes is 536870911",
+            "0 (no limit) or at least 536870912 (512 MiB)"},
+        Bad{R"({"memory_limit_bytes": -1})", "options.memory_limit_bytes is -1", "0 (no limit)"},
+        Bad{R"({"memory_limit_bytes": "4GiB"})", "options.memory_limit_bytes is \"4GiB\"", "a whole number"},
+        Bad{R"({"memory_limit_bytes": 9223372036854775808})",
+            "options.memory_limit_bytes is 9223372036854775808", "to 9223372036854775807"},
+        Bad{R"({"memory_limit_bytes": 1e19})", "options.memory_limit_bytes is 1", "to 9223372036854775807"},
         Bad{R"({"normalize": "yes"})", "options.normalize is \"yes\"", "true or false"}));
 
 }  // namespace
