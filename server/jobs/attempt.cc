@@ -17,30 +17,37 @@ namespace {
 // How long one look at the worker lasts: what a stop or a heartbeat may be late.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr int kLoggedBadLines = 5;
+constexpr int kEventsPerRead = 1000;
 
 }  // namespace
 
-Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& options, const JobRecord& job)
-    : context_(context), options_(options), job_(job), lease_{job.id, job.lease_epoch} {}
+Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& options,
+                 const CheckpointKeeper& checkpoints, const JobRecord& job)
+    : context_(context),
+      options_(options),
+      checkpoints_(checkpoints),
+      job_(job),
+      lease_{job.id, job.lease_epoch},
+      directory_(checkpoints.AttemptDirectory(job.id, job.attempt)) {}
 
 void Attempt::Run(const std::string& device) {
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
   if (absl::Status status = VerifyArtifacts(job_.input, context_.artifacts); !status.ok())
     return RecordFailure(status);
-  const std::filesystem::path folder = options_.data_dir / "jobs" / job_.id;
   {
-    absl::StatusOr<JobDirectory> directory = JobDirectory::LayOut(
-        folder / absl::StrCat("attempt-", job_.attempt), "prune", job_.input, context_.artifacts);
+    absl::StatusOr<JobDirectory> directory =
+        JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts);
     if (directory.ok()) {
-      RunWorker(*directory, device);
+      if (checkpoints_.Give(job_.id, directory_)) LogInfo("checkpoint-given", {{"job", job_.id}});
+      RunWorker(device);
     } else if (absl::IsInternal(directory.status())) {
       RecordCrash(directory.status());
     } else {
       RecordFailure(directory.status());
     }
   }
-  std::error_code ignored;  // the next attempt's directory may be there
-  std::filesystem::remove(folder, ignored);
+  std::error_code ignored;  // a checkpoint or the next attempt's directory may be there
+  std::filesystem::remove(directory_.parent_path(), ignored);
 }
 
 void Attempt::Stop(StopReason reason) {
@@ -51,8 +58,9 @@ void Attempt::Stop(StopReason reason) {
   if (worker_ != nullptr) worker_->Terminate();
 }
 
-void Attempt::RunWorker(const JobDirectory& directory, const std::string& device) {
-  auto launched = context_.launcher.Launch({directory.path(), device});
+void Attempt::RunWorker(const std::string& device) {
+  if (job_.attempt > 1) ReadToldSublayers();
+  auto launched = context_.launcher.Launch({directory_, device});
   if (!launched.ok()) return RecordCrash(launched.status());
   WorkerProcess& worker = **launched;
   {
@@ -66,7 +74,7 @@ void Attempt::RunWorker(const JobDirectory& directory, const std::string& device
     std::lock_guard lock(mutex_);
     worker_ = nullptr;
   }
-  HandleExit(exit, directory.path());
+  HandleExit(exit);
 }
 
 WorkerExitStatus Attempt::FollowWorker(WorkerProcess& worker) {
@@ -112,7 +120,10 @@ void Attempt::HandleProgress(const ProgressRead& read) {
 void Attempt::HandleLine(const std::string& text) {
   absl::StatusOr<ProgressLine> line = ParseProgressLine(text);
   if (!line.ok()) return RejectLine(std::string(line.status().message()));
-  if (line->sublayer_kind) context_.metrics.OnSublayerPruned(*line->sublayer_kind, line->sublayer_seconds);
+  if (line->sublayer_kind) {
+    if (told_sublayers_.contains(line->payload_json)) return;
+    context_.metrics.OnSublayerPruned(*line->sublayer_kind, line->sublayer_seconds);
+  }
   ++events_;
   if (events_ <= options_.max_events) return AppendEvent(line->payload_json, line->fraction);
   if (events_ > options_.max_events + 1) return;
@@ -126,7 +137,7 @@ void Attempt::RejectLine(const std::string& reason) {
   LogWarning("bad-progress-line", {{"job", job_.id}, {"reason", reason}});
 }
 
-void Attempt::HandleExit(const WorkerExitStatus& exit, const std::filesystem::path& directory) {
+void Attempt::HandleExit(const WorkerExitStatus& exit) {
   if (bad_lines_ > 0)
     LogWarning("bad-progress-lines", {{"job", job_.id}, {"count", absl::StrCat(bad_lines_)}});
   std::optional<StopReason> stop;
@@ -142,23 +153,23 @@ void Attempt::HandleExit(const WorkerExitStatus& exit, const std::filesystem::pa
     LogInfo("attempt-discarded", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}});
   } else if (status == kWorkerSucceeded) {
     context_.metrics.OnWorkerExit("succeeded");
-    Publish(directory);
+    Publish();
   } else if (status == kWorkerFailed) {
     context_.metrics.OnWorkerExit("failed");
-    RecordFailure(ReadWorkerError(directory));
+    RecordFailure(ReadWorkerError(directory_));
   } else if (stop == StopReason::kDrained) {
     context_.metrics.OnWorkerExit("drained");
     Requeue();
   } else {
     context_.metrics.OnWorkerExit(exit.signalled && exit.value == SIGKILL ? "killed" : "crashed");
-    RecordCrash(DescribeCrash(exit, directory));
+    RecordCrash(DescribeCrash(exit, directory_));
   }
 }
 
-void Attempt::Publish(const std::filesystem::path& directory) {
+void Attempt::Publish() {
   // No deletion may come between storing a file and the job that refers to it.
   const auto adding = context_.references.AddingReferences();
-  absl::StatusOr<CollectedResult> result = CollectResult(directory, context_.artifacts);
+  absl::StatusOr<CollectedResult> result = CollectResult(directory_, context_.artifacts);
   if (!result.ok()) return RecordFailure(result.status());
   for (const std::string& name : result->ignored) {
     AppendEvent(WarningPayload(absl::StrCat("The worker also wrote ", name,
@@ -176,14 +187,30 @@ void Attempt::RecordFailure(const absl::Status& failure) {
 
 void Attempt::RecordCrash(const absl::Status& crash) {
   LogWarning("worker-crashed", {{"job", job_.id}, {"reason", std::string(crash.message())}});
+  checkpoints_.Keep(job_.id, directory_);  // before another attempt can begin
   absl::StatusOr<JobState> state =
       context_.store.RecordCrash(lease_, ToJobError(crash), context_.clock.Now());
   if (Holds(state.status()) && *state == JobState::kFailed) Finished(JobState::kFailed);
+  if (lease_lost_) checkpoints_.Drop(job_.id);
 }
 
 void Attempt::Requeue() {
+  checkpoints_.Keep(job_.id, directory_);  // before another attempt can begin
   if (Holds(context_.store.Requeue(lease_, context_.clock.Now())))
     LogInfo("job-requeued", {{"job", job_.id}});
+  if (lease_lost_) checkpoints_.Drop(job_.id);
+}
+
+void Attempt::ReadToldSublayers() {
+  for (int64_t last = 0;;) {
+    const absl::StatusOr<EventBatch> batch = context_.store.ReadEvents(job_.id, last, kEventsPerRead);
+    if (!Holds(batch.status()) || batch->events.empty()) return;
+    for (const JobEvent& event : batch->events) {
+      const absl::StatusOr<ProgressLine> line = ParseProgressLine(event.payload_json);
+      if (line.ok() && line->sublayer_kind) told_sublayers_.insert(event.payload_json);
+    }
+    last = batch->events.back().sequence;
+  }
 }
 
 void Attempt::AppendEvent(const std::string& payload_json, std::optional<double> progress) {
@@ -200,6 +227,7 @@ bool Attempt::Holds(const absl::Status& status) {
 }
 
 void Attempt::Finished(JobState state) {
+  checkpoints_.Drop(job_.id);
   const double seconds = absl::ToDoubleSeconds(context_.clock.Now() - job_.create_time);
   context_.metrics.OnJobFinished(JobStateName(state), seconds);
   LogInfo("job-finished", {{"job", job_.id}, {"state", std::string(JobStateName(state))}});

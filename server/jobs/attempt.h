@@ -1,4 +1,5 @@
-// One attempt at one job: from the claimed lease to the job's next state, with the worker in between.
+// One attempt at one job: from the claimed lease to the job's next state, with the worker in between. It goes
+// on from the checkpoint that an earlier attempt left, and leaves its own where it ends without an outcome.
 #ifndef KPRUNE_SERVER_JOBS_ATTEMPT_H_
 #define KPRUNE_SERVER_JOBS_ATTEMPT_H_
 
@@ -6,9 +7,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/status/status.h"
+#include "server/jobs/checkpoint_keeper.h"
 #include "server/jobs/job_directory.h"
 #include "server/jobs/progress_line.h"
 #include "server/jobs/supervisor.h"
@@ -21,7 +24,8 @@ class Attempt {
   enum class StopReason { kCancelled, kDrained };
 
   // `job` has just been claimed. Everything is borrowed and outlives the attempt.
-  Attempt(const SupervisorContext& context, const SupervisorOptions& options, const JobRecord& job);
+  Attempt(const SupervisorContext& context, const SupervisorOptions& options,
+          const CheckpointKeeper& checkpoints, const JobRecord& job);
 
   // Returns when the worker has gone, the job's next state is stored and its directory is removed.
   void Run(const std::string& device);
@@ -31,9 +35,9 @@ class Attempt {
 
  private:
   // Each ends with the job in its next state, or with the lease lost.
-  void RunWorker(const JobDirectory& directory, const std::string& device);
-  void HandleExit(const WorkerExitStatus& exit, const std::filesystem::path& directory);
-  void Publish(const std::filesystem::path& directory);
+  void RunWorker(const std::string& device);
+  void HandleExit(const WorkerExitStatus& exit);
+  void Publish();
   void RecordFailure(const absl::Status& failure);
   void RecordCrash(const absl::Status& crash);
   void Requeue();
@@ -47,17 +51,22 @@ class Attempt {
   void Watch(WorkerProcess& worker);
 
   void AppendEvent(const std::string& payload_json, std::optional<double> progress);
+  // Remembers the sublayers that earlier attempts told of; a resumed worker tells of them again.
+  void ReadToldSublayers();
   // Notes that the lease is lost. True when `status` is OK.
   bool Holds(const absl::Status& status);
   void Finished(JobState state);
 
   const SupervisorContext& context_;
   const SupervisorOptions& options_;
+  const CheckpointKeeper& checkpoints_;
   const JobRecord job_;
   const Lease lease_;
+  const std::filesystem::path directory_;  // of this attempt; there while it runs
 
   // Of the thread in Run.
   bool lease_lost_ = false;
+  std::set<std::string> told_sublayers_;  // payloads of earlier attempts
   int events_ = 0;
   int bad_lines_ = 0;
   absl::Time next_heartbeat_;

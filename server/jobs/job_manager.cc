@@ -90,7 +90,7 @@ absl::StatusOr<JobRecord> JobManager::Cancel(std::string_view name) {
   const absl::Time now = context_.clock.Now();
   absl::StatusOr<JobRecord> cancelled = context_.store.Cancel(*id, now);
   if (!cancelled.ok()) return cancelled;
-  context_.supervisor.StopWorker(*id);
+  context_.supervisor.OnJobCancelled(*id);
   context_.metrics.OnJobFinished(JobStateName(cancelled->state),
                                  absl::ToDoubleSeconds(now - cancelled->create_time));
   LogInfo("job-cancelled", {{"job", *id}});

@@ -1,9 +1,7 @@
 #include "server/jobs/supervisor.h"
 
-#include <system_error>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/jobs/attempt.h"
 #include "server/log.h"
 
@@ -16,7 +14,7 @@ constexpr absl::Duration kStoreRetry = absl::Seconds(1);
 }  // namespace
 
 Supervisor::Supervisor(SupervisorContext context, SupervisorOptions options)
-    : context_(context), options_(std::move(options)) {}
+    : context_(context), options_(std::move(options)), checkpoints_(options_.data_dir) {}
 
 Supervisor::~Supervisor() { Drain(); }
 
@@ -43,12 +41,12 @@ absl::Status Supervisor::RecoverDeadServersJobs() {
     if (!status.ok()) return status;
     LogInfo("job-recovered", {{"job", job.lease.job_id}});
   }
-  std::error_code error;
-  std::filesystem::remove_all(options_.data_dir / "jobs", error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("Cannot remove the job directories of an earlier server in ",
-                                             (options_.data_dir / "jobs").string(), ": ", error.message(),
-                                             "."));
+  return checkpoints_.Recover([this](const std::string& job_id) -> absl::StatusOr<bool> {
+    const absl::StatusOr<JobRecord> job = context_.store.Get(job_id);
+    if (absl::IsNotFound(job.status())) return false;
+    if (!job.ok()) return job.status();
+    return !IsFinished(job->state);
+  });
 }
 
 void Supervisor::RunDevice(const std::string& device) {
@@ -71,7 +69,7 @@ void Supervisor::RunDevice(const std::string& device) {
 }
 
 void Supervisor::RunJob(const std::string& device, const JobRecord& job) {
-  Attempt attempt(context_, options_, job);
+  Attempt attempt(context_, options_, checkpoints_, job);
   {
     std::lock_guard lock(mutex_);
     running_[job.id] = &attempt;
@@ -83,7 +81,8 @@ void Supervisor::RunJob(const std::string& device, const JobRecord& job) {
   if (place != running_.end() && place->second == &attempt) running_.erase(place);
 }
 
-void Supervisor::StopWorker(std::string_view job_id) {
+void Supervisor::OnJobCancelled(const std::string& job_id) {
+  checkpoints_.Drop(job_id);
   std::lock_guard lock(mutex_);
   const auto place = running_.find(job_id);
   if (place != running_.end()) place->second->Stop(Attempt::StopReason::kCancelled);

@@ -1,6 +1,6 @@
 // Runs the queue's jobs: one thread and at most one worker process for each device. A thread claims a job,
 // lays out its directory from the manifests, starts the worker, turns its progress lines into events, and
-// publishes what came out.
+// publishes what came out. A job that is tried again goes on from its checkpoint.
 #ifndef KPRUNE_SERVER_JOBS_SUPERVISOR_H_
 #define KPRUNE_SERVER_JOBS_SUPERVISOR_H_
 
@@ -21,6 +21,7 @@
 #include "kprune/metrics.h"
 #include "kprune/worker_launcher.h"
 #include "server/jobs/artifact_references.h"
+#include "server/jobs/checkpoint_keeper.h"
 
 namespace kprune {
 
@@ -28,6 +29,7 @@ class Attempt;
 
 struct SupervisorOptions {
   // Its folder jobs/ID/attempt-N/ is a running job's directory; it is removed when the attempt ends.
+  // jobs/ID/checkpoint is there while the job waits for another attempt (server/jobs/checkpoint_keeper.h).
   std::filesystem::path data_dir;
   // "cpu", "cuda:0", ...: one job at a time on each.
   std::vector<std::string> devices = {"cpu"};
@@ -57,11 +59,12 @@ class Supervisor {
   ~Supervisor();
 
   // First makes sure that the workers of a dead server have gone, requeues their jobs without counting a
-  // crash and removes their directories; then starts the threads.
+  // crash, keeps their checkpoints and removes their directories; then starts the threads.
   absl::Status Start();
 
-  // Ends the worker of a job that was just cancelled in the store; nothing when it has none.
-  void StopWorker(std::string_view job_id);
+  // For a job that was just cancelled in the store: ends its worker and removes its checkpoint, where it has
+  // one.
+  void OnJobCancelled(const std::string& job_id);
 
   // Claims nothing more, ends the running workers (SIGTERM, after the grace period SIGKILL), requeues their
   // jobs without counting a crash, and returns when all that is done.
@@ -74,6 +77,7 @@ class Supervisor {
 
   const SupervisorContext context_;
   const SupervisorOptions options_;
+  const CheckpointKeeper checkpoints_;
   std::unique_ptr<JobSubscription> subscription_;
   std::vector<std::thread> threads_;
 

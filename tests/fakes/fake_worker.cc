@@ -7,6 +7,7 @@
 //   sublayers 4          events to send, from the bottom up
 //   step_ms 0            pause before each
 //   wait_for "PATH"      wait for this file before the first
+//   wait_at K            ... before sublayer K instead
 //   touch "PATH"         create this file when it starts to prune
 //   fail "CODE: text"    fail so (error.json) after the first sublayer
 //   preflight_fail "CODE: text"   fail the preflight so
@@ -20,6 +21,9 @@
 //   extra_file "NAME"    put one more file into the result
 //   no_result true       succeed without a result
 //   complain "text"      a line for standard error
+//
+// It checkpoints and resumes as the protocol says: scratch/checkpoint/sublayers.jsonl holds the events of the
+// finished sublayers. The field "computed" of report.json says how many of them it did not take from there.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -32,6 +36,7 @@
 #include <fstream>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "kprune/worker_protocol.h"
 #include "nlohmann/json.hpp"
@@ -100,7 +105,7 @@ void SendStage(const Job& job, const char* stage, double fraction) {
   Send(job, json{{"stage", {{"stage", stage}, {"fraction", fraction}}}}.dump());
 }
 
-void SendSublayer(const Job& job, int index, int total) {
+std::string SublayerEvent(int index, int total) {
   const bool attention = index % 2 == 0;
   json sublayer = {{"index", index},
                    {"total", total},
@@ -109,10 +114,26 @@ void SendSublayer(const Job& job, int index, int total) {
                    {"units", attention ? 12 : 1536},
                    {"kept", attention ? 6 : 768},
                    {"budget_left_flops", 1e9 * (total - 1 - index) / total},
-                   {"seconds", {{"measure", 0.25}, {"search", 0.01}, {"tune", 0.5}}},
+                   // As with a clock, no two processes take exactly as long.
+                   {"seconds", {{"measure", 0.25}, {"search", 0.01 + 1e-9 * getpid()}, {"tune", 0.5}}},
                    {"solver", "cholesky"},
                    {"reconstruction_error", 0.125}};
-  Send(job, json{{"sublayer", sublayer}}.dump());
+  return json{{"sublayer", sublayer}}.dump();
+}
+
+// The events in the checkpoint.
+std::vector<std::string> ReadCheckpoint(const fs::path& checkpoint) {
+  std::vector<std::string> events;
+  std::ifstream in(checkpoint / "sublayers.jsonl");
+  for (std::string line; std::getline(in, line);) events.push_back(line);
+  return events;
+}
+
+void WriteCheckpoint(const fs::path& checkpoint, const std::vector<std::string>& events) {
+  std::string text;
+  for (const std::string& event : events) text += event + "\n";
+  WriteFile(checkpoint / "unfinished", text);
+  fs::rename(checkpoint / "unfinished", checkpoint / "sublayers.jsonl");
 }
 
 void SendGarbage(const Job& job) {
@@ -143,7 +164,7 @@ std::string TinySafetensors() {
   return bytes + header + std::string(reinterpret_cast<const char*>(values), sizeof values);
 }
 
-void WriteResult(const Job& job) {
+void WriteResult(const Job& job, int computed) {
   const fs::path unfinished = job.directory / kp::kScratchDirectory / "result";
   json config = job.config;
   config.erase("fake");
@@ -152,6 +173,7 @@ void WriteResult(const Job& job) {
   WriteFile(unfinished / kp::kReportFile,
             json{{"schema_version", 1},
                  {"method", "kprune"},
+                 {"computed", computed},
                  {"flops", {{"original", 2e9}, {"kept", 1e9}, {"ratio", 0.5}, {"budget", 1e9}}},
                  {"parameters", {{"original", 200}, {"kept", 100}}},
                  {"options", job.body.value("options", json::object())}}
@@ -159,6 +181,7 @@ void WriteResult(const Job& job) {
   const std::string extra = job.Get("extra_file", std::string());
   if (!extra.empty()) WriteFile(unfinished / extra, "extra");
   fs::rename(unfinished, job.directory / kp::kResultDirectory);
+  fs::remove_all(job.directory / kp::kScratchDirectory / kp::kCheckpointDirectory);
 }
 
 void Touch(const std::string& file) {
@@ -172,19 +195,25 @@ void Await(const Job& job, const std::string& file) {
 int Prune(const Job& job) {
   Touch(job.Get("touch", std::string()));
   SendStage(job, "LOAD", 0);
-  Await(job, job.Get("wait_for", std::string()));
   const std::string error = job.Get("fail", std::string());
   const int total = job.Get("sublayers", 4);
-  for (int index = 0; index < total; ++index) {
+  const fs::path checkpoint = job.directory / kp::kScratchDirectory / kp::kCheckpointDirectory;
+  std::vector<std::string> done = ReadCheckpoint(checkpoint);
+  const int restored = static_cast<int>(done.size());
+  for (const std::string& event : done) Send(job, event);
+  for (int index = restored; index < total; ++index) {
+    if (index == job.Get("wait_at", 0)) Await(job, job.Get("wait_for", std::string()));
     Pause(job, job.Get("step_ms", 0));
     if (job.Get("garbage_lines", false)) SendGarbage(job);
     if (CrashesHere(job, index)) std::abort();
-    SendSublayer(job, index, total);
+    done.push_back(SublayerEvent(index, total));
+    WriteCheckpoint(checkpoint, done);
+    Send(job, done.back());
     SendStage(job, "MEASURE", static_cast<double>(index + 1) / (total + 1));
     if (!error.empty()) Fail(job, error);
   }
   while (job.Get("hang", false)) Pause(job, 1000);
-  if (!job.Get("no_result", false)) WriteResult(job);
+  if (!job.Get("no_result", false)) WriteResult(job, total - restored);
   SendStage(job, "EXPORT", 1);
   return kp::kWorkerSucceeded;
 }

@@ -85,9 +85,13 @@ class ServerProcessTest : public ::testing::Test {
 
   // A job whose worker never ends by itself; `started` is made once it prunes.
   v1::Job CreateEndlessJob(const fs::path& started) {
+    return CreateFakeJob(R"({"hang": true, "touch": ")" + started.string() + "\"}");
+  }
+
+  // A job whose worker behaves as `fake` says.
+  v1::Job CreateFakeJob(const std::string& fake) {
     v1::CreateJobRequest request;
-    const std::string config = R"({"fake": {"hang": true, "touch": ")" + started.string() + "\"}}";
-    *request.mutable_spec()->add_model() = Upload("config.json", config);
+    *request.mutable_spec()->add_model() = Upload("config.json", R"({"fake": )" + fake + "}");
     *request.mutable_spec()->add_model() = Upload("model.safetensors", "not looked at by the stand-in");
     *request.mutable_spec()->add_data() = Upload("samples.jsonl", "{\"text\": \"a sentence\"}\n");
     grpc::ClientContext context;
@@ -183,6 +187,40 @@ TEST_F(ServerProcessTest, AnUploadSurvivesAKilledServer) {
   v1::QueryUploadResponse response;
   ASSERT_TRUE(v1::ArtifactService::NewStub(channel_)->QueryUpload(&context, request, &response).ok());
   EXPECT_TRUE(response.complete());
+}
+
+TEST_F(ServerProcessTest, AKilledServersJobGoesOnFromItsCheckpoint) {
+  Serve();
+  const fs::path gate = folder_ / "gate";
+  const v1::Job job =
+      CreateFakeJob(R"({"sublayers": 4, "wait_at": 2, "wait_for": ")" + gate.string() + "\"}");
+  v1::WatchJobRequest watch;
+  watch.set_name(job.name());
+  {
+    grpc::ClientContext context;
+    const auto events = v1::JobService::NewStub(channel_)->WatchJob(&context, watch);
+    v1::Event event;
+    while (event.sublayer().index() < 1) ASSERT_TRUE(events->Read(&event));
+    server_->Signal(SIGKILL);
+    EXPECT_EQ(server_->Wait(), 128 + SIGKILL);
+  }
+  testing::WriteFile(gate, "open");
+  fs::remove(folder_ / "port");
+  Serve();
+  grpc::ClientContext context;
+  const auto events = v1::JobService::NewStub(channel_)->WatchJob(&context, watch);
+  std::vector<int> sublayers;
+  for (v1::Event event; events->Read(&event);) {
+    if (event.has_sublayer()) sublayers.push_back(event.sublayer().index());
+  }
+  EXPECT_TRUE(events->Finish().ok());
+  EXPECT_THAT(sublayers, ::testing::ElementsAre(0, 1, 2, 3)) << "each once: nothing was computed again";
+  const v1::Job done = GetJob(job.name());
+  EXPECT_EQ(done.state(), v1::SUCCEEDED) << done.error().message();
+  EXPECT_EQ(done.attempt(), 2);
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0) << server_->Errors();
+  EXPECT_TRUE(fs::is_empty(folder_ / "data/jobs"));
 }
 
 TEST_F(ServerProcessTest, ASecondServerOnTheSameFolderIsRefused) {

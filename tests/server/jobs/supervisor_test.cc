@@ -74,6 +74,26 @@ class SupervisorTest : public testing::Test {
     return all;
   }
 
+  // The sublayers that the events tell of, in order.
+  std::vector<int> Sublayers(const std::string& id) {
+    std::vector<int> indices;
+    auto batch = store_.ReadEvents(id, 0, 100000);
+    for (const JobEvent& event : batch->events) {
+      const json payload = json::parse(event.payload_json);
+      if (payload.contains("sublayer")) indices.push_back(payload["sublayer"].value("index", -1));
+    }
+    return indices;
+  }
+
+  // How many sublayers the job's last worker computed itself.
+  int Computed(const JobRecord& job) {
+    return job.result.size() < 3 ? -1 : json::parse(Download(job.result[2])).value("computed", -1);
+  }
+
+  bool HasCheckpoint(const std::string& id) {
+    return std::filesystem::exists(folder_.path() / "jobs" / id / "checkpoint" / "sublayers.jsonl");
+  }
+
   bool HasJobDirectories() {
     const auto jobs = folder_.path() / "jobs";
     return std::filesystem::exists(jobs) && !std::filesystem::is_empty(jobs);
@@ -162,8 +182,84 @@ TEST_F(SupervisorTest, AWorkerThatCrashesOnceIsStartedAgain) {
   EXPECT_THAT(Payloads(id), HasSubstr("RETRY_WAIT"));
 }
 
+TEST_F(SupervisorTest, AfterACrashTheNextAttemptGoesOnFromTheCheckpoint) {
+  const std::string id = Queue({{"sublayers", 4}, {"crash_at", 3}, {"crash_attempts", 1}});
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  ASSERT_EQ(job.state, JobState::kSucceeded) << job.error.message;
+  EXPECT_EQ(job.attempt, 2);
+  EXPECT_EQ(Computed(job), 1) << "the other three were in the checkpoint";
+  EXPECT_THAT(Sublayers(id), ElementsAre(0, 1, 2, 3)) << "a watcher is told of each once";
+  supervisor_->Drain();
+  EXPECT_THAT(metrics_.events(), Contains("attention").Times(2));
+  EXPECT_THAT(metrics_.events(), Contains("feed-forward").Times(2));
+  EXPECT_FALSE(HasJobDirectories());
+}
+
+TEST_F(SupervisorTest, ADrainedJobGoesOnFromItsCheckpointOnTheNextServer) {
+  const std::string gate = folder_.path() / "gate";
+  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", gate}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  supervisor_->Drain();
+  EXPECT_EQ(store_.Get(id)->state, JobState::kQueued);
+  EXPECT_TRUE(HasCheckpoint(id));
+
+  std::ofstream(gate) << "open";
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(Computed(job), 2);
+  EXPECT_THAT(Sublayers(id), ElementsAre(0, 1, 2, 3));
+  supervisor_->Drain();
+  EXPECT_FALSE(HasJobDirectories());
+}
+
+TEST_F(SupervisorTest, ALostCheckpointOnlyCostsTime) {
+  const std::string gate = folder_.path() / "gate";
+  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", gate}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  supervisor_->Drain();
+  std::filesystem::remove_all(folder_.path() / "jobs");
+
+  std::ofstream(gate) << "open";
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error.message;
+  EXPECT_EQ(Computed(job), 4);
+  EXPECT_THAT(Sublayers(id), ElementsAre(0, 1, 0, 1, 2, 3)) << "they were computed twice";
+}
+
+TEST_F(SupervisorTest, ACancelledJobKeepsNoCheckpoint) {
+  const std::string gate = folder_.path() / "gate";
+  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", gate}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  supervisor_->Drain();
+  ASSERT_TRUE(HasCheckpoint(id));
+  ASSERT_TRUE(store_.Cancel(id, system_clock_.Now()).ok());
+  supervisor_->OnJobCancelled(id);
+  EXPECT_FALSE(HasJobDirectories());
+
+  // Retried, it begins at the bottom.
+  ASSERT_TRUE(store_.Retry(id, system_clock_.Now()).ok());
+  std::ofstream(gate) << "open";
+  Start();
+  EXPECT_EQ(Computed(AwaitFinished(store_, id)), 4);
+}
+
+TEST_F(SupervisorTest, AJobCancelledWhileItRunsLeavesNoCheckpoint) {
+  Supervisor& supervisor = Start();
+  const std::string id = Queue({{"hang", true}});
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 4; });
+  ASSERT_TRUE(store_.Cancel(id, system_clock_.Now()).ok());
+  supervisor.OnJobCancelled(id);
+  supervisor.Drain();
+  EXPECT_FALSE(HasJobDirectories());
+}
+
 TEST_F(SupervisorTest, ThreeCrashesEndTheJobAndShowTheEndOfTheLog) {
-  const std::string id = Queue({{"crash_at", 0}, {"complain", "CUDA error: an illegal memory access"}});
+  const std::string id = Queue({{"crash_at", 1}, {"complain", "CUDA error: an illegal memory access"}});
   Start();
   const JobRecord job = AwaitFinished(store_, id);
   EXPECT_EQ(job.state, JobState::kFailed);
@@ -184,7 +280,7 @@ TEST_F(SupervisorTest, ACancelledWorkerThatIgnoresSigtermIsKilledAndItsDeviceIsF
   ASSERT_GT(worker.pid, 0);
 
   ASSERT_TRUE(store_.Cancel(id, system_clock_.Now()).ok());
-  supervisor.StopWorker(id);
+  supervisor.OnJobCancelled(id);
   const std::string next = Queue({{"sublayers", 1}});
   EXPECT_EQ(AwaitFinished(store_, next).state, JobState::kSucceeded);
 
@@ -239,15 +335,21 @@ TEST_F(SupervisorTest, ARestartedServerEndsTheOldWorkerBeforeTheJobRunsAgain) {
   // What a server killed in the middle leaves: a RUNNING job, its directory, and a worker that does not
   // listen.
   const std::string gate = folder_.path() / "gate";
-  const std::string id =
-      Queue({{"wait_for", gate}, {"ignore_sigterm", true}, {"touch", (folder_.path() / "started").string()}});
+  const std::string id = Queue({{"wait_for", gate},
+                                {"wait_at", 1},
+                                {"ignore_sigterm", true},
+                                {"touch", (folder_.path() / "started").string()}});
   auto claimed = store_.Claim("cpu", system_clock_.Now());
   const Lease old_lease = {id, claimed->job->lease_epoch};
   const auto directory = folder_.path() / "jobs" / id / "attempt-1";
   std::filesystem::create_directories(directory / "model");
+  std::filesystem::create_directories(directory / "scratch" / "checkpoint");
+  std::ofstream(directory / "scratch" / "checkpoint" / "sublayers.jsonl")
+      << R"({"sublayer": {"index": 0, "total": 4}})"
+      << "\n";
   std::ofstream(directory / "job.json") << R"({"kind": "prune", "model": "model"})";
   std::ofstream(directory / "model" / "config.json")
-      << json{{"fake", {{"wait_for", gate}, {"ignore_sigterm", true}}}}.dump();
+      << json{{"fake", {{"wait_for", gate}, {"wait_at", 1}, {"ignore_sigterm", true}}}}.dump();
   auto old_worker = processes_.Launch({directory, "cpu"});
   ASSERT_TRUE(old_worker.ok()) << old_worker.status();
   ASSERT_EQ((*old_worker)->ReadProgress(absl::Minutes(1)).kind, ProgressRead::Kind::kLine);
@@ -263,6 +365,7 @@ TEST_F(SupervisorTest, ARestartedServerEndsTheOldWorkerBeforeTheJobRunsAgain) {
   EXPECT_EQ(job.state, JobState::kSucceeded) << job.error.message;
   EXPECT_EQ(job.attempt, 2);
   EXPECT_EQ(job.crashes, 0);
+  EXPECT_EQ(Computed(job), 3) << "the old worker had done the first sublayer";
 }
 
 TEST_F(SupervisorTest, AnArtifactThatIsGoneFailsTheJobWithItsName) {
@@ -367,7 +470,7 @@ TEST_F(SupervisorTest, AStopThatArrivesAfterTheJobWasRetriedRequeuesIt) {
   const std::string id = Queue({});
   Supervisor& supervisor = Start(std::move(launcher));
   AwaitJob(store_, id, [](const JobRecord& job) { return job.progress > 0; });
-  supervisor.StopWorker(id);  // of a cancellation that is not this attempt's
+  supervisor.OnJobCancelled(id);  // of a cancellation that is not this attempt's
   EXPECT_EQ(AwaitFinished(store_, id).state, JobState::kSucceeded);
   EXPECT_EQ(launches, 2);
 }
