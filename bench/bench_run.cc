@@ -1,0 +1,190 @@
+#include "bench/bench_run.h"
+
+#include <ATen/Parallel.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <torch/version.h>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "bench/gemm_rate.h"
+#include "bench/measurement_flops.h"
+#include "bench/process_memory.h"
+#include "bench/pruning_run.h"
+#include "engine/data/draw.h"
+#include "engine/evaluation/metrics.h"
+#include "engine/evaluation/outputs.h"
+#include "worker/devices.h"
+#include "worker/inputs.h"
+#include "worker/processors.h"
+
+namespace kprune {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct BenchInputs {
+  Encoder encoder;
+  std::vector<Sample> samples, eval;
+};
+
+absl::StatusOr<BenchInputs> LoadInputs(const BenchRequest& request, at::Device device) {
+  absl::StatusOr<ModelInputs> model = OpenModel(request.model, request.options);
+  if (!model.ok()) return model.status();
+  absl::StatusOr<SampleSet> data = ReadModelSamples(*model, {request.data}, request.options);
+  if (!data.ok()) return data.status();
+  absl::StatusOr<SampleDraw> draw = DrawSamples(static_cast<int64_t>(data->samples.size()),
+                                                request.options.samples, /*holdout=*/0, request.options.seed);
+  if (!draw.ok()) return draw.status();
+  BenchInputs inputs;
+  inputs.samples = Take(*data, draw->pruning);
+  if (!request.eval.empty()) {
+    absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model, {request.eval}, request.options);
+    if (!eval.ok()) return eval.status();
+    inputs.eval = std::move(eval->samples);
+  }
+  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, device);
+  if (!encoder.ok()) return encoder.status();
+  inputs.encoder = *std::move(encoder);
+  return inputs;
+}
+
+BenchInputs MakeRandomInputs(const BenchRequest& request, at::Device device) {
+  return {MakeRandomClassifier(request.shape, request.options.seed, device),
+          MakeRandomSamples(request.random_samples, request.random_tokens, request.options.seed),
+          {}};
+}
+
+// The most that LibTorch's allocator has held on a GPU; null on the CPU, where the process's memory says it.
+Json DevicePeakBytes(at::Device device) {
+  if (device.is_cpu()) return nullptr;
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+}
+
+Json SublayerJson(const SublayerPruned& sublayer, double measure_flops) {
+  return {{"index", sublayer.index},
+          {"layer", sublayer.layer},
+          {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
+          {"units", sublayer.units},
+          {"kept", sublayer.kept},
+          {"seconds",
+           {{"measure", sublayer.measure_seconds},
+            {"search", sublayer.search_seconds},
+            {"tune", sublayer.tune_seconds}}},
+          {"solver", sublayer.solver},
+          {"condition", sublayer.condition},  // JSON has no infinity: null for a singular system
+          {"reconstruction_error", sublayer.reconstruction_error},
+          {"analytic_measure_flops", measure_flops}};
+}
+
+// Times, rows and analytic FLOPs of the sublayers that were done; returns the FLOPs of their measurement.
+double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Options& options, Json& json) {
+  const ModelConfig& config = inputs.encoder.config;
+  const TokenCounts counts = CountTokens(inputs.samples);
+  const int passes = BackwardPasses(config, options);
+  double measure = 0, search = 0, tune = 0, measure_flops = 0, total_flops = 0;
+  Json rows = Json::array();
+  for (const SublayerPruned& sublayer : run.sublayers) {
+    const double flops = MeasurementFlops(config, counts, passes, sublayer.index);
+    rows.push_back(SublayerJson(sublayer, flops));
+    measure += sublayer.measure_seconds;
+    search += sublayer.search_seconds;
+    tune += sublayer.tune_seconds;
+    measure_flops += flops;
+    total_flops += flops + TuningFlops(config, counts, sublayer.index, sublayer.kept);
+  }
+  json["measure_seconds"] = measure;
+  json["search_seconds"] = search;
+  json["tune_seconds"] = tune;
+  json["sublayers"] = std::move(rows);
+  json["backward_passes"] = passes;
+  json["analytic_measure_flops"] = measure_flops;
+  json["analytic_total_flops"] = total_flops;
+  return measure_flops;
+}
+
+void AddLimit(const BenchRequest& request, const ModelConfig& config, at::Device device, double measure_flops,
+              Json& json) {
+  json["gemm_rate_flops"] = nullptr;
+  json["gemm_shape"] = nullptr;
+  json["fraction_of_limit"] = nullptr;
+  if (request.gemm_seconds <= 0) return;
+  const at::ScalarType type = request.options.precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  const GemmRate limit =
+      MeasureBestGemmRate(config.hidden_size, config.intermediate_size, type, device, request.gemm_seconds);
+  json["gemm_rate_flops"] = limit.flops_per_second;
+  json["gemm_shape"] = {limit.rows, limit.inner, limit.columns};
+  json["fraction_of_limit"] = measure_flops / json["measure_seconds"].get<double>() / limit.flops_per_second;
+}
+
+// {"name", "original", "pruned", "n"}; null without labelled samples or where the run was stopped.
+Json Accuracy(const BenchInputs& inputs, const PruningRun& run) {
+  if (inputs.eval.empty() || !run.encoder) return nullptr;
+  const Task task = inputs.encoder.config.task;
+  const auto original = EvaluateMetric(task, RunSamples(inputs.encoder, inputs.eval), inputs.eval);
+  const auto pruned = EvaluateMetric(task, RunSamples(*run.encoder, inputs.eval), inputs.eval);
+  if (!original || !pruned) return nullptr;
+  return {
+      {"name", original->name}, {"original", original->value}, {"pruned", pruned->value}, {"n", original->n}};
+}
+
+void AddMachineAndModel(const BenchInputs& inputs, const Options& options, at::Device device, Json& json) {
+  const ModelConfig& config = inputs.encoder.config;
+  const TokenCounts counts = CountTokens(inputs.samples);
+  json["device"] = device.str();
+  json["device_name"] = DeviceName(device);
+  json["threads"] = at::get_num_threads();
+  json["precision"] = options.precision;
+  json["versions"] = {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}};
+  json["samples"] = static_cast<int64_t>(counts.sequences);
+  json["tokens"] = static_cast<int64_t>(counts.tokens);
+  json["layers"] = config.num_layers;
+  json["hidden"] = config.hidden_size;
+  json["heads"] = config.num_heads;
+  json["intermediate"] = config.intermediate_size;
+}
+
+}  // namespace
+
+absl::StatusOr<nlohmann::ordered_json> RunBench(const BenchRequest& request) {
+  const Options& options = request.options;
+  at::set_num_threads(options.threads > 0 ? options.threads : AvailableProcessors());
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<at::Device> device = ResolveDevice(options.device);
+  if (!device.ok()) return device.status();
+  absl::StatusOr<BenchInputs> inputs =
+      request.model.empty() ? MakeRandomInputs(request, *device) : LoadInputs(request, *device);
+  if (!inputs.ok()) return inputs.status();
+  const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const absl::StatusOr<ProcessMemory> loaded = ReadProcessMemory();
+  if (!loaded.ok()) return loaded.status();
+
+  absl::StatusOr<PruningRun> run = RunPruning(inputs->encoder, inputs->samples, options, request.sublayers);
+  if (!run.ok()) return run.status();
+  const absl::StatusOr<ProcessMemory> pruned = ReadProcessMemory();
+  if (!pruned.ok()) return pruned.status();
+  const Json device_peak = DevicePeakBytes(*device);
+
+  Json json;
+  AddMachineAndModel(*inputs, options, *device, json);
+  json["load_seconds"] = load_seconds;
+  json["prune_seconds"] = run->seconds;
+  const double measure_flops = AddSublayers(*inputs, *run, options, json);
+  json["stopped_after"] = run->encoder ? Json() : Json(run->sublayers.size());
+  json["sequence_length"] = run->budget.sequence_length;
+  json["kept_over_budget"] = run->encoder ? Json(run->kept_flops / run->budget.budget_flops) : Json();
+  AddLimit(request, inputs->encoder.config, *device, measure_flops, json);
+  json["memory_limit_bytes"] = options.memory_limit_bytes;
+  json["vm_after_load_bytes"] = loaded->resident_bytes;
+  json["vm_hwm_after_load_bytes"] = loaded->peak_resident_bytes;
+  json["vm_hwm_bytes"] = pruned->peak_resident_bytes;
+  json["peak_above_load_bytes"] = pruned->peak_resident_bytes - loaded->resident_bytes;
+  json["device_peak_bytes"] = device_peak;
+  json["accuracy"] = Accuracy(*inputs, *run);
+  json["warnings"] = run->warnings;
+  return json;
+}
+
+}  // namespace kprune

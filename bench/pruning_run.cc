@@ -1,0 +1,58 @@
+#include "bench/pruning_run.h"
+
+#include <chrono>
+
+#include "engine/model/batch.h"
+#include "worker/inputs.h"
+
+namespace kprune {
+namespace {
+
+// Keeps what it is told, and cancels when enough sublayers are done.
+class StoppingObserver : public ProgressObserver {
+ public:
+  StoppingObserver(PruningRun& run, size_t most_sublayers) : run_(run), most_sublayers_(most_sublayers) {}
+
+  void OnStage(Stage, double) override {}
+  void OnSublayer(const SublayerPruned& sublayer) override { run_.sublayers.push_back(sublayer); }
+  void OnWarning(const std::string& message) override { run_.warnings.push_back(message); }
+  bool cancelled() const override { return run_.sublayers.size() >= most_sublayers_; }
+
+ private:
+  PruningRun& run_;
+  const size_t most_sublayers_;
+};
+
+// The one place that knows how the engine is called.
+absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
+                                   const FlopsBudget& budget, const Options& options,
+                                   ProgressObserver& observer) {
+  const std::vector<Batch> batches =
+      MakeBatches(samples, options.batch_size, options.batch_order, model.word_embeddings.device());
+  return KPrune(model, batches, budget, options, observer);
+}
+
+}  // namespace
+
+absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sample> samples,
+                                      const Options& options, int most_sublayers) {
+  const double sequence_length = options.sequence_length > 0 ? options.sequence_length : MeanTokens(samples);
+  absl::StatusOr<FlopsBudget> budget = MakeBudget(model.config, options.keep_flops, sequence_length);
+  if (!budget.ok()) return budget.status();
+  PruningRun run;
+  run.budget = *budget;
+  const size_t all = model.sublayers.size();
+  const bool stops = most_sublayers > 0 && static_cast<size_t>(most_sublayers) < all;
+  StoppingObserver observer(run, stops ? static_cast<size_t>(most_sublayers) : all + 1);
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<KPruneResult> result = Prune(model, samples, *budget, options, observer);
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!result.ok() && !(stops && absl::IsCancelled(result.status()))) return result.status();
+  if (result.ok()) {
+    run.encoder = std::move(result->encoder);
+    run.kept_flops = result->kept_flops;
+  }
+  return run;
+}
+
+}  // namespace kprune

@@ -1,0 +1,36 @@
+// One pruning, watched: all of it, or its first sublayers.
+#ifndef KPRUNE_BENCH_PRUNING_RUN_H_
+#define KPRUNE_BENCH_PRUNING_RUN_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/kprune/kprune.h"
+#include "engine/model/encoder.h"
+#include "kprune/options.h"
+#include "kprune/progress.h"
+
+namespace kprune {
+
+struct PruningRun {
+  double seconds = 0;  // of the call, samples to batches included
+  FlopsBudget budget;
+  std::vector<SublayerPruned> sublayers;  // the finished ones, bottom up
+  std::vector<std::string> warnings;
+  // Nothing where the run was stopped before the last sublayer.
+  std::optional<Encoder> encoder;
+  double kept_flops = 0;
+};
+
+// Prunes `model` with `samples` on the model's device; stops after the first `most_sublayers` sublayers (0:
+// after the last). Errors are KPrune's and MakeBudget's.
+absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sample> samples,
+                                      const Options& options, int most_sublayers);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_BENCH_PRUNING_RUN_H_
