@@ -36,6 +36,14 @@ void AddCommands(CLI::App& app, Session& session) {
   AddServerInfoCommand(app, session);
 }
 
+// Results that nobody can read are a failure: a full disk shows only when the last bytes are written.
+int FinishOutput(Session& session, int exit_code) {
+  session.out << std::flush;
+  if (session.out || exit_code != kExitOk) return exit_code;
+  session.err << "kprune: cannot write standard output; is its disk full?" << std::endl;
+  return kExitFailed;
+}
+
 }  // namespace
 
 int RunApp(int argc, char** argv) {
@@ -46,14 +54,14 @@ int RunApp(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help_or_version) {
-    return app.exit(help_or_version, session.out, session.err);
+    return FinishOutput(session, app.exit(help_or_version, session.out, session.err));
   } catch (const CLI::ParseError& error) {
     return UsageError(app, error, session.err);
   }
   const absl::Status status = session.action();
   session.out << std::flush;
   if (!status.ok()) session.err << "kprune: " << status.message() << std::endl;
-  return ExitCodeOf(status);
+  return FinishOutput(session, ExitCodeOf(status));
 }
 
 }  // namespace kprune::client

@@ -45,11 +45,11 @@ void BarDisplay::OnStateChanged(const kprune::v1::StateChanged& change, double t
   stage_ = StateName(change.state());
   finished_ = false;
   if (change.state() == kprune::v1::RUNNING) {
-    // A new attempt begins at the bottom of the model again.
+    // A new attempt begins at the bottom of the model again, or goes on from a checkpoint: its next sublayer
+    // tells.
     start_time_ = time;
     fraction_ = 0;
-    done_ = 0;
-    kept_units_ = units_ = 0;
+    done_ = total_ = 0;
   }
   if (change.state() == kprune::v1::RETRY_WAIT) PrintAbove(StateText(change), Colour::kYellow);
   if (!IsFinal(change.state())) return;
@@ -62,8 +62,7 @@ void BarDisplay::OnStateChanged(const kprune::v1::StateChanged& change, double t
 void BarDisplay::OnSublayer(const kprune::v1::SublayerPruned& sublayer) {
   done_ = sublayer.index() + 1;
   total_ = sublayer.total();
-  kept_units_ += sublayer.kept();
-  units_ += sublayer.units();
+  sublayers_[sublayer.index()] = {sublayer.kept(), sublayer.units()};
   PrintAbove(SublayerText(sublayer), Colour::kPlain);
 }
 
@@ -76,7 +75,12 @@ std::string BarDisplay::BarText() const {
   if (fraction_ >= kLeastFractionForRemaining && fraction_ < 1) {
     absl::StrAppend(&text, "  ETA ", FormatSeconds(elapsed * (1 - fraction_) / fraction_));
   }
-  if (units_ > 0) absl::StrAppendFormat(&text, "  kept %d/%d units", kept_units_, units_);
+  int64_t kept = 0, units = 0;
+  for (auto it = sublayers_.begin(); it != sublayers_.lower_bound(done_); ++it) {
+    kept += it->second.kept;
+    units += it->second.units;
+  }
+  if (units > 0) absl::StrAppendFormat(&text, "  kept %d/%d units", kept, units);
   // A line that wraps could not be redrawn.
   return text.substr(0, static_cast<size_t>(std::max(1, screen_.columns - 1)));
 }

@@ -2,6 +2,8 @@
 #ifndef KPRUNE_CLIENT_BAR_DISPLAY_H_
 #define KPRUNE_CLIENT_BAR_DISPLAY_H_
 
+#include <cstdint>
+#include <map>
 #include <ostream>
 #include <string>
 
@@ -35,8 +37,11 @@ class BarDisplay : public ProgressDisplay {
   double now_ = 0;
   int done_ = 0;  // sublayers
   int total_ = 0;
-  int64_t kept_units_ = 0;
-  int64_t units_ = 0;
+  struct Units {
+    int64_t kept = 0;
+    int64_t units = 0;
+  };
+  std::map<int, Units> sublayers_;  // by index; of earlier attempts too
   bool drawn_ = false;
   bool finished_ = false;
 };

@@ -34,6 +34,15 @@ std::string JobJson(const LocalJobSpec& spec) {
   return job.dump(2) + "\n";
 }
 
+absl::Status WriteJob(const LocalJobSpec& spec, const fs::path& folder) {
+  const fs::path file = folder / kJobFile;
+  std::ofstream stream(file);
+  stream << JobJson(spec) << std::flush;
+  if (!stream)
+    return absl::InternalError(absl::StrCat("cannot write ", file.string(), "; is the disk full?"));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<JobDirectory> JobDirectory::Create(const fs::path& parent) {
   const fs::path absolute = fs::absolute(parent).lexically_normal();
   std::vector<fs::path> created;
@@ -67,15 +76,6 @@ JobDirectory::~JobDirectory() {
   fs::remove_all(path_, ignored);
   for (const fs::path& parent : created_parents_)
     fs::remove(parent, ignored);  // leaves folders that are not empty
-}
-
-absl::Status JobDirectory::WriteJob(const LocalJobSpec& spec) const {
-  const fs::path file = path_ / kJobFile;
-  std::ofstream stream(file);
-  stream << JobJson(spec) << std::flush;
-  if (!stream)
-    return absl::InternalError(absl::StrCat("cannot write ", file.string(), "; is the disk full?"));
-  return absl::OkStatus();
 }
 
 fs::path JobDirectory::result() const { return path_ / kResultDirectory; }

@@ -26,6 +26,9 @@ struct LocalJobSpec {
 // The text of job.json, with absolute paths.
 std::string JobJson(const LocalJobSpec& spec);
 
+// Writes job.json into `folder`.
+absl::Status WriteJob(const LocalJobSpec& spec, const std::filesystem::path& folder);
+
 // Owns a folder on disk and removes it, with everything in it, when destroyed. Move-only.
 class JobDirectory {
  public:
@@ -39,8 +42,6 @@ class JobDirectory {
   JobDirectory(JobDirectory&& other) noexcept;
   JobDirectory& operator=(JobDirectory&&) = delete;
   ~JobDirectory();
-
-  absl::Status WriteJob(const LocalJobSpec& spec) const;
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path result() const;

@@ -9,15 +9,15 @@
 
 namespace kprune::client {
 
-absl::Status RunWorkerIn(const JobDirectory& directory, const LocalJobSpec& spec, ProgressMode mode,
+absl::Status RunWorkerIn(const std::filesystem::path& directory, const LocalJobSpec& spec, ProgressMode mode,
                          Session& session, const std::function<absl::Status()>& finish) {
   const absl::StatusOr<std::filesystem::path> worker = FindWorker();
   if (!worker.ok()) return worker.status();
-  if (absl::Status written = directory.WriteJob(spec); !written.ok()) return written;
+  if (absl::Status written = WriteJob(spec, directory); !written.ok()) return written;
   const std::unique_ptr<ProgressDisplay> display = MakeProgressDisplay(mode, session.screen, session.err);
   const absl::Status outcome = RunLocalJob(
-      *worker, directory.path(), session.interrupt,
-      [&](const kprune::v1::Event& event) { display->OnEvent(event); }, finish);
+      *worker, directory, session.interrupt, [&](const kprune::v1::Event& event) { display->OnEvent(event); },
+      finish);
   display->Close();
   return outcome;
 }
@@ -27,7 +27,7 @@ absl::StatusOr<std::string> RunWorkerForFile(const LocalJobSpec& spec, ProgressM
   const absl::StatusOr<JobDirectory> directory = JobDirectory::CreateTemporary();
   if (!directory.ok()) return directory.status();
   absl::StatusOr<std::string> text;
-  const absl::Status outcome = RunWorkerIn(*directory, spec, mode, session, [&] {
+  const absl::Status outcome = RunWorkerIn(directory->path(), spec, mode, session, [&] {
     text = ReadTextFile(directory->result() / result_file);
     return text.status();
   });

@@ -15,7 +15,7 @@ namespace kprune::client {
 
 // Writes job.json into `directory`, runs the worker there and shows its events; then `finish` (see
 // RunLocalJob).
-absl::Status RunWorkerIn(const JobDirectory& directory, const LocalJobSpec& spec, ProgressMode mode,
+absl::Status RunWorkerIn(const std::filesystem::path& directory, const LocalJobSpec& spec, ProgressMode mode,
                          Session& session, const std::function<absl::Status()>& finish);
 
 // Runs the worker in a temporary folder and returns the text of one file of its result.

@@ -23,13 +23,6 @@ bool IsMountPoint(const fs::path& folder) {
          own.st_dev != parent.st_dev;
 }
 
-bool Holds(const fs::path& folder, const fs::path& file) {
-  std::error_code error;
-  const fs::path outer = fs::weakly_canonical(folder, error);
-  const fs::path inner = fs::weakly_canonical(fs::absolute(file), error);
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
 // Names survive a power cut once their folder is on disk.
 void SyncFolder(const fs::path& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -55,10 +48,17 @@ OutputFolder::OutputFolder(const std::string& name, bool may_overwrite)
   if (!path.has_filename()) path = path.parent_path();
 }
 
+bool Holds(const OutputFolder& output, const fs::path& file) {
+  std::error_code error;
+  const fs::path outer = fs::weakly_canonical(output.path, error);
+  const fs::path inner = fs::weakly_canonical(fs::absolute(file), error);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 absl::Status CheckOutput(const OutputFolder& output, const std::vector<std::string>& inputs) {
   const std::string name = output.path.string();
   for (const std::string& input : inputs) {
-    if (Holds(output.path, input)) {
+    if (Holds(output, input)) {
       return absl::FailedPreconditionError(
           absl::StrCat("--output ", name, " holds the input ", input, "; name another folder"));
     }

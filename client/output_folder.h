@@ -17,6 +17,9 @@ struct OutputFolder {
   OutputFolder(const std::string& name, bool may_overwrite);
 };
 
+// Whether `file` is the output folder or inside it.
+bool Holds(const OutputFolder& output, const std::filesystem::path& file);
+
 // Refuses, in one sentence: a path that is not a folder; a folder that is not empty (with overwrite: one that
 // is not an earlier result, which has a report.json); a mount point, which cannot be replaced by a rename; a
 // folder that holds one of `inputs`.

@@ -13,6 +13,7 @@
 #include "client/option_flags.h"
 #include "client/output_folder.h"
 #include "client/report_view.h"
+#include "client/work_directory.h"
 #include "kprune/worker_protocol.h"
 
 namespace kprune::client {
@@ -21,6 +22,7 @@ namespace {
 struct RunFlags {
   LocalJobSpec job;
   std::string output;
+  std::string work_dir;  // empty: a temporary folder beside the output
   bool overwrite = false;
   bool dry_run = false;
   ProgressMode progress = ProgressMode::kAuto;
@@ -58,6 +60,37 @@ absl::Status PrintResult(const RunFlags& flags, const OutputFolder& output, Sess
   return absl::OkStatus();
 }
 
+// In a folder beside the output, so that publishing is a rename; it goes with the command.
+absl::Status RunInTemporary(const RunFlags& flags, const OutputFolder& output, Session& session) {
+  const absl::StatusOr<JobDirectory> directory = JobDirectory::Create(output.path.parent_path());
+  if (!directory.ok()) return directory.status();
+  return RunWorkerIn(directory->path(), flags.job, flags.progress, session,
+                     [&] { return Publish(directory->result(), output); });
+}
+
+// In --work-dir, going on from what is in it.
+absl::Status RunInWorkDirectory(const RunFlags& flags, const OutputFolder& output, Session& session) {
+  if (Holds(output, flags.work_dir)) {
+    return absl::FailedPreconditionError(absl::StrCat("--output ", output.path.string(), " holds --work-dir ",
+                                                      flags.work_dir, "; name two folders side by side"));
+  }
+  const absl::StatusOr<WorkDirectory> directory =
+      WorkDirectory::Open(flags.work_dir, flags.job, session.interrupt);
+  if (!directory.ok()) return directory.status();
+  const auto publish = [&] { return Publish(directory->result(), output); };
+  if (directory->HasResult()) session.err << directory->path().string() << " holds the finished result\n";
+  const absl::Status outcome =
+      directory->HasResult() ? publish()
+                             : RunWorkerIn(directory->path(), flags.job, flags.progress, session, publish);
+  if (outcome.ok()) {
+    directory->Remove();
+    return outcome;
+  }
+  if (!directory->HasWork()) return outcome;
+  return absl::Status(outcome.code(), absl::StrCat(outcome.message(), "; the same command goes on from what ",
+                                                   directory->path().string(), " keeps"));
+}
+
 absl::Status Run(RunFlags& flags, Session& session) {
   if (flags.dry_run) return DryRun(flags, session);
   flags.job.kind = "prune";
@@ -66,11 +99,8 @@ absl::Status Run(RunFlags& flags, Session& session) {
   inputs.insert(inputs.end(), flags.job.eval.begin(), flags.job.eval.end());
   inputs.push_back(flags.job.model);
   if (absl::Status allowed = CheckOutput(output, inputs); !allowed.ok()) return allowed;
-  // Beside the output, so that publishing is a rename.
-  const absl::StatusOr<JobDirectory> directory = JobDirectory::Create(output.path.parent_path());
-  if (!directory.ok()) return directory.status();
-  const absl::Status outcome = RunWorkerIn(*directory, flags.job, flags.progress, session,
-                                           [&] { return Publish(directory->result(), output); });
+  const absl::Status outcome = flags.work_dir.empty() ? RunInTemporary(flags, output, session)
+                                                      : RunInWorkDirectory(flags, output, session);
   return outcome.ok() ? PrintResult(flags, output, session) : outcome;
 }
 
@@ -92,7 +122,15 @@ void AddRunCommand(CLI::App& app, Session& session) {
       command->add_option("--output", flags->output, "Folder of the result; must be new or empty")
           ->check(kNamesAFolder);
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
-  command->add_flag("--dry-run", flags->dry_run, "Only check, and print what is predicted");
+  CLI::Option* work_dir =
+      command
+          ->add_option(
+              "--work-dir", flags->work_dir,
+              "Folder for what the job has done so far; it stays where the job fails or is interrupted, and "
+              "the same command goes on from it (default: a temporary folder beside --output)")
+          ->check(kNamesAFolder);
+  command->add_flag("--dry-run", flags->dry_run, "Only check, and print what is predicted")
+      ->excludes(work_dir);
   AddProgressFlag(*command, flags->progress);
   AddFormatFlag(*command, flags->format);
   AddOptionFlags(OptionScope::kPruning, *command, flags->job.options);

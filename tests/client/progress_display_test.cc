@@ -125,6 +125,21 @@ TEST(ProgressDisplayTest, ANewAttemptBeginsAgain) {
   EXPECT_THAT(stream.str(), ::testing::EndsWith("  0 %  running (attempt 2)\n"));
 }
 
+TEST(ProgressDisplayTest, ABarCountsTheUnitsOfAnEarlierAttemptThatItsNextOneGoesOnFrom) {
+  std::ostringstream stream;
+  const auto display = MakeProgressDisplay(ProgressMode::kBar, {.is_terminal = true, .columns = 200}, stream);
+  for (const char* line : {R"({"state_changed":{"state":"RUNNING","attempt":1}})",
+                           R"({"sublayer":{"index":0,"total":4,"units":12,"kept":6}})",
+                           R"({"sublayer":{"index":1,"total":4,"units":100,"kept":50}})",
+                           R"({"state_changed":{"state":"RUNNING","attempt":2}})",
+                           R"({"sublayer":{"index":2,"total":4,"units":12,"kept":3}})"}) {
+    kprune::v1::Event event;
+    ASSERT_TRUE(FromJson(line, event).ok());
+    display->OnEvent(event);
+  }
+  EXPECT_THAT(stream.str(), ::testing::EndsWith("kept 59/124 units"));
+}
+
 TEST(ProgressDisplayTest, AFailureNamesItsReason) {
   std::ostringstream stream;
   const auto display = MakeProgressDisplay(ProgressMode::kPlain, Screen(), stream);

@@ -198,6 +198,16 @@ TEST_F(RunCommandTest, AWrongCommandLineIsExitCodeThree) {
   EXPECT_EQ(RunProgram({"prune-all"}).exit_code, 3);
 }
 
+TEST_F(RunCommandTest, AResultThatCannotBePrintedIsAFailure) {
+  for (const std::string& arguments : {std::string("--version"), "run " + folder_ / "model" + " --data " +
+                                                                     folder_ / "data.jsonl" + " --dry-run"}) {
+    testing::Process shell({"/bin/sh", "-c", KPRUNE_BIN_DIR "/kprune " + arguments + " > /dev/full"},
+                           folder_.path() / "shell", environment_);
+    EXPECT_EQ(shell.Wait(), 1);
+    EXPECT_EQ(shell.Errors(), "kprune: cannot write standard output; is its disk full?\n");
+  }
+}
+
 TEST_F(RunCommandTest, AMissingWorkerIsNamed) {
   environment_["KPRUNE_WORKER"] = folder_ / "no-worker";
   const Outcome outcome = Run({"--output", folder_ / "out"});
