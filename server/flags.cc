@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <system_error>
@@ -28,6 +29,15 @@ CLI::Option* AddFlag(CLI::App& app, const std::string& name, T& value, const std
       ->capture_default_str()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
+
+// CLI11's own checks of ranges let "nan" and "inf" pass.
+const CLI::Validator kFinite(
+    [](const std::string& text) -> std::string {
+      double seconds = 0;
+      if (!CLI::detail::lexical_cast(text, seconds) || std::isfinite(seconds)) return "";
+      return text + " is not a number of seconds";
+    },
+    "", "finite");
 
 std::filesystem::path BesideThisProgram(const char* name) {
   std::error_code error;
@@ -74,9 +84,11 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
       ->check(CLI::NonNegativeNumber);
   AddFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
           "From asking a worker to stop to killing it")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
   AddFlag(app, "drain-seconds", flags.drain_seconds, "Longest shutdown after SIGTERM")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::PositiveNumber)
+      ->check(kFinite);
   app.footer("Exit status: 0 ok, 1 failed, 3 usage.");
 
   try {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/host_and_port.h"
 #include "server/rpc/rpc_timer.h"
 
 namespace kprune {
@@ -30,6 +31,13 @@ constexpr const char* kHealthNames[] = {"", "kprune.v1.JobService", "kprune.v1.A
 absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::string& address,
                                                                   const std::vector<grpc::Service*>& services,
                                                                   Metrics* metrics) {
+  // gRPC would take any text for a name, and a port modulo 65536.
+  if (!IsHostAndPort(address)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("listen address \"", address,
+                     "\" is not HOST:PORT with a port from 0 to 65535, for example "
+                     "127.0.0.1:8470"));
+  }
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

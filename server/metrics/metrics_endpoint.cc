@@ -4,21 +4,14 @@
 #include <string>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "server/host_and_port.h"
 
 namespace kprune {
 namespace {
 
 // Scrapes are rare and short.
 constexpr std::size_t kThreads = 2;
-
-bool IsHostAndPort(const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = -1;
-  return colon != std::string::npos && colon > 0 && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
-         port >= 0 && port <= 65535;
-}
 
 }  // namespace
 

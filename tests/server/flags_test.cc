@@ -74,6 +74,9 @@ TEST(Flags, UsageErrorsExitWithThree) {
                                              {"--max-artifact-bytes", "-1"},
                                              {"--max-queued-jobs", "many"},
                                              {"--drain-seconds", "0"},
+                                             {"--drain-seconds", "inf"},
+                                             {"--drain-seconds", "nan"},
+                                             {"--cancel-grace-seconds", "nan"},
                                              {"--cancel-grace-seconds", "30", "--drain-seconds", "30"}}) {
     ::testing::internal::CaptureStderr();
     EXPECT_EQ(Parse(bad).exit_status, 3) << bad[0];

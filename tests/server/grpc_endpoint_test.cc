@@ -79,7 +79,16 @@ TEST_F(GrpcEndpointTest, AnAddressIsNeverShared) {
   const absl::Status taken = GrpcEndpoint::Start(address(), {}, &metrics_).status();
   EXPECT_TRUE(absl::IsUnavailable(taken)) << taken;
   EXPECT_THAT(std::string(taken.message()), HasSubstr(address()));
-  EXPECT_TRUE(absl::IsUnavailable(GrpcEndpoint::Start("nowhere", {}, &metrics_).status()));
+}
+
+TEST_F(GrpcEndpointTest, AnAddressIsAHostAndAPort) {
+  for (const char* address : {"nowhere", ":8470", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:65536",
+                              "127.0.0.1:-1", "127.0.0.1:http", "127.0.0.1: 1", ""}) {
+    const absl::Status refused = GrpcEndpoint::Start(address, {}, &metrics_).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << address;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("a port from 0 to 65535"));
+  }
+  EXPECT_TRUE(GrpcEndpoint::Start("localhost:0", {}, &metrics_).ok());
 }
 
 }  // namespace

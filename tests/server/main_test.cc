@@ -244,6 +244,7 @@ TEST_F(ServerProcessTest, WhatCannotStartSaysWhyInOneSentence) {
                           "worker program /nowhere/kprune-worker"},
                          {{"--data-dir", other, "--devices", "cuda:7"}, "devices names \"cuda:7\""},
                          {{"--data-dir", other, "--listen", taken}, "cannot listen on"},
+                         {{"--data-dir", other, "--listen", "127.0.0.1:99999"}, "a port from 0 to 65535"},
                          {{"--data-dir", other, "--metrics-listen", taken}, "cannot serve metrics on"}}) {
     const auto failed = Launch(start.flags);
     EXPECT_EQ(failed->Wait(), 1) << start.words;
