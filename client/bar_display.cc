@@ -18,14 +18,13 @@ constexpr double kLeastFractionForRemaining = 0.02;
 
 void BarDisplay::OnEvent(const kprune::v1::Event& event) {
   now_ = TimeOf(event);
-  if (start_time_ == 0) start_time_ = now_;
+  if (start_time_ == 0) start_time_ = origin_time_ = now_;
   switch (event.event_case()) {
     case kprune::v1::Event::kStateChanged:
       OnStateChanged(event.state_changed(), now_);
       break;
     case kprune::v1::Event::kStage:
-      stage_ = StageName(event.stage().stage());
-      fraction_ = event.stage().fraction();
+      OnStage(event.stage());
       break;
     case kprune::v1::Event::kSublayer:
       OnSublayer(event.sublayer());
@@ -47,8 +46,10 @@ void BarDisplay::OnStateChanged(const kprune::v1::StateChanged& change, double t
   if (change.state() == kprune::v1::RUNNING) {
     // A new attempt begins at the bottom of the model again, or goes on from a checkpoint: its next sublayer
     // tells.
-    start_time_ = time;
-    fraction_ = 0;
+    start_time_ = origin_time_ = time;
+    fraction_ = origin_fraction_ = 0;
+    measuring_ = false;
+    resumed_ = change.attempt() > 1;
     done_ = total_ = 0;
   }
   if (change.state() == kprune::v1::RETRY_WAIT) PrintAbove(StateText(change), Colour::kYellow);
@@ -59,7 +60,18 @@ void BarDisplay::OnStateChanged(const kprune::v1::StateChanged& change, double t
   finished_ = true;
 }
 
+void BarDisplay::OnStage(const kprune::v1::StageProgress& stage) {
+  stage_ = StageName(stage.stage());
+  fraction_ = stage.fraction();
+  if (measuring_ || stage.stage() != kprune::v1::StageProgress::MEASURE) return;
+  measuring_ = true;
+  if (!resumed_) return;
+  origin_time_ = now_;
+  origin_fraction_ = fraction_;
+}
+
 void BarDisplay::OnSublayer(const kprune::v1::SublayerPruned& sublayer) {
+  if (!measuring_) resumed_ = true;  // it was in the checkpoint
   done_ = sublayer.index() + 1;
   total_ = sublayer.total();
   sublayers_[sublayer.index()] = {sublayer.kept(), sublayer.units()};
@@ -72,8 +84,9 @@ std::string BarDisplay::BarText() const {
       absl::StrFormat("[%s] %5.1f %% %-7s", FormatBar(fraction_, kBarCells), fraction_ * 100, stage_);
   if (total_ > 0) absl::StrAppendFormat(&text, "  %d/%d", done_, total_);
   absl::StrAppend(&text, "  ", FormatSeconds(elapsed));
-  if (fraction_ >= kLeastFractionForRemaining && fraction_ < 1) {
-    absl::StrAppend(&text, "  ETA ", FormatSeconds(elapsed * (1 - fraction_) / fraction_));
+  const double progress = fraction_ - origin_fraction_;
+  if (progress >= kLeastFractionForRemaining && fraction_ < 1) {
+    absl::StrAppend(&text, "  ETA ", FormatSeconds((now_ - origin_time_) * (1 - fraction_) / progress));
   }
   int64_t kept = 0, units = 0;
   for (auto it = sublayers_.begin(); it != sublayers_.lower_bound(done_); ++it) {

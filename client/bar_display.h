@@ -11,7 +11,8 @@
 
 namespace kprune::client {
 
-// See ProgressDisplay. The remaining time is elapsed * (1 - fraction) / fraction.
+// See ProgressDisplay. The remaining time is elapsed * (1 - fraction) / fraction; of an attempt that goes on
+// from a checkpoint, time and fraction count from where it began to measure.
 class BarDisplay : public ProgressDisplay {
  public:
   BarDisplay(const Screen& screen, std::ostream& stream) : screen_(screen), stream_(stream) {}
@@ -23,6 +24,7 @@ class BarDisplay : public ProgressDisplay {
  private:
   enum class Colour { kPlain = 0, kRed = 31, kGreen = 32, kYellow = 33 };
 
+  void OnStage(const kprune::v1::StageProgress& stage);
   void OnStateChanged(const kprune::v1::StateChanged& change, double time);
   void OnSublayer(const kprune::v1::SublayerPruned& sublayer);
   void PrintAbove(const std::string& line, Colour colour);
@@ -35,7 +37,11 @@ class BarDisplay : public ProgressDisplay {
   double fraction_ = 0;
   double start_time_ = 0;  // seconds since the epoch; 0 before the first event
   double now_ = 0;
-  int done_ = 0;  // sublayers
+  double origin_time_ = 0;  // from where the remaining time is told
+  double origin_fraction_ = 0;
+  bool measuring_ = false;  // in this attempt
+  bool resumed_ = false;    // or may be
+  int done_ = 0;            // sublayers
   int total_ = 0;
   struct Units {
     int64_t kept = 0;

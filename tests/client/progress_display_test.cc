@@ -140,6 +140,21 @@ TEST(ProgressDisplayTest, ABarCountsTheUnitsOfAnEarlierAttemptThatItsNextOneGoes
   EXPECT_THAT(stream.str(), ::testing::EndsWith("kept 59/124 units"));
 }
 
+TEST(ProgressDisplayTest, TheRemainingTimeOfAResumedRunCountsFromWhereItWentOn) {
+  std::ostringstream stream;
+  const auto display = MakeProgressDisplay(ProgressMode::kBar, {.is_terminal = true, .columns = 200}, stream);
+  for (const char* line :
+       {R"({"time":"2026-01-01T00:00:00Z","state_changed":{"state":"RUNNING","attempt":1}})",
+        R"({"time":"2026-01-01T00:00:01Z","sublayer":{"index":0,"total":2,"units":12,"kept":6}})",
+        R"({"time":"2026-01-01T00:00:02Z","stage":{"stage":"MEASURE","fraction":0.5}})",
+        R"({"time":"2026-01-01T00:00:04Z","stage":{"stage":"MEASURE","fraction":0.6}})"}) {
+    kprune::v1::Event event;
+    ASSERT_TRUE(FromJson(line, event).ok());
+    display->OnEvent(event);
+  }
+  EXPECT_THAT(stream.str(), HasSubstr("60.0 % measure  1/2  4.00 s  ETA 8.00 s"));
+}
+
 TEST(ProgressDisplayTest, AFailureNamesItsReason) {
   std::ostringstream stream;
   const auto display = MakeProgressDisplay(ProgressMode::kPlain, Screen(), stream);
