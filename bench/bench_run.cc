@@ -2,7 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <torch/version.h>
+#include <torch/headeronly/version.h>
 
 #include <chrono>
 #include <cmath>
@@ -176,6 +176,9 @@ absl::StatusOr<nlohmann::ordered_json> RunBench(const BenchRequest& request) {
   json["sequence_length"] = run->budget.sequence_length;
   json["kept_over_budget"] = run->encoder ? Json(run->kept_flops / run->budget.budget_flops) : Json();
   AddLimit(request, inputs->encoder.config, *device, measure_flops, json);
+  json["plan"] = {{"batch_tokens", run->plan.batch_tokens},
+                  {"streams", std::string(place_name(run->plan.streams))},
+                  {"predicted_peak_bytes", run->predicted_peak_bytes}};
   json["memory_limit_bytes"] = options.memory_limit_bytes;
   json["vm_after_load_bytes"] = loaded->resident_bytes;
   json["vm_hwm_after_load_bytes"] = loaded->peak_resident_bytes;

@@ -67,10 +67,7 @@ TokenCounts CountTokens(absl::Span<const Sample> samples) {
 }
 
 int BackwardPasses(const ModelConfig& config, const Options& options) {
-  if (options.predictive == "kl-gradient" || config.task == Task::kRegression) return 1;
-  if (config.task == Task::kEmbedding) return kEmbeddingProbes;
-  if (config.num_labels > kMaxExactClasses) return kSampledProbes;
-  return config.task == Task::kMultiLabel ? config.num_labels : config.num_labels - 1;
+  return options.predictive == "kl-gradient" ? 1 : NumFisherProbes(config.task, config.num_labels);
 }
 
 double MeasurementFlops(const ModelConfig& config, const TokenCounts& counts, int backward_passes, int t) {

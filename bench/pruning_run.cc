@@ -1,8 +1,10 @@
 #include "bench/pruning_run.h"
 
+#include <algorithm>
 #include <chrono>
+#include <filesystem>
 
-#include "engine/model/batch.h"
+#include "worker/devices.h"
 #include "worker/inputs.h"
 
 namespace kprune {
@@ -23,13 +25,34 @@ class StoppingObserver : public ProgressObserver {
   const size_t most_sublayers_;
 };
 
+Workload WorkloadOf(const Encoder& model, absl::Span<const Sample> samples, const Options& options) {
+  Workload workload;
+  workload.parameters = model.num_parameters();
+  for (const Sample& sample : samples) {
+    const auto tokens = static_cast<int64_t>(sample.input_ids.size());
+    workload.tokens += tokens;
+    workload.longest = std::max(workload.longest, tokens);
+  }
+  workload.device = model.word_embeddings.device();
+  workload.compute_type = ComputeType(options.precision, workload.device);
+  workload.free_bytes = FreeMemoryBytes(workload.device);
+  return workload;
+}
+
 // The one place that knows how the engine is called.
 absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
-                                   const FlopsBudget& budget, const Options& options,
-                                   ProgressObserver& observer) {
-  const std::vector<Batch> batches =
-      MakeBatches(samples, options.batch_size, options.batch_order, model.word_embeddings.device());
-  return KPrune(model, batches, budget, options, observer);
+                                   const Options& options, PruningRun& run, ProgressObserver& observer) {
+  const Workload workload = WorkloadOf(model, samples, options);
+  absl::StatusOr<ExecutionPlan> plan =
+      PlanExecution(model.config, workload, options, std::filesystem::temp_directory_path().string());
+  if (!plan.ok()) return plan.status();
+  run.plan = *std::move(plan);
+  run.predicted_peak_bytes = PredictPeakMemory(model.config, workload, options, run.plan);
+  const auto start = std::chrono::steady_clock::now();
+  absl::StatusOr<KPruneResult> result =
+      KPrune(model, samples, run.budget, options, run.plan, /*checkpoint=*/nullptr, observer);
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
 }
 
 }  // namespace
@@ -44,9 +67,7 @@ absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sam
   const size_t all = model.sublayers.size();
   const bool stops = most_sublayers > 0 && static_cast<size_t>(most_sublayers) < all;
   StoppingObserver observer(run, stops ? static_cast<size_t>(most_sublayers) : all + 1);
-  const auto start = std::chrono::steady_clock::now();
-  absl::StatusOr<KPruneResult> result = Prune(model, samples, *budget, options, observer);
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  absl::StatusOr<KPruneResult> result = Prune(model, samples, options, run, observer);
   if (!result.ok() && !(stops && absl::IsCancelled(result.status()))) return result.status();
   if (result.ok()) {
     run.encoder = std::move(result->encoder);

@@ -2,6 +2,7 @@
 #ifndef KPRUNE_BENCH_PRUNING_RUN_H_
 #define KPRUNE_BENCH_PRUNING_RUN_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
+#include "engine/kprune/execution_plan.h"
 #include "engine/kprune/kprune.h"
 #include "engine/model/encoder.h"
 #include "kprune/options.h"
@@ -17,7 +19,11 @@
 namespace kprune {
 
 struct PruningRun {
-  double seconds = 0;  // of the call, samples to batches included
+  double seconds = 0;  // of the engine's call alone
+  // How it was carried out: the plan it began with, and what that was predicted to take, in bytes: on a CPU
+  // of the process, on a GPU of the device.
+  ExecutionPlan plan;
+  int64_t predicted_peak_bytes = 0;
   FlopsBudget budget;
   std::vector<SublayerPruned> sublayers;  // the finished ones, bottom up
   std::vector<std::string> warnings;

@@ -66,9 +66,11 @@ def _memory(part):
     rows = [[f"{part['samples']} samples of {part['tokens'] // part['samples']} tokens, {part['layers']} layers, "
              f"{part['hidden']} wide",
              part["precision"], "all" if part["stopped_after"] is None else f"first {part['stopped_after']}",
-             _mib(part["memory_limit_bytes"]), _mib(part["vm_hwm_bytes"]), "yes" if part["within_limit"] else "NO",
+             _mib(part["memory_limit_bytes"]), part["plan"]["streams"], _mib(part["plan"]["predicted_peak_bytes"]),
+             _mib(part["vm_hwm_bytes"]), "yes" if part["within_limit"] else "NO",
              _figure(part["prune_seconds"])]]
-    return _table(["run", "precision", "sublayers", "limit MiB", "VmHWM MiB", "within the limit", "seconds"], rows)
+    return _table(["run", "precision", "sublayers", "limit MiB", "streams in", "predicted MiB", "VmHWM MiB",
+                   "within the limit", "seconds"], rows)
 
 
 _TITLES = {"reference": ("Against the reference", _reference), "fraction": ("Fraction of the limit", _fraction),

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "worker/processors.h"
 
 namespace kprune {
 namespace {
@@ -18,6 +19,7 @@ namespace {
 struct Gpu {
   std::string name;
   int64_t memory_bytes = 0;
+  int compute_capability = 0;  // major version; 8 and up have bfloat16 tensor cores
 };
 
 template <typename Function>
@@ -33,7 +35,10 @@ std::vector<Gpu> FindGpus() {
   const auto count_devices = Symbol<int (*)(int*)>(driver, "cuDeviceGetCount");
   const auto get_name = Symbol<int (*)(char*, int, int)>(driver, "cuDeviceGetName");
   const auto get_memory = Symbol<int (*)(size_t*, int)>(driver, "cuDeviceTotalMem_v2");
+  const auto get_attribute = Symbol<int (*)(int*, int, int)>(driver, "cuDeviceGetAttribute");
+  constexpr int kComputeCapabilityMajor = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
   int count = 0;
+  if (get_attribute == nullptr) return {};
   if (init == nullptr || count_devices == nullptr || get_name == nullptr || get_memory == nullptr) return {};
   if (init(0) != 0 || count_devices(&count) != 0) return {};
   std::vector<Gpu> gpus;
@@ -41,7 +46,9 @@ std::vector<Gpu> FindGpus() {
     char name[256] = "";
     size_t memory = 0;
     if (get_name(name, sizeof(name), device) != 0 || get_memory(&memory, device) != 0) return {};
-    gpus.push_back({name, static_cast<int64_t>(memory)});
+    int major = 0;
+    if (get_attribute(&major, kComputeCapabilityMajor, device) != 0) return {};
+    gpus.push_back({name, static_cast<int64_t>(memory), major});
   }
   return gpus;
 }
@@ -64,6 +71,15 @@ std::string ProcessorName() {
     if (line.rfind("model name", 0) == 0 && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "CPU";
+}
+
+// Every processor with AMX has AVX512-BF16, too.
+bool HasFastBFloat16() {
+#ifdef __x86_64__
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
 }
 
 }  // namespace
@@ -93,6 +109,18 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device) {
   for (int i = 0; i < gpus; ++i) available.push_back(absl::StrCat("cuda:", i));
   return absl::InvalidArgumentError(absl::StrCat(
       "device \"", device, "\" is not on this machine; accepted here are ", absl::StrJoin(available, ", ")));
+}
+
+at::ScalarType ComputeType(const std::string& precision, at::Device device) {
+  if (precision != "auto") return precision == "bf16" ? at::kBFloat16 : at::kFloat;
+  const bool fast =
+      device.is_cpu() ? HasFastBFloat16() : UsableGpus()[device.index()].compute_capability >= 8;
+  return fast ? at::kBFloat16 : at::kFloat;
+}
+
+int64_t FreeMemoryBytes(at::Device device) {
+  if (!device.is_cpu()) return UsableGpus()[device.index()].memory_bytes / 10 * 9;
+  return AvailableMemory();
 }
 
 std::string DeviceName(at::Device device) {

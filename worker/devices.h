@@ -3,6 +3,7 @@
 #define KPRUNE_WORKER_DEVICES_H_
 
 #include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 #include <string>
 
@@ -17,6 +18,14 @@ nlohmann::json ProbeDevices();
 
 // "auto" takes cuda:0 where there is one, else the CPU. InvalidArgument names the devices that are there.
 absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
+
+// Precision "auto", "fp32" or "bf16" as a type: "auto" is bfloat16 where `device` multiplies such matrices
+// faster than float32 ones (AMX or AVX512-BF16, or a GPU's tensor cores).
+at::ScalarType ComputeType(const std::string& precision, at::Device device);
+
+// Memory that a job on `device` may fill: what is available of this machine's, within the limits of the
+// container, or the GPU's; 0 where it cannot be told.
+int64_t FreeMemoryBytes(at::Device device);
 
 // The processor's or GPU's name.
 std::string DeviceName(at::Device device);

@@ -9,8 +9,8 @@
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
-#include "worker/model_facts.h"
 #include "worker/result_folder.h"
+#include "worker/workload.h"
 
 namespace kprune {
 
@@ -36,19 +36,21 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!budget.ok()) return budget.status();
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
-  const WorkloadPrediction prediction =
-      PredictWorkload(config, pruning, FactsOf(model->folder).parameters, job.options, *device);
-  const nlohmann::json preflight = {{"family", config.family->model_type},
-                                    {"task", config.task_name()},
-                                    {"layers", config.num_layers},
-                                    {"samples", pruning.size()},
-                                    {"tokens", prediction.tokens},
-                                    {"sequence_length", sequence_length},
-                                    {"original_flops", budget->original_flops},
-                                    {"budget_flops", budget->budget_flops},
-                                    {"peak_memory_bytes", prediction.peak_memory_bytes},
-                                    {"seconds", prediction.seconds},
-                                    {"speedup", budget->original_flops / budget->budget_flops}};
+  const Workload workload = WorkloadOf(*model, pruning, job.options, *device);
+  absl::StatusOr<ExecutionPlan> plan = PlanExecution(config, workload, job.options, job.directory);
+  if (!plan.ok()) return plan.status();
+  const nlohmann::json preflight = {
+      {"family", config.family->model_type},
+      {"task", config.task_name()},
+      {"layers", config.num_layers},
+      {"samples", pruning.size()},
+      {"tokens", workload.tokens},
+      {"sequence_length", sequence_length},
+      {"original_flops", budget->original_flops},
+      {"budget_flops", budget->budget_flops},
+      {"peak_memory_bytes", PredictPeakMemory(config, workload, job.options, *plan)},
+      {"seconds", PredictSeconds(config, pruning, job.options, workload.compute_type, *device)},
+      {"speedup", budget->original_flops / budget->budget_flops}};
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;

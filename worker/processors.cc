@@ -24,7 +24,25 @@ int QuotaProcessors() {
   return static_cast<int>(std::ceil(std::strtod(quota.c_str(), nullptr) / period));
 }
 
+// A number in a file of the control group; -1 where there is none ("max" is none).
+int64_t ControlGroupBytes(const char* path) {
+  std::ifstream file(path);
+  int64_t bytes = -1;
+  return file >> bytes ? bytes : -1;
+}
+
 }  // namespace
+
+int64_t AvailableMemory() {
+  std::ifstream meminfo("/proc/meminfo");
+  int64_t available = 0;
+  for (std::string line; std::getline(meminfo, line);) {
+    if (line.rfind("MemAvailable:", 0) == 0) available = std::strtoll(line.c_str() + 13, nullptr, 10) * 1024;
+  }
+  const int64_t limit = ControlGroupBytes("/sys/fs/cgroup/memory.max");
+  const int64_t used = ControlGroupBytes("/sys/fs/cgroup/memory.current");
+  return limit < 0 || used < 0 ? available : std::min(available, std::max<int64_t>(limit - used, 1));
+}
 
 int AvailableProcessors() {
   cpu_set_t allowed;

@@ -1,12 +1,18 @@
-// How many threads this machine gives the worker, and how they wait.
+// What this machine gives the worker: threads, how they wait, and memory.
 #ifndef KPRUNE_WORKER_PROCESSORS_H_
 #define KPRUNE_WORKER_PROCESSORS_H_
+
+#include <cstdint>
 
 namespace kprune {
 
 // Processors that this process may use: its affinity, and no more than its control group's CPU quota (a
 // container's limit) rounded up. At least 1.
 int AvailableProcessors();
+
+// Bytes that this process may still fill: what the machine has available, and no more than what its control
+// group's limit leaves; 0 where it cannot be told.
+int64_t AvailableMemory();
 
 // GNU OpenMP's threads wait for each other by spinning. On a machine that other programs use too, a thread
 // then burns its time slice while the one it waits for is not running: a pass takes five times as long. The

@@ -1,15 +1,18 @@
 // RunPrune: load, prune, write, verify what was written, judge, report.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <torch/headeronly/version.h>
 
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/draw.h"
 #include "engine/evaluation/agreement.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/evaluation/report.h"
+#include "engine/formats/options_json.h"
 #include "engine/formats/sha256.h"
 #include "engine/kprune/kprune.h"
 #include "kprune/worker_protocol.h"
@@ -19,6 +22,7 @@
 #include "worker/model_facts.h"
 #include "worker/progress_lines.h"
 #include "worker/result_folder.h"
+#include "worker/workload.h"
 
 namespace kprune {
 namespace {
@@ -38,8 +42,9 @@ class PruneJob {
   PruneJob(const WorkerJob& job, ProgressObserver& observer) : job_(job), observer_(observer) {}
 
   absl::Status Run() {
-    for (absl::Status (PruneJob::*step)() : {&PruneJob::Load, &PruneJob::Prune, &PruneJob::Write,
-                                             &PruneJob::Verify, &PruneJob::Judge, &PruneJob::Publish}) {
+    for (absl::Status (PruneJob::*step)() :
+         {&PruneJob::Load, &PruneJob::Plan, &PruneJob::Prune, &PruneJob::Write, &PruneJob::Verify,
+          &PruneJob::Judge, &PruneJob::Publish}) {
       if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
@@ -49,6 +54,8 @@ class PruneJob {
  private:
   absl::Status Load();
   absl::Status DrawAndReadEval(SampleSet& data);
+  absl::Status Plan();
+  absl::Status OpenCheckpoint(const Workload& workload);
   absl::Status Prune();
   absl::Status Write();
   absl::Status Verify();
@@ -63,6 +70,9 @@ class PruneJob {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   std::optional<ModelInputs> model_;
+  at::Device device_ = at::kCPU;
+  ExecutionPlan plan_;
+  std::unique_ptr<Checkpoint> checkpoint_;
   Encoder original_;
   std::vector<Sample> pruning_, judging_;  // disjoint samples
   bool judging_labelled_ = false;
@@ -83,7 +93,8 @@ absl::Status PruneJob::Load() {
   absl::StatusOr<SampleSet> data = ReadModelSamples(*model_, job_.data, job_.options);
   if (!data.ok()) return data.status();
   if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
-  absl::StatusOr<Encoder> encoder = LoadEncoder(model_->folder, *device);
+  device_ = *device;
+  absl::StatusOr<Encoder> encoder = LoadEncoder(model_->folder, device_);
   if (!encoder.ok()) return encoder.status();
   original_ = *std::move(encoder);
 
@@ -91,10 +102,8 @@ absl::Status PruneJob::Load() {
   report_.options.mu = job_.options.effective_mu();
   report_.family = model_->folder.config.family->model_type;
   report_.task = model_->folder.config.task_name();
-  report_.device = device->str();
-  report_.device_name = DeviceName(*device);
-  report_.precision = "fp32";
-  report_.threads = at::get_num_threads();
+  report_.device = device_.str();
+  report_.device_name = DeviceName(device_);
   report_.load_seconds = seconds();
   return absl::OkStatus();
 }
@@ -118,20 +127,61 @@ absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
   return absl::OkStatus();
 }
 
+// How this machine carries the job out; or how the run that left a checkpoint did.
+absl::Status PruneJob::Plan() {
+  const Workload workload = WorkloadOf(*model_, pruning_, job_.options, device_);
+  const std::string scratch = (std::filesystem::path(job_.directory) / kScratchDirectory).string();
+  std::error_code error;
+  std::filesystem::create_directories(scratch, error);
+  if (error)
+    return absl::PermissionDeniedError(absl::StrCat("cannot create ", scratch, ": ", error.message()));
+  absl::StatusOr<ExecutionPlan> plan = PlanExecution(original_.config, workload, job_.options, scratch);
+  if (!plan.ok()) return plan.status();
+  plan_ = *std::move(plan);
+  report_.predicted_memory_bytes = PredictPeakMemory(original_.config, workload, job_.options, plan_);
+  absl::StatusOr<std::map<std::string, std::string>> inputs = DigestInputs(job_);
+  if (!inputs.ok()) return inputs.status();
+  report_.inputs = *std::move(inputs);
+  return OpenCheckpoint(workload);
+}
+
+absl::Status PruneJob::OpenCheckpoint(const Workload& workload) {
+  CheckpointIdentity identity;
+  identity.job = {{"version", KPRUNE_VERSION}, {"libtorch", TORCH_VERSION},
+                  {"inputs", report_.inputs},  {"options", ToJson(job_.options)},
+                  {"device", report_.device},  {"device_name", report_.device_name}};
+  identity.threads = at::get_num_threads();
+  identity.precision = workload.compute_type == at::kBFloat16 ? "bf16" : "fp32";
+  identity.memory_limit_bytes = job_.options.memory_limit_bytes;
+  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint =
+      Checkpoint::Open(std::filesystem::path(plan_.scratch_directory) / kCheckpointDirectory, identity);
+  if (!checkpoint.ok()) return checkpoint.status();
+  checkpoint_ = *std::move(checkpoint);
+  for (const std::string& warning : checkpoint_->warnings()) observer_.OnWarning(warning);
+  const CheckpointIdentity& replayed = checkpoint_->identity();
+  if (replayed.threads != at::get_num_threads()) at::set_num_threads(replayed.threads);
+  plan_.compute_type = ComputeType(replayed.precision, device_);
+  report_.precision = replayed.precision;
+  report_.threads = replayed.threads;
+  return absl::OkStatus();
+}
+
 absl::Status PruneJob::Prune() {
   const double sequence_length =
       job_.options.sequence_length > 0 ? job_.options.sequence_length : MeanTokens(pruning_);
   absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, job_.options.keep_flops, sequence_length);
   if (!budget.ok()) return budget.status();
-  const std::vector<Batch> batches = MakeBatches(pruning_, job_.options.batch_size, job_.options.batch_order,
-                                                 original_.word_embeddings.device());
   PhaseProgress progress(observer_, kLoaded, kPruned);
-  absl::StatusOr<KPruneResult> result = KPrune(original_, batches, *budget, job_.options, progress);
+  absl::StatusOr<KPruneResult> result =
+      KPrune(original_, pruning_, *budget, job_.options, plan_, checkpoint_.get(), progress);
   if (!result.ok()) return result.status();
   result_ = *std::move(result);
 
   report_.samples = static_cast<int64_t>(pruning_.size());
-  for (const Batch& batch : batches) report_.tokens += batch.tokens();
+  for (const Sample& sample : pruning_) report_.tokens += static_cast<int64_t>(sample.input_ids.size());
+  report_.streams = std::string(place_name(plan_.streams));
+  report_.batch_tokens = result_->batch_tokens;
+  report_.resumed_sublayers = result_->resumed_sublayers;
   report_.budget = *budget;
   report_.kept_flops = result_->kept_flops;
   report_.sublayers = result_->sublayers;
@@ -200,15 +250,13 @@ absl::Status PruneJob::Judge() {
 
 absl::Status PruneJob::Publish() {
   observer_.OnStage(Stage::kExport, kVerified);
-  absl::StatusOr<std::map<std::string, std::string>> inputs = DigestInputs(job_);
-  if (!inputs.ok()) return inputs.status();
-  report_.inputs = *std::move(inputs);
   absl::StatusOr<std::map<std::string, std::string>> outputs = DigestFolder(folder_->path());
   if (!outputs.ok()) return outputs.status();
   report_.outputs = *std::move(outputs);
   report_.total_seconds = seconds();
   if (absl::Status status = folder_->WriteJson(kReportFile, MakeReport(report_)); !status.ok()) return status;
   if (absl::Status status = folder_->Publish(); !status.ok()) return status;
+  if (absl::Status status = checkpoint_->Remove(); !status.ok()) return status;
   observer_.OnStage(Stage::kExport, 1);
   return absl::OkStatus();
 }

@@ -1,9 +1,10 @@
 #include "engine/evaluation/report.h"
 
-#include <sys/resource.h>
 #include <torch/headeronly/version.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 
 #include "engine/formats/options_json.h"
 
@@ -77,6 +78,14 @@ json MakeReport(const ReportContents& contents) {
       {"seconds", SecondsJson(contents)},
       {"device", {{"id", contents.device}, {"name", contents.device_name}, {"threads", contents.threads}}},
       {"precision", contents.precision},
+      {"plan",
+       {{"threads", contents.threads},
+        {"precision", contents.precision},
+        {"batch_tokens", contents.batch_tokens},
+        {"streams", contents.streams},
+        {"memory_limit_bytes", contents.options.memory_limit_bytes},
+        {"predicted_memory_bytes", contents.predicted_memory_bytes},
+        {"resumed_sublayers", contents.resumed_sublayers}}},
       {"versions", {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}}},
       {"inputs", contents.inputs},
       {"outputs", contents.outputs},
@@ -99,9 +108,11 @@ json MetricJson(const std::optional<Metric>& metric) {
 }
 
 int64_t PeakMemoryBytes() {
-  rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return static_cast<int64_t>(usage.ru_maxrss) * 1024;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return 0;
 }
 
 }  // namespace kprune

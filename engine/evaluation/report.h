@@ -38,6 +38,10 @@ struct ReportContents {
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;
+  std::string streams;                         // where the hidden states lived: "device", "host" or "file"
+  std::vector<int64_t> batch_tokens;           // of each sublayer
+  int resumed_sublayers = 0;                   // taken from a checkpoint
+  int64_t predicted_memory_bytes = 0;          // before the run
   std::map<std::string, std::string> inputs;   // file name to SHA-256
   std::map<std::string, std::string> outputs;  // the same, of the result folder but report.json
 };

@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "engine/kprune/objective.h"
-#include "engine/kprune/segment_dot.h"
 
 namespace kprune {
 namespace {
@@ -15,89 +14,80 @@ std::vector<double> ToVector(const at::Tensor& values) {
   return {cpu.const_data_ptr<double>(), cpu.const_data_ptr<double>() + cpu.numel()};
 }
 
-// Sums of products within each head: z_TU seen as [T, H, h] gives [H, h, h].
-at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads, int64_t head_dim) {
-  const at::Tensor z_HTh = z_TU.view({z_TU.size(0), heads, head_dim}).transpose(0, 1);
-  return z_HTh.transpose(1, 2).bmm(z_HTh);
-}
-
 }  // namespace
 
-KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options)
+KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options,
+                                           int64_t max_tokens)
     : encoder_(encoder),
       first_(first),
       paper_code_(options.scoring == "paper-code"),
       kl_gradient_(options.predictive == "kl-gradient"),
-      temperature_(options.temperature) {
+      temperature_(options.temperature),
+      tape_(encoder, first, max_tokens) {
   for (int s = first; s < encoder.num_sublayers(); ++s) {
     const Sublayer& sublayer = encoder.sublayers[s];
     const at::TensorOptions f64 = at::TensorOptions(at::kDouble).device(sublayer.in.weight.device());
     const int64_t units = sublayer.num_units(), width = sublayer.unit_width;
-    sums_.push_back({at::zeros({paper_code_ ? units * width : units}, f64),
-                     width == 1 ? at::zeros({units}, f64) : at::zeros({units, width, width}, f64)});
+    const at::Tensor masks = at::zeros({paper_code_ ? units * width : units}, f64);
+    sums_.push_back(
+        {masks, masks.clone(), width == 1 ? at::zeros({units}, f64) : at::zeros({units, width, width}, f64)});
   }
 }
 
-at::Tensor KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
-                                     at::Generator& random) {
-  // Forward, from the input of the target: the features are the points where masks would act.
-  std::vector<at::Tensor> features, inputs;
-  at::Tensor output_NC;
-  {
-    c10::AutoGradMode grad_mode(true);
-    at::Tensor x = x_Td;
-    for (int s = first_; s < encoder_.num_sublayers(); ++s) {
-      at::Tensor z = encoder_.Features(s, x, batch);
-      if (!z.requires_grad() && z.size(1) > 0) z.requires_grad_(true);
-      features.push_back(z);
-      if (z.size(1) > 0) inputs.push_back(z);
-      x = encoder_.Norm(s, encoder_.PreNorm(s, x, z));
-    }
-    output_NC = encoder_.Output(x, batch);
-  }
+void KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
+                               at::Generator& random) {
+  // The head is small: autograd differentiates it, down to the rows that it reads.
+  const at::Tensor x_Rd = tape_.Forward(batch, x_Td).clone().requires_grad_(true);
   samples_ += batch.size();
   tokens_ += batch.tokens();
-  if (inputs.empty()) return features[0];
+  for (int s = first_; s < encoder_.num_sublayers(); ++s) AddRepresentational(s);
 
-  std::vector<at::Tensor> scalars;
+  std::vector<at::Tensor> probes;
   {
     c10::AutoGradMode grad_mode(true);
-    const Task task = encoder_.config.task;
-    scalars = kl_gradient_
-                  ? std::vector<at::Tensor>{DistillationLoss(task, output_NC, teacher_NC, temperature_)}
-                  : FisherProbes(task, output_NC, temperature_, random);
+    probes = Probes(encoder_.Head(x_Rd, batch), teacher_NC, random);
   }
-  for (size_t p = 0; p < scalars.size(); ++p) {
-    const bool more = p + 1 < scalars.size();
-    const std::vector<at::Tensor> gradients =
-        torch::autograd::grad({scalars[p]}, inputs, /*grad_outputs=*/{}, /*retain_graph=*/more);
-    size_t next = 0;
-    for (size_t i = 0; i < features.size(); ++i) {
-      if (features[i].size(1) > 0)
-        AddPredictive(static_cast<int>(i), features[i].detach(), gradients[next++], batch);
-    }
+  for (size_t p = 0; p < probes.size(); ++p) {
+    const bool more = p + 1 < probes.size();
+    const at::Tensor gradient_Rd =
+        torch::autograd::grad({probes[p]}, {x_Rd}, /*grad_outputs=*/{}, /*retain_graph=*/more)[0];
+    tape_.Backward(gradient_Rd, [&](int s, const at::Tensor& mask_gradient_NU) {
+      AddPredictive(s, mask_gradient_NU, batch);
+    });
   }
-  for (size_t i = 0; i < features.size(); ++i) AddRepresentational(static_cast<int>(i), features[i].detach());
-  return features[0].detach();
 }
 
-void KnowledgeAccumulator::AddPredictive(int i, const at::Tensor& features_TU, const at::Tensor& gradient_TU,
-                                         const Batch& batch) {
-  const Sublayer& sublayer = encoder_.sublayers[first_ + i];
-  at::Tensor mask_gradient = SegmentDot(features_TU, gradient_TU, batch).to(at::kDouble);  // [N, U]
+std::vector<at::Tensor> KnowledgeAccumulator::Probes(const at::Tensor& output_NC,
+                                                     const at::Tensor& teacher_NC,
+                                                     at::Generator& random) const {
+  const Task task = encoder_.config.task;
+  if (kl_gradient_) return {DistillationLoss(task, output_NC, teacher_NC, temperature_)};
+  return FisherProbes(task, output_NC, temperature_, random);
+}
+
+void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch) {
+  const Sublayer& sublayer = encoder_.sublayers[s];
+  Sums& sums = sums_[s - first_];
+  at::Tensor gradient = mask_gradient_NU.to(at::kDouble);
   if (!paper_code_)
-    mask_gradient = mask_gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
-  // The paper's code squares the gradient of the batch's mean; the Fisher information squares every sample's.
-  sums_[i].mask_gradient_squared +=
-      kl_gradient_ ? mask_gradient.mean(0).square() : mask_gradient.square().sum(0);
+    gradient = gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
+  if (!kl_gradient_) {
+    sums.mask_gradient_squared += gradient.square().sum(0);
+    return;
+  }
+  // The paper's code squares the gradient of the group's mean; the Fisher information squares every sample's.
+  sums.group_gradient += gradient.sum(0);
+  if (!batch.closes_group) return;
+  sums.mask_gradient_squared += (sums.group_gradient / static_cast<double>(batch.group_size)).square();
+  sums.group_gradient.zero_();
 }
 
-void KnowledgeAccumulator::AddRepresentational(int i, const at::Tensor& features_TU) {
-  const Sublayer& sublayer = encoder_.sublayers[first_ + i];
+void KnowledgeAccumulator::AddRepresentational(int s) {
+  const Sublayer& sublayer = encoder_.sublayers[s];
   if (sublayer.num_units() == 0) return;
-  sums_[i].feature_gram += sublayer.unit_width == 1
-                               ? features_TU.square().sum(0)
-                               : HeadGrams(features_TU, sublayer.num_units(), sublayer.unit_width);
+  sums_[s - first_].feature_gram += sublayer.unit_width == 1
+                                        ? ColumnSquares(tape_.features(s))
+                                        : HeadGrams(tape_.features(s), sublayer.num_units());
 }
 
 std::vector<UnitKnowledge> KnowledgeAccumulator::Result() const {

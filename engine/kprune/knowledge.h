@@ -20,6 +20,7 @@
 
 #include "engine/model/batch.h"
 #include "engine/model/encoder.h"
+#include "engine/model/tape.h"
 #include "kprune/options.h"
 
 namespace kprune {
@@ -35,13 +36,12 @@ struct UnitKnowledge {
 // gradient. Not thread-safe.
 class KnowledgeAccumulator {
  public:
-  // `encoder` is borrowed and must not change while batches are added.
-  KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options);
+  // `encoder` is borrowed and must not change while batches are added, of at most `max_tokens` tokens each.
+  KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options, int64_t max_tokens);
 
   // x_Td: hidden states at the input of sublayer `first`. teacher_NC: the uncompressed model's outputs, used
-  // by "kl-gradient" only (may be undefined otherwise). Returns the features [T, U] of sublayer `first`.
-  at::Tensor Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
-                 at::Generator& random);
+  // by "kl-gradient" only (may be undefined otherwise). Batches of one group follow each other.
+  void Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC, at::Generator& random);
 
   // One entry for each sublayer first .. 2L - 1.
   std::vector<UnitKnowledge> Result() const;
@@ -50,11 +50,14 @@ class KnowledgeAccumulator {
   // Sums of one sublayer on the device: float32 within a batch, float64 over batches.
   struct Sums {
     at::Tensor mask_gradient_squared;  // per unit; per feature with "paper-code"
+    at::Tensor group_gradient;         // of the group so far, "kl-gradient" only
     at::Tensor feature_gram;           // heads [H, h, h]; neurons [U], the diagonal alone
   };
 
-  void AddPredictive(int s, const at::Tensor& features_TU, const at::Tensor& gradient_TU, const Batch& batch);
-  void AddRepresentational(int s, const at::Tensor& features_TU);
+  std::vector<at::Tensor> Probes(const at::Tensor& output_NC, const at::Tensor& teacher_NC,
+                                 at::Generator& random) const;
+  void AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch);
+  void AddRepresentational(int s);
   UnitKnowledge Finish(int s) const;
 
   const Encoder& encoder_;
@@ -62,6 +65,7 @@ class KnowledgeAccumulator {
   const bool paper_code_;
   const bool kl_gradient_;
   const double temperature_;
+  Tape tape_;
   std::vector<Sums> sums_;
   int64_t samples_ = 0;
   int64_t tokens_ = 0;

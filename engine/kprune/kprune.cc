@@ -3,11 +3,15 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/GradMode.h>
+#include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
+#include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
 #include "engine/kprune/knowledge.h"
@@ -27,29 +31,6 @@ class Stopwatch {
  private:
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-struct Measurement {
-  std::vector<UnitKnowledge> knowledge;  // of sublayers t .. 2L - 1
-  NormalEquations equations;             // of the target's output projection, all features
-};
-
-// One pass over the samples from the input of sublayer t: knowledge of everything that remains, and the sums
-// for tuning t.
-absl::StatusOr<Measurement> Measure(const Encoder& student, int t, const Streams& streams,
-                                    const Options& options, at::Generator& random,
-                                    ProgressObserver& observer) {
-  KnowledgeAccumulator knowledge(student, t, options);
-  TuningAccumulator tuning(student.sublayers[t]);
-  for (size_t k = 0; k < streams.batches().size(); ++k) {
-    if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
-    observer.OnStage(Stage::kMeasure,
-                     streams.FractionDone(t, static_cast<double>(k) / streams.batches().size()));
-    const at::Tensor features_TU =
-        knowledge.Add(streams.batches()[k], streams.student(k), streams.teacher_output(k), random);
-    tuning.Add(features_TU, streams.student(k), streams.teacher(k));
-  }
-  return Measurement{knowledge.Result(), tuning.Result()};
-}
 
 // S(unit) of every remaining unit: S(head) = mu (lambda_pred K_pred + lambda_rep K_rep) / F_head, S(neuron) =
 // (...) / F_neuron.
@@ -76,27 +57,259 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
   return result;
 }
 
-// Says once that the samples are too few for least squares to mean anything.
-class OverfitWarning {
- public:
-  OverfitWarning(absl::Span<const Batch> batches, ProgressObserver& observer) : observer_(observer) {
-    for (const Batch& batch : batches) tokens_ += batch.tokens();
-  }
+// Whether an exception of LibTorch says that memory ran out, on the device or on the host.
+bool IsOutOfMemory(const std::exception& error) {
+  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         absl::StrContains(error.what(), "not enough memory");
+}
 
-  void Check(int t, int64_t kept_features) {
-    if (warned_ || tokens_ >= 2 * kept_features) return;
-    warned_ = true;
-    observer_.OnWarning(
-        absl::StrCat("the samples have ", tokens_, " tokens, but sublayer ", t, " keeps ", kept_features,
-                     " features: with fewer than two tokens a feature the tuned weights overfit; "
-                     "give more samples"));
-  }
+// The state of a run: the models and streams at the target sublayer, and the budget that is left.
+class Pruning {
+ public:
+  Pruning(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
+          const Options& options, const ExecutionPlan& plan, ProgressObserver& observer)
+      : samples_(samples),
+        budget_(budget),
+        options_(options),
+        plan_(plan),
+        observer_(observer),
+        teacher_(model.WithComputeType(plan.compute_type)),
+        student_(teacher_),
+        result_{model, {}, {}, 0, 0},
+        budget_left_(budget.budget_flops) {}
+
+  absl::StatusOr<KPruneResult> Run(Checkpoint* checkpoint);
 
  private:
+  absl::Status Start();
+  absl::Status Replay(int t, const SublayerCheckpoint& record);
+  absl::StatusOr<SublayerCheckpoint> Prune(int t);
+
+  absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t);
+  absl::StatusOr<std::vector<UnitKnowledge>> MeasureOnce(int t);
+  absl::StatusOr<TunedProjection> Tune(int t);
+  absl::Status Advance(int t);
+
+  void Keep(int t, const Selection& keep);
+  void Finish(int t, const Linear& out, const SublayerPruned& row);
+  double KeptFlops(int t, size_t units) const;
+  void SetBatchTokens(int64_t batch_tokens);
+  void WarnOfOverfitting(int t);
+  double FractionDone(int t, double within) const;
+
+  const absl::Span<const Sample> samples_;
+  const FlopsBudget& budget_;
+  const Options& options_;
+  ExecutionPlan plan_;
   ProgressObserver& observer_;
-  int64_t tokens_ = 0;
-  bool warned_ = false;
+  const Encoder teacher_;
+  Encoder student_;  // both with projections in the compute type
+  KPruneResult result_;
+  double budget_left_;
+  std::vector<Batch> batches_;
+  std::optional<Streams> streams_;
+  at::Tensor teacher_outputs_;  // [samples, C], "kl-gradient" only
+  bool warned_of_overfitting_ = false;
 };
+
+absl::StatusOr<KPruneResult> Pruning::Run(Checkpoint* checkpoint) {
+  if (absl::Status status = Start(); !status.ok()) return status;
+  for (int t = 0; t < teacher_.num_sublayers(); ++t) {
+    if (checkpoint != nullptr && t < checkpoint->size()) {
+      absl::StatusOr<SublayerCheckpoint> record = checkpoint->Read(t);
+      if (!record.ok()) return record.status();
+      if (absl::Status status = Replay(t, *record); !status.ok()) return status;
+    } else {
+      absl::StatusOr<SublayerCheckpoint> record = Prune(t);
+      if (!record.ok()) return record.status();
+      if (checkpoint != nullptr) {
+        if (absl::Status status = checkpoint->Append(*record); !status.ok()) return status;
+      }
+    }
+    observer_.OnSublayer(result_.sublayers.back());
+  }
+  return std::move(result_);
+}
+
+absl::Status Pruning::Start() {
+  SetBatchTokens(plan_.batch_tokens);
+  const int64_t tokens = batches_.empty() ? 0 : batches_.back().end();
+  absl::StatusOr<Streams> streams = Streams::Create(teacher_, tokens, plan_.streams, plan_.scratch_directory);
+  if (!streams.ok()) return streams.status();
+  streams_.emplace(*std::move(streams));
+  const bool outputs = options_.predictive == "kl-gradient";
+  if (outputs) {
+    teacher_outputs_ = at::empty({static_cast<int64_t>(samples_.size()), teacher_.config.num_labels},
+                                 teacher_.word_embeddings.options());
+  }
+  for (const Batch& batch : batches_) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+    if (absl::Status status = streams_->Embed(batch); !status.ok()) return status;
+    if (outputs) teacher_outputs_.index_copy_(0, batch.samples_device, teacher_.Run(batch));
+  }
+  return absl::OkStatus();
+}
+
+// Only what the checkpoint does not hold is computed: the hidden states.
+absl::Status Pruning::Replay(int t, const SublayerCheckpoint& record) {
+  SetBatchTokens(record.batch_tokens);
+  Keep(t, record.kept_positions);
+  const at::Device device = teacher_.word_embeddings.device();
+  Finish(t, {record.out_weight_dK.to(device), record.out_bias_d.to(device)}, record.pruned);
+  ++result_.resumed_sublayers;
+  for (const Batch& batch : batches_) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+    if (auto y_Td = streams_->AdvanceTeacherToOutput(t, batch); !y_Td.ok()) return y_Td.status();
+  }
+  return Advance(t);
+}
+
+absl::StatusOr<SublayerCheckpoint> Pruning::Prune(int t) {
+  const Sublayer target = result_.encoder.sublayers[t];
+
+  const Stopwatch measuring;
+  absl::StatusOr<std::vector<UnitKnowledge>> knowledge = Measure(t);
+  if (!knowledge.ok()) return knowledge.status();
+  const double measure_seconds = measuring.seconds();
+
+  const Stopwatch searching;
+  observer_.OnStage(Stage::kSearch, FractionDone(t, 1));
+  auto scores = Score(student_, t, *knowledge, budget_.sequence_length, options_);
+  if (!scores.ok()) return scores.status();
+  const Selection keep = SearchBottomSublayer(*scores, budget_left_);
+  const double search_seconds = searching.seconds();
+
+  const Stopwatch tuning;
+  observer_.OnStage(Stage::kTune, FractionDone(t, 1));
+  Keep(t, keep);
+  WarnOfOverfitting(t);
+  absl::StatusOr<TunedProjection> tuned = Tune(t);
+  if (!tuned.ok()) return tuned.status();
+  if (tuned->solution.path == "kept-weights") {
+    observer_.OnWarning(
+        absl::StrCat("sublayer ", t, ": no refit fits better than the original weights, which were kept"));
+  }
+  const SublayerPruned row = {.index = t,
+                              .total = teacher_.num_sublayers(),
+                              .layer = target.layer,
+                              .kind = target.kind,
+                              .units = static_cast<int>(target.num_units()),
+                              .kept = static_cast<int>(keep.size()),
+                              .budget_left_flops = budget_left_ - KeptFlops(t, keep.size()),
+                              .measure_seconds = measure_seconds,
+                              .search_seconds = search_seconds,
+                              .solver = tuned->solution.path,
+                              .condition = tuned->solution.condition,
+                              .reconstruction_error = tuned->solution.relative_error};
+  Finish(t, tuned->out, row);
+  if (absl::Status status = Advance(t); !status.ok()) return status;
+  result_.sublayers.back().tune_seconds = tuning.seconds();
+  return SublayerCheckpoint{result_.sublayers.back(), keep, tuned->out.weight.to(at::kCPU),
+                            tuned->out.bias.to(at::kCPU), plan_.batch_tokens};
+}
+
+// Measures with smaller batches where memory runs out.
+absl::StatusOr<std::vector<UnitKnowledge>> Pruning::Measure(int t) {
+  while (true) {
+    const int64_t smaller = plan_.batch_tokens / 2;
+    try {
+      return MeasureOnce(t);
+    } catch (const std::exception& error) {
+      if (!IsOutOfMemory(error) || smaller < ExecutionPlan::kMinBatchTokens) throw;
+    }
+    observer_.OnWarning(absl::StrCat("sublayer ", t, ": out of memory with batches of ", plan_.batch_tokens,
+                                     " tokens; measuring it again with ", smaller));
+    SetBatchTokens(smaller);
+  }
+}
+
+// One pass over the samples from the input of sublayer t: knowledge of everything that remains.
+absl::StatusOr<std::vector<UnitKnowledge>> Pruning::MeasureOnce(int t) {
+  int64_t largest = 0;
+  for (const Batch& batch : batches_) largest = std::max(largest, batch.tokens());
+  KnowledgeAccumulator knowledge(student_, t, options_, largest);
+  // Its own for each sublayer: a resumed run draws what an uninterrupted one does.
+  at::Generator random = at::make_generator<at::CPUGeneratorImpl>(
+      static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));
+  for (size_t k = 0; k < batches_.size(); ++k) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+    observer_.OnStage(Stage::kMeasure, FractionDone(t, static_cast<double>(k) / batches_.size()));
+    const Batch& batch = batches_[k];
+    absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    const at::Tensor teacher_NC =
+        teacher_outputs_.defined() ? teacher_outputs_.index_select(0, batch.samples_device) : at::Tensor();
+    knowledge.Add(batch, *x_Td, teacher_NC, random);
+  }
+  return knowledge.Result();
+}
+
+// Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
+absl::StatusOr<TunedProjection> Pruning::Tune(int t) {
+  TuningAccumulator equations(result_.encoder.sublayers[t]);
+  for (const Batch& batch : batches_) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+    absl::StatusOr<at::Tensor> teacher_Td = streams_->AdvanceTeacherToOutput(t, batch);
+    if (!teacher_Td.ok()) return teacher_Td.status();
+    absl::StatusOr<at::Tensor> student_Td = streams_->student(batch);
+    if (!student_Td.ok()) return student_Td.status();
+    equations.Add(student_.Features(t, *student_Td, batch), *student_Td, *teacher_Td);
+  }
+  return TuneOutput(result_.encoder.sublayers[t], equations.Result());
+}
+
+absl::Status Pruning::Advance(int t) {
+  for (const Batch& batch : batches_) {
+    if (absl::Status status = streams_->Advance(student_, t, batch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void Pruning::Keep(int t, const Selection& keep) {
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->Keep(t, keep);
+}
+
+void Pruning::Finish(int t, const Linear& out, const SublayerPruned& row) {
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceOutput(t, out);
+  result_.kept_flops += KeptFlops(t, row.kept);
+  budget_left_ = row.budget_left_flops;
+  result_.sublayers.push_back(row);
+  result_.batch_tokens.push_back(plan_.batch_tokens);
+}
+
+double Pruning::KeptFlops(int t, size_t units) const {
+  return static_cast<double>(units) *
+         UnitFlops(teacher_.config, teacher_.sublayers[t].kind, budget_.sequence_length);
+}
+
+void Pruning::SetBatchTokens(int64_t batch_tokens) {
+  if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
+  plan_.batch_tokens = batch_tokens;
+  const bool grouped = options_.predictive == "kl-gradient";
+  batches_ = MakeBatches(samples_, grouped ? options_.batch_size : kAnyNumber, options_.batch_order,
+                         teacher_.word_embeddings.device(), batch_tokens);
+}
+
+// Says once that the samples are too few for least squares to mean anything.
+void Pruning::WarnOfOverfitting(int t) {
+  const int64_t tokens = batches_.empty() ? 0 : batches_.back().end();
+  const int64_t kept_features = student_.sublayers[t].num_features();
+  if (warned_of_overfitting_ || tokens >= 2 * kept_features) return;
+  warned_of_overfitting_ = true;
+  observer_.OnWarning(
+      absl::StrCat("the samples have ", tokens, " tokens, but sublayer ", t, " keeps ", kept_features,
+                   " features: with fewer than two tokens a feature the tuned weights overfit; "
+                   "give more samples"));
+}
+
+// Share of all the work that is done when `within` of the measurement of sublayer t is: measuring sublayer t
+// costs the 2L - t sublayers that remain.
+double Pruning::FractionDone(int t, double within) const {
+  const double sublayers = teacher_.num_sublayers();
+  const auto cost_below = [&](double n) { return n * sublayers - n * (n - 1) / 2; };
+  return (cost_below(t) + within * (sublayers - t)) / cost_below(sublayers);
+}
 
 }  // namespace
 
@@ -121,64 +334,12 @@ absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_fl
   return budget;
 }
 
-absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch> batches,
+absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
                                     const FlopsBudget& budget, const Options& options,
+                                    const ExecutionPlan& plan, Checkpoint* checkpoint,
                                     ProgressObserver& observer) {
   c10::NoGradGuard no_grad;
-  const Encoder& teacher = model;
-  KPruneResult result{model, {}, 0};
-  Encoder& student = result.encoder;
-  at::Generator random = at::make_generator<at::CPUGeneratorImpl>(options.seed);
-  double budget_left = budget.budget_flops;
-  OverfitWarning overfit(batches, observer);
-  Streams streams(teacher, batches, /*keep_outputs=*/options.predictive == "kl-gradient");
-
-  for (int t = 0; t < student.num_sublayers(); ++t) {
-    const Sublayer target = student.sublayers[t];
-
-    const Stopwatch measuring;
-    streams.AdvanceTeacherToOutput(t);
-    absl::StatusOr<Measurement> measurement = Measure(student, t, streams, options, random, observer);
-    if (!measurement.ok()) return measurement.status();
-    const double measure_seconds = measuring.seconds();
-
-    const Stopwatch searching;
-    observer.OnStage(Stage::kSearch, streams.FractionDone(t, 1));
-    auto scores = Score(student, t, measurement->knowledge, budget.sequence_length, options);
-    if (!scores.ok()) return scores.status();
-    const Selection keep = SearchBottomSublayer(*scores, budget_left);
-    const double search_seconds = searching.seconds();
-
-    const Stopwatch tuning;
-    observer.OnStage(Stage::kTune, streams.FractionDone(t, 1));
-    const TunedProjection tuned = TuneOutput(target, measurement->equations, keep);
-    student.Replace(t, keep, tuned.out);
-    overfit.Check(t, student.sublayers[t].num_features());
-    streams.Advance(student, t);
-    const double kept_flops = static_cast<double>(keep.size()) * (*scores)[0].unit_flops;
-    budget_left -= kept_flops;
-    result.kept_flops += kept_flops;
-
-    result.sublayers.push_back({.index = t,
-                                .total = student.num_sublayers(),
-                                .layer = target.layer,
-                                .kind = target.kind,
-                                .units = static_cast<int>(target.num_units()),
-                                .kept = static_cast<int>(keep.size()),
-                                .budget_left_flops = budget_left,
-                                .measure_seconds = measure_seconds,
-                                .search_seconds = search_seconds,
-                                .tune_seconds = tuning.seconds(),
-                                .solver = tuned.solution.path,
-                                .condition = tuned.solution.condition,
-                                .reconstruction_error = tuned.solution.relative_error});
-    observer.OnSublayer(result.sublayers.back());
-    if (tuned.solution.path == "kept-weights") {
-      observer.OnWarning(
-          absl::StrCat("sublayer ", t, ": no refit fits better than the original weights, which were kept"));
-    }
-  }
-  return result;
+  return Pruning(model, samples, budget, options, plan, observer).Run(checkpoint);
 }
 
 }  // namespace kprune

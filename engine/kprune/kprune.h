@@ -7,7 +7,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "engine/model/batch.h"
+#include "engine/data/samples.h"
+#include "engine/kprune/checkpoint.h"
+#include "engine/kprune/execution_plan.h"
 #include "engine/model/encoder.h"
 #include "kprune/options.h"
 #include "kprune/progress.h"
@@ -26,18 +28,26 @@ struct FlopsBudget {
 absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_flops, double sequence_length);
 
 struct KPruneResult {
-  Encoder encoder;
+  Encoder encoder;                        // float32
   std::vector<SublayerPruned> sublayers;  // bottom up
+  std::vector<int64_t> batch_tokens;      // with which each of them was pruned
+  int resumed_sublayers = 0;              // taken from the checkpoint
   double kept_flops = 0;                  // of one sequence; at most the budget
 };
 
-// Prunes `model` with the samples in `batches` (on the model's device) to `budget`. Memory: the model, two
-// streams of hidden states (2 x tokens x d x 4 bytes), one batch's activations and the float64 Gram matrix of
-// one sublayer. Deterministic for the same inputs, options, device and number of threads. `observer` is
-// called on this thread; fractions run from 0 to 1 here. Errors: Cancelled; Internal where a score is not
-// finite.
-absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Batch> batches,
+// Prunes `model` with `samples` to `budget`. Memory: the model, two streams of hidden states (2 x tokens x d
+// x 4 bytes, wherever the plan puts them), the activations of plan.batch_tokens tokens and the float64 Gram
+// matrix of one sublayer. Where memory runs out while a sublayer is measured, batch_tokens is halved, a
+// warning says so, and the sublayer is measured again. Deterministic for the same inputs, options, plan,
+// device and number of threads.
+//
+// `checkpoint` may be null. What it holds is not computed again: those sublayers are replayed, and their rows
+// are reported. Every further sublayer is added to it, and the result is byte-identical to that of a run
+// never interrupted. `observer` is called on this thread; fractions run from 0 to 1 here. Errors: Cancelled;
+// Internal where a score is not finite; ResourceExhausted; those of HiddenStates and Checkpoint.
+absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
                                     const FlopsBudget& budget, const Options& options,
+                                    const ExecutionPlan& plan, Checkpoint* checkpoint,
                                     ProgressObserver& observer);
 
 }  // namespace kprune

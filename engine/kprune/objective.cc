@@ -35,9 +35,10 @@ std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, cons
 std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC,
                                                  double temperature, at::Generator& random) {
   const at::Tensor log_p = at::log_softmax(logits_NC / temperature, 1);
-  // Drawn on the CPU: the same labels on every device. [N, draws]
-  const at::Tensor labels =
-      at::multinomial(p_NC.cpu(), kSampledProbes, /*replacement=*/true, random).to(p_NC.device());
+  // The coins fall on the CPU, the same for every device; nothing waits for the device. [N, draws]
+  const at::Tensor coins =
+      at::rand({p_NC.size(0), kSampledProbes}, random, at::TensorOptions(at::kFloat)).to(p_NC.device());
+  const at::Tensor labels = at::searchsorted(p_NC.cumsum(1), coins).clamp_max(p_NC.size(1) - 1);
   std::vector<at::Tensor> probes;
   for (int draw = 0; draw < kSampledProbes; ++draw) {
     const at::Tensor chosen = log_p.gather(1, labels.narrow(1, draw, 1));
@@ -97,6 +98,20 @@ std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, dou
       return SquaredErrorProbes(output_NC, random);
   }
   return {};
+}
+
+int NumFisherProbes(Task task, int64_t outputs) {
+  const bool exact = outputs <= kMaxExactClasses;
+  switch (task) {
+    case Task::kSingleLabel:
+      return exact ? static_cast<int>(outputs) - 1 : kSampledProbes;
+    case Task::kMultiLabel:
+      return exact ? static_cast<int>(outputs) : kSampledProbes;
+    case Task::kRegression:
+    case Task::kEmbedding:
+      break;
+  }
+  return outputs == 1 ? 1 : kEmbeddingProbes;
 }
 
 at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC,

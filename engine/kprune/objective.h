@@ -29,6 +29,9 @@ inline constexpr int kEmbeddingProbes = 4;
 std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature,
                                      at::Generator& random);
 
+// How many scalars FisherProbes gives: the backward passes of a batch.
+int NumFisherProbes(Task task, int64_t outputs);
+
 // gamma^2 KL(teacher || student), or the squared error, summed over the batch: the loss whose gradient the
 // paper's code squares.
 at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC,

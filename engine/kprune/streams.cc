@@ -4,33 +4,43 @@
 
 namespace kprune {
 
-Streams::Streams(const Encoder& teacher, absl::Span<const Batch> batches, bool keep_outputs)
-    : teacher_model_(teacher), batches_(batches), teacher_output_(batches.size()) {
-  for (size_t k = 0; k < batches.size(); ++k) {
-    student_.push_back(teacher.Embed(batches[k]));
-    teacher_.push_back(student_.back());
-    if (keep_outputs) teacher_output_[k] = teacher.Run(batches[k]);
-  }
+absl::StatusOr<Streams> Streams::Create(const Encoder& teacher, int64_t tokens, Place place,
+                                        const std::string& directory) {
+  const int64_t width = teacher.word_embeddings.size(1);
+  const at::Device device = teacher.word_embeddings.device();
+  auto student_states = HiddenStates::Create(tokens, width, device, place, directory);
+  if (!student_states.ok()) return student_states.status();
+  auto teacher_states = HiddenStates::Create(tokens, width, device, place, directory);
+  if (!teacher_states.ok()) return teacher_states.status();
+  return Streams(teacher, *std::move(student_states), *std::move(teacher_states));
 }
 
-void Streams::AdvanceTeacherToOutput(int t) {
-  for (size_t k = 0; k < batches_.size(); ++k) {
-    teacher_[k] =
-        teacher_model_.PreNorm(t, teacher_[k], teacher_model_.Features(t, teacher_[k], batches_[k]));
-  }
+absl::Status Streams::Embed(const Batch& batch) {
+  const at::Tensor x_Td = teacher_model_->Embed(batch);
+  if (absl::Status status = student_->Write(batch.begin, x_Td); !status.ok()) return status;
+  return teacher_->Write(batch.begin, x_Td);
 }
 
-void Streams::Advance(const Encoder& student, int t) {
-  for (size_t k = 0; k < batches_.size(); ++k) {
-    student_[k] = student.Forward(t, student_[k], batches_[k]);
-    teacher_[k] = teacher_model_.Norm(t, teacher_[k]);
-  }
+absl::StatusOr<at::Tensor> Streams::student(const Batch& batch) const {
+  return student_->Read(batch.begin, batch.end());
 }
 
-double Streams::FractionDone(int t, double within) const {
-  const double sublayers = teacher_model_.num_sublayers();
-  const auto cost_below = [&](double n) { return n * sublayers - n * (n - 1) / 2; };
-  return (cost_below(t) + within * (sublayers - t)) / cost_below(sublayers);
+absl::StatusOr<at::Tensor> Streams::AdvanceTeacherToOutput(int t, const Batch& batch) {
+  absl::StatusOr<at::Tensor> x_Td = teacher_->Read(batch.begin, batch.end());
+  if (!x_Td.ok()) return x_Td.status();
+  at::Tensor y_Td = teacher_model_->PreNorm(t, *x_Td, teacher_model_->Features(t, *x_Td, batch));
+  if (absl::Status status = teacher_->Write(batch.begin, y_Td); !status.ok()) return status;
+  return y_Td;
+}
+
+absl::Status Streams::Advance(const Encoder& student, int t, const Batch& batch) {
+  absl::StatusOr<at::Tensor> x_Td = student_->Read(batch.begin, batch.end());
+  if (!x_Td.ok()) return x_Td.status();
+  if (absl::Status status = student_->Write(batch.begin, student.Forward(t, *x_Td, batch)); !status.ok())
+    return status;
+  absl::StatusOr<at::Tensor> y_Td = teacher_->Read(batch.begin, batch.end());
+  if (!y_Td.ok()) return y_Td.status();
+  return teacher_->Write(batch.begin, teacher_model_->Norm(t, *y_Td));
 }
 
 }  // namespace kprune

@@ -1,50 +1,54 @@
 // The two streams of hidden states at the target sublayer: everything below it is final, so nothing below is
 // computed again.
 //
-// Shapes: T tokens of a batch, d hidden size, N sequences, C outputs.
+// Shapes: T tokens of a batch, d hidden size, U features.
 #ifndef KPRUNE_ENGINE_KPRUNE_STREAMS_H_
 #define KPRUNE_ENGINE_KPRUNE_STREAMS_H_
 
 #include <ATen/core/Tensor.h>
 
-#include <vector>
+#include <memory>
+#include <string>
 
-#include "absl/types/span.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/kprune/hidden_states.h"
 #include "engine/model/batch.h"
 #include "engine/model/encoder.h"
 
 namespace kprune {
 
-// For every batch: the student's hidden states at the input of the target, and the teacher's at the same
-// place or, between AdvanceTeacherToOutput and Advance, at the target's output before the norm. Borrows the
-// teacher and the batches. Not thread-safe.
+// Hidden states of every token, in the order of the batches: the student's at the input of the target, and
+// the teacher's at the same place or, between AdvanceTeacherToOutput and Advance, at the target's output
+// before the norm. Whichever batches cut the tokens up, the rows stay the same. Not thread-safe. Errors are
+// those of HiddenStates.
 class Streams {
  public:
-  // Both streams start at the embeddings. `keep_outputs` also computes the teacher's outputs of all batches.
-  Streams(const Encoder& teacher, absl::Span<const Batch> batches, bool keep_outputs);
+  // `teacher` is borrowed. `directory` is where the streams live when `place` says file.
+  static absl::StatusOr<Streams> Create(const Encoder& teacher, int64_t tokens, Place place,
+                                        const std::string& directory);
 
-  absl::Span<const Batch> batches() const { return batches_; }
-  const at::Tensor& student(size_t k) const { return student_[k]; }                // X_S [T, d]
-  const at::Tensor& teacher(size_t k) const { return teacher_[k]; }                // Y_T [T, d]
-  const at::Tensor& teacher_output(size_t k) const { return teacher_output_[k]; }  // [N, C], or undefined
+  // Puts both streams at the embeddings of a batch's tokens.
+  absl::Status Embed(const Batch& batch);
 
-  // Moves the teacher's stream from the input of sublayer t to its output before the norm.
-  void AdvanceTeacherToOutput(int t);
+  absl::StatusOr<at::Tensor> student(const Batch& batch) const;  // X_S [T, d]
 
-  // Moves the student's stream through the finished sublayer t and the teacher's through the norm: both then
-  // stand at the input of t + 1.
-  void Advance(const Encoder& student, int t);
+  // Moves the teacher's tokens of a batch from the input of sublayer t to its output before the norm, which
+  // it returns.
+  absl::StatusOr<at::Tensor> AdvanceTeacherToOutput(int t, const Batch& batch);  // Y_T [T, d]
 
-  // Share of all the work that is done when `within` of the measurement of sublayer t is: measuring sublayer
-  // t costs the 2L - t sublayers that remain.
-  double FractionDone(int t, double within) const;
+  // Moves the student's tokens of a batch through the finished sublayer t and the teacher's through the norm:
+  // both then stand at the input of t + 1.
+  absl::Status Advance(const Encoder& student, int t, const Batch& batch);
 
  private:
-  const Encoder& teacher_model_;
-  const absl::Span<const Batch> batches_;
-  std::vector<at::Tensor> student_;
-  std::vector<at::Tensor> teacher_;
-  std::vector<at::Tensor> teacher_output_;
+  Streams(const Encoder& teacher, std::unique_ptr<HiddenStates> student_states,
+          std::unique_ptr<HiddenStates> teacher_states)
+      : teacher_model_(&teacher), student_(std::move(student_states)), teacher_(std::move(teacher_states)) {}
+
+  const Encoder* teacher_model_;
+  std::unique_ptr<HiddenStates> student_;
+  std::unique_ptr<HiddenStates> teacher_;
 };
 
 }  // namespace kprune

@@ -1,7 +1,7 @@
 // Knowledge-preserving weight tuning (KPWT, paper section 4.4): the kept units learn to give the uncompressed
 // model's output.
 //
-// Shapes: T tokens of a batch, U features of the target sublayer, K kept ones, d hidden size.
+// Shapes: T tokens of a batch, K kept features of the target sublayer, d hidden size.
 #ifndef KPRUNE_ENGINE_KPRUNE_WEIGHT_TUNING_H_
 #define KPRUNE_ENGINE_KPRUNE_WEIGHT_TUNING_H_
 
@@ -13,24 +13,23 @@
 
 namespace kprune {
 
-// Sums, over batches, the normal equations of W' = argmin || Y_T - X_S - b - Z W'^T ||_F^2 with Z all
-// features of the target in the student's stream. Restricting them to the kept features gives the equations
-// after pruning. Not thread-safe.
+// Sums, over batches, the normal equations of W' = argmin || Y_T - X_S - b - Z W'^T ||_F^2 with Z the kept
+// features of the target in the student's stream. Not thread-safe.
 class TuningAccumulator {
  public:
-  // `target` is borrowed.
+  // `target` has its kept units only; borrowed.
   explicit TuningAccumulator(const Sublayer& target);
 
-  // features_TU: Z; student_Td: X_S, the sublayer's input in the student; teacher_Td: Y_T, the sublayer's
+  // features_TK: Z; student_Td: X_S, the sublayer's input in the student; teacher_Td: Y_T, the sublayer's
   // output before the norm in the uncompressed model.
-  void Add(const at::Tensor& features_TU, const at::Tensor& student_Td, const at::Tensor& teacher_Td);
+  void Add(const at::Tensor& features_TK, const at::Tensor& student_Td, const at::Tensor& teacher_Td);
 
   NormalEquations Result() const;
 
  private:
   const Sublayer& target_;
   GramAccumulator gram_;
-  at::Tensor cross_Ud_;
+  at::Tensor cross_Kd_;
   at::Tensor target_squared_;  // scalar
 };
 
@@ -39,8 +38,8 @@ struct TunedProjection {
   Solution solution;  // how it was found; path "empty" where nothing is kept
 };
 
-// Solves for the output projection of `target` when only the units `keep` stay.
-TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations, const Selection& keep);
+// Solves for the output projection of `target`, which has its kept units and their original weights.
+TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations);
 
 }  // namespace kprune
 

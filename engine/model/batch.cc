@@ -38,6 +38,7 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
   batch.token_type_ids_T = LongTensor(types, device);
   batch.positions_T = LongTensor(positions, device);
   batch.slots_T = LongTensor(slots, device);
+  batch.samples_device = LongTensor(batch.samples, device);
   batch.offsets_device = LongTensor(batch.offsets, device);
   if (!uniform) {
     at::Tensor mask = at::full({batch.size() * batch.longest}, -std::numeric_limits<float>::infinity(),
@@ -63,8 +64,8 @@ at::Tensor Batch::Unpad(const at::Tensor& x_NSd) const {
   return padded() ? flat.index_select(0, slots_T) : flat;
 }
 
-std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int batch_size, const std::string& order,
-                               at::Device device) {
+std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_size, const std::string& order,
+                               at::Device device, int64_t max_tokens) {
   std::vector<int64_t> indices(samples.size());
   std::iota(indices.begin(), indices.end(), 0);
   if (order == "length") {
@@ -73,9 +74,23 @@ std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int batch_size,
     });
   }
   std::vector<Batch> batches;
-  for (size_t begin = 0; begin < indices.size(); begin += batch_size) {
-    const size_t count = std::min<size_t>(batch_size, indices.size() - begin);
-    batches.push_back(MakeBatch(samples, absl::MakeConstSpan(indices).subspan(begin, count), device));
+  int64_t begin = 0;
+  const auto length = [&](size_t i) { return static_cast<int64_t>(samples[indices[i]].input_ids.size()); };
+  for (size_t first = 0; first < indices.size();) {
+    const size_t group_end = first + std::min<uint64_t>(group_size, indices.size() - first);
+    const auto group = static_cast<int64_t>(group_end - first);
+    while (first < group_end) {
+      size_t end = first + 1;
+      for (int64_t tokens = length(first); end < group_end && tokens + length(end) <= max_tokens; ++end)
+        tokens += length(end);
+      Batch& batch = batches.emplace_back(
+          MakeBatch(samples, absl::MakeConstSpan(indices).subspan(first, end - first), device));
+      batch.begin = begin;
+      batch.group_size = group;
+      batch.closes_group = end == group_end;
+      begin = batch.end();
+      first = end;
+    }
   }
   return batches;
 }

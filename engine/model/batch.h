@@ -7,6 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,15 @@
 
 namespace kprune {
 
+// No limit to the tokens of a batch, or to the sequences of a group.
+inline constexpr int64_t kAnyNumber = std::numeric_limits<int64_t>::max();
+
 // Everything that a forward pass needs of its sequences. Immutable after construction.
 struct Batch {
   std::vector<int64_t> samples;  // [N] index of each sequence in the sample set
   std::vector<int64_t> offsets;  // [N + 1] where each sequence begins; offsets[N] == T
-  at::Tensor offsets_device;     // the same, int64 on the device
+  at::Tensor samples_device;     // [N] int64 on the device
+  at::Tensor offsets_device;     // [N + 1] int64 on the device
   at::Tensor input_ids_T;        // int64
   at::Tensor token_type_ids_T;   // int64
   at::Tensor positions_T;        // int64, 0 at the start of every sequence
@@ -27,6 +32,12 @@ struct Batch {
   at::Tensor mask_N11S;  // float32, 0 for tokens and -inf for padding; undefined when nothing is padded
   int64_t longest = 0;   // S
 
+  // Where the batch stands among all: rows of tokens before it, and its group of sequences.
+  int64_t begin = 0;
+  int64_t group_size = 0;     // sequences of the group, this batch's and its neighbours'
+  bool closes_group = false;  // no batch of the group follows
+
+  int64_t end() const { return begin + tokens(); }
   int64_t size() const { return static_cast<int64_t>(samples.size()); }
   int64_t tokens() const { return offsets.back(); }
   bool padded() const { return mask_N11S.defined(); }
@@ -37,10 +48,12 @@ struct Batch {
   at::Tensor Unpad(const at::Tensor& x_NSd) const;
 };
 
-// Cuts `samples` into batches of at most `batch_size` sequences, by rising length (order "length", ties in
-// file order) or as they stand in the file (order "file"), and puts them on `device`.
-std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int batch_size, const std::string& order,
-                               at::Device device);
+// Cuts `samples` into groups of `group_size` sequences, by rising length (order "length", ties in file order)
+// or as they stand in the file (order "file"), and each group into batches of at most `max_tokens` tokens,
+// but at least one sequence; puts them on `device`. The order of the sequences does not depend on
+// `max_tokens`.
+std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_size, const std::string& order,
+                               at::Device device, int64_t max_tokens = kAnyNumber);
 
 }  // namespace kprune
 

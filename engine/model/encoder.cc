@@ -5,26 +5,9 @@
 namespace kprune {
 namespace {
 
-at::Tensor Activate(const std::string& name, const at::Tensor& x) {
-  if (name == "relu") return at::relu(x);
-  if (name == "silu") return at::silu(x);
-  if (name == "tanh") return at::tanh(x);
-  return at::gelu(x, name == "gelu_new" ? "tanh" : "none");
-}
-
-// Context vectors [T, U] from stacked query, key and value [T, 3U].
-at::Tensor Attend(const at::Tensor& qkv, int64_t heads, int64_t head_dim, const Batch& batch) {
-  // [N, S, 3, H, h] -> three times [N, H, S, h]
-  const at::Tensor split =
-      batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
-  std::optional<at::Tensor> mask;
-  if (batch.padded()) mask = batch.mask_N11S.expand({batch.size(), 1, batch.longest, batch.longest});
-  const at::Tensor context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
-  return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
-}
-
-at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
-  return x_Td.index_select(0, batch.offsets_device.narrow(0, 0, batch.size()));
+// Differentiable; of the few rows of a task head.
+at::Tensor ActivateHead(const std::string& name, const at::Tensor& x) {
+  return name == "relu" ? at::relu(x) : at::tanh(x);
 }
 
 at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
@@ -34,11 +17,11 @@ at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
 
 }  // namespace
 
-at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
-
-at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
-  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
+at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
+  return x_Td.index_select(0, batch.offsets_device.narrow(0, 0, batch.size()));
 }
+
+at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
 
 at::Tensor Encoder::Embed(const Batch& batch) const {
   at::Tensor x = at::embedding(word_embeddings, batch.input_ids_T);
@@ -50,9 +33,14 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   const Sublayer& sublayer = sublayers[t];
   // Fused attention kernels fail on zero heads; an empty sublayer has no features.
   if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
-  const at::Tensor projected = sublayer.in(x_Td);
-  if (sublayer.kind == SublayerKind::kFeedForward) return Activate(config.activation, projected);
-  return Attend(projected, sublayer.num_units(), sublayer.unit_width, batch);
+  const at::Tensor projected = sublayer.in(x_Td.to(sublayer.in.weight.scalar_type()));
+  if (sublayer.kind == SublayerKind::kFeedForward) {
+    Activate(config.activation, projected, projected, /*derivative=*/at::Tensor());
+    return projected;
+  }
+  at::Tensor context = at::empty({projected.size(0), sublayer.num_features()}, projected.options());
+  Attend(projected, sublayer.num_units(), batch, context);
+  return context;
 }
 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
@@ -67,11 +55,17 @@ at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) c
 }
 
 at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {
-  if (config.task != Task::kEmbedding) {
-    return classifier(Activate(config.family->pooler_activation, pooler(FirstTokens(x_Td, batch))));
-  }
-  const at::Tensor pooled =
-      config.pooling == Pooling::kCls ? FirstTokens(x_Td, batch) : MeanOfTokens(x_Td, batch);
+  return Head(reads_first_tokens() ? FirstTokens(x_Td, batch) : x_Td, batch);
+}
+
+bool Encoder::reads_first_tokens() const {
+  return config.task != Task::kEmbedding || config.pooling == Pooling::kCls;
+}
+
+at::Tensor Encoder::Head(const at::Tensor& x_Rd, const Batch& batch) const {
+  if (config.task != Task::kEmbedding)
+    return classifier(ActivateHead(config.family->pooler_activation, pooler(x_Rd)));
+  const at::Tensor pooled = reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
   if (!config.normalize) return pooled;
   return pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
@@ -82,7 +76,7 @@ at::Tensor Encoder::Run(const Batch& batch) const {
   return Output(x, batch);
 }
 
-void Encoder::Replace(int t, const Selection& keep, const Linear& out) {
+void Encoder::Keep(int t, const Selection& keep) {
   Sublayer& sublayer = sublayers[t];
   const at::Tensor features = FeaturesOf(keep, sublayer.unit_width, sublayer.in.weight.device());
   std::vector<at::Tensor> rows;
@@ -90,12 +84,28 @@ void Encoder::Replace(int t, const Selection& keep, const Linear& out) {
     rows.push_back(features + block * sublayer.num_features());
   const at::Tensor in_rows = at::cat(rows);
   sublayer.in = {sublayer.in.weight.index_select(0, in_rows), sublayer.in.bias.index_select(0, in_rows)};
-  sublayer.out = out;
+  sublayer.out.weight = sublayer.out.weight.index_select(1, features);
   std::vector<int64_t> units;
   for (int64_t position : keep) units.push_back(sublayer.units[position]);
   sublayer.units = std::move(units);
   auto& recorded = sublayer.kind == SublayerKind::kAttention ? config.heads : config.neurons;
   recorded[sublayer.layer] = sublayer.units;
+}
+
+void Encoder::ReplaceOutput(int t, const Linear& out) {
+  Linear& current = sublayers[t].out;
+  const at::ScalarType type = current.weight.scalar_type();
+  current = {out.weight.to(type), out.bias.to(type)};
+}
+
+Encoder Encoder::WithComputeType(at::ScalarType type) const {
+  Encoder result = *this;
+  for (Sublayer& sublayer : result.sublayers) {
+    for (at::Tensor* tensor :
+         {&sublayer.in.weight, &sublayer.in.bias, &sublayer.out.weight, &sublayer.out.bias})
+      *tensor = tensor->to(type);
+  }
+  return result;
 }
 
 int64_t Encoder::num_parameters() const {

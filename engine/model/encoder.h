@@ -1,7 +1,9 @@
 // An encoder = embeddings + 2L sublayers + task head, as plain tensors and functions.
 //
 // Shapes: T tokens of a ragged batch, N sequences, d hidden size, U features of a sublayer (heads * head_dim,
-// or neurons), C outputs of the task head. All weights are float32 and never require a gradient.
+// or neurons), C outputs of the task head. Weights never require a gradient. Hidden states, embeddings, norms
+// and the head are float32; the projections of the sublayers have the compute type, float32 or bfloat16, and
+// so have features.
 //
 // Sublayer t of 2L (paper section 3): attention of layer t / 2 when t is even, feed-forward when t is odd:
 //   z = Features(x)                 what feeds the output projection: context vectors, or activated neurons
@@ -17,6 +19,7 @@
 #include "absl/types/span.h"
 #include "engine/model/batch.h"
 #include "engine/model/model_config.h"
+#include "engine/model/steps.h"
 #include "kprune/progress.h"
 #include "kprune/tensor_source.h"
 
@@ -25,14 +28,6 @@ namespace kprune {
 struct Linear {
   at::Tensor weight;  // [out, in]
   at::Tensor bias;    // [out]
-
-  at::Tensor operator()(const at::Tensor& x) const;
-};
-
-struct LayerNorm {
-  at::Tensor weight;  // [d]
-  at::Tensor bias;    // [d]
-  double eps = 1e-12;
 
   at::Tensor operator()(const at::Tensor& x) const;
 };
@@ -80,16 +75,30 @@ class Encoder {
   at::Tensor Forward(int t, const at::Tensor& x_Td, const Batch& batch) const;      // one sublayer
   // The task head: logits, or (pooled, normalised) embeddings.
   at::Tensor Output(const at::Tensor& x_Td, const Batch& batch) const;  // [N, C]
+
+  // Whether the task head sees the first token of every sequence alone.
+  bool reads_first_tokens() const;
+  // The task head of the rows R that it reads, the first tokens [N, d] or all [T, d]; differentiable.
+  at::Tensor Head(const at::Tensor& x_Rd, const Batch& batch) const;  // [N, C]
+
   // The whole model.
   at::Tensor Run(const Batch& batch) const;  // [N, C]
 
-  // Removes every unit of sublayer t but `keep` and puts `out` in the place of its output projection ([d,
-  // kept features]).
-  void Replace(int t, const Selection& keep, const Linear& out);
+  // Removes every unit of sublayer t but `keep`.
+  void Keep(int t, const Selection& keep);
+
+  // Puts `out`, [d, features of t], in the place of the output projection of sublayer t, in its compute type.
+  void ReplaceOutput(int t, const Linear& out);
+
+  // The same encoder with the projections of all sublayers in `type`.
+  Encoder WithComputeType(at::ScalarType type) const;
 
   // Number of values in all weights of this encoder.
   int64_t num_parameters() const;
 };
+
+// The rows of x [T, d] that are first tokens, [N, d].
+at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch);
 
 // Positions of the features that belong to the units `keep`, as an int64 tensor [keep.size() * unit_width].
 at::Tensor FeaturesOf(const Selection& keep, int64_t unit_width, at::Device device);

@@ -63,6 +63,8 @@ TEST(KpruneBenchTest, Examples) {
   EXPECT_GT(result["vm_after_load_bytes"], 1 << 20);
   EXPECT_EQ(result["peak_above_load_bytes"],
             result["vm_hwm_bytes"].get<int64_t>() - result["vm_after_load_bytes"].get<int64_t>());
+  EXPECT_GT(result["plan"]["batch_tokens"], 0);
+  EXPECT_EQ(result["plan"]["streams"], "device");
   EXPECT_TRUE(result["accuracy"].is_null()) << "random tokens have no labels";
 }
 

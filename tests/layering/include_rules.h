@@ -3,8 +3,8 @@
 //
 //   engine, worker, server, client -> include      worker -> engine      client, server -> proto
 //
-// The engine knows no gRPC, protobuf, database or job; its formats and data know no torch either. Below
-// server/rpc/ nothing sees a protobuf or gRPC. The contracts in include/ are plain C++. Pure functions;
+// The engine knows no gRPC, protobuf, database or job; its formats, data and kernels know no torch either.
+// Below server/rpc/ nothing sees a protobuf or gRPC. The contracts in include/ are plain C++. Pure functions;
 // thread-safe.
 #ifndef KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
 #define KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
@@ -49,8 +49,11 @@ inline const std::vector<Room>& Rooms() {
       {"engine/", {"kprune/", "engine/"}, {"torch"}},
       {"engine/formats/", {"kprune/", "engine/formats/", "engine/data/"}},
       {"engine/data/", {"kprune/", "engine/formats/", "engine/data/"}},
+      {"engine/kernels/", {"engine/kernels/"}},
       {"worker/", {"kprune/", "engine/", "worker/"}, {"torch"}},
       {"worker/main.cc", {"kprune/", "engine/", "worker/"}, {"torch", "cli"}},
+      {"bench/", {"kprune/", "engine/", "worker/", "bench/"}, {"torch"}},
+      {"bench/kprune_bench.cc", {"kprune/", "engine/", "worker/", "bench/"}, {"torch", "cli"}},
       {"server/", {"kprune/", "server/"}, {"sqlite", "prometheus", "cli"}},
       {"server/rpc/", {"kprune/", "server/"}, {"grpc", "protobuf"}},
       {"server/grpc_endpoint", {"kprune/", "server/"}, {"grpc", "protobuf"}},

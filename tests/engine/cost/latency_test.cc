@@ -13,7 +13,7 @@ namespace {
 TEST(LatencyTest, Examples) {
   const Encoder original = TinyEncoder({});
   Encoder pruned = original;
-  for (int t = 0; t < pruned.num_sublayers(); ++t) RemoveUnits(pruned, t, {});
+  for (int t = 0; t < pruned.num_sublayers(); ++t) pruned.Keep(t, {});
   const std::vector<double> milliseconds =
       MeasureLatency({&original, &pruned}, {.batch_size = 2, .tokens = 16}, 3);
   ASSERT_EQ(milliseconds.size(), 2u);

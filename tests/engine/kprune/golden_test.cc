@@ -62,7 +62,7 @@ TEST_P(GoldenTest, KeepsTheSameUnitsAndTunesTheSameWeights) {
   testing::SilentObserver observer;
   const auto budget = MakeBudget(encoder->config, options.keep_flops, options.sequence_length);
   const auto result =
-      KPrune(*encoder, MakeBatches(samples->samples, 32, "file", at::kCPU), *budget, options, observer);
+      KPrune(*encoder, samples->samples, *budget, options, ExecutionPlan(), /*checkpoint=*/nullptr, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   for (int t = 0; t < 12; ++t) {
     const Sublayer& sublayer = result->encoder.sublayers[t];
@@ -85,6 +85,8 @@ TEST_P(GoldenTest, KeepsTheSameUnitsAndTunesTheSameWeights) {
         << "sublayer " << t;
   }
 }
+
+void PrintTo(const Golden& golden, std::ostream* out) { *out << golden.name; }
 
 INSTANTIATE_TEST_SUITE_P(PaperCode, GoldenTest,
                          ::testing::Values(Golden{"sst2-kl50", "kl-gradient", 2.5e-4},

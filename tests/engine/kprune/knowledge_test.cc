@@ -78,7 +78,9 @@ std::vector<UnitKnowledge> MeasureFast(const Encoder& encoder, int first, absl::
                                        const Options& options, const Encoder* teacher = nullptr) {
   c10::NoGradGuard no_grad;
   at::Generator random = at::make_generator<at::CPUGeneratorImpl>(0);
-  KnowledgeAccumulator knowledge(encoder, first, options);
+  int64_t largest = 0;
+  for (const Batch& batch : batches) largest = std::max(largest, batch.tokens());
+  KnowledgeAccumulator knowledge(encoder, first, options, largest);
   for (const Batch& batch : batches) {
     at::Tensor x = encoder.Embed(batch);
     for (int s = 0; s < first; ++s) x = encoder.Forward(s, x, batch);
@@ -173,6 +175,25 @@ TEST_P(KnowledgeTest, KlGradientSquaresTheMeanGradientOfEachBatch) {
   }
 }
 
+TEST_P(KnowledgeTest, CuttingAGroupIntoBatchesChangesNothing) {
+  for (const char* predictive : {"fisher", "kl-gradient"}) {
+    const Options options{.predictive = predictive};
+    const Encoder teacher =
+        testing::RandomEncoder({.task = GetParam(), .labels = encoder_.config.num_labels, .seed = 9});
+    const auto whole = MeasureFast(encoder_, 0, batches_, options, &teacher);
+    const std::vector<Batch> cut = MakeBatches(samples_, 3, "length", at::kCPU, /*max_tokens=*/9);
+    ASSERT_GT(cut.size(), batches_.size());
+    const auto parts = MeasureFast(encoder_, 0, cut, options, &teacher);
+    for (size_t s = 0; s < whole.size(); ++s) {
+      for (size_t u = 0; u < whole[s].predictive.size(); ++u) {
+        EXPECT_NEAR(parts[s].predictive[u], whole[s].predictive[u], 1e-4 * whole[s].predictive[u] + 1e-9);
+        EXPECT_NEAR(parts[s].representational[u], whole[s].representational[u],
+                    1e-5 * whole[s].representational[u]);
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Tasks, KnowledgeTest, ::testing::Values(Task::kSingleLabel, Task::kRegression));
 
 TEST(KnowledgeAccumulatorTest, NoWeightGetsAGradient) {
@@ -187,8 +208,7 @@ TEST(KnowledgeAccumulatorTest, NoWeightGetsAGradient) {
 
 TEST(KnowledgeAccumulatorTest, EmptySublayersHaveNoKnowledgeAndStopNothing) {
   Encoder encoder = testing::RandomEncoder();
-  for (int t : {0, 3})
-    encoder.Replace(t, {}, {encoder.sublayers[t].out.weight.narrow(1, 0, 0), encoder.sublayers[t].out.bias});
+  for (int t : {0, 3}) encoder.Keep(t, {});
   const std::vector<Sample> samples = testing::RandomSamples(5);
   const auto knowledge = MeasureFast(encoder, 0, MakeBatches(samples, 2, "file", at::kCPU), {});
   EXPECT_TRUE(knowledge[0].predictive.empty() && knowledge[3].representational.empty());

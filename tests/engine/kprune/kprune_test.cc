@@ -5,10 +5,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <memory>
+
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/kprune/streams.h"
 #include "tests/engine/kprune/random_encoder.h"
+#include "tests/support/temp_directory.h"
 
 namespace kprune {
 namespace {
@@ -38,13 +42,33 @@ class KPruneTest : public ::testing::TestWithParam<double> {
                                      ProgressObserver& observer) {
     const auto budget = MakeBudget(encoder.config, options.keep_flops, 7);
     if (!budget.ok()) return budget.status();
-    return KPrune(encoder, batches_, *budget, options, observer);
+    return KPrune(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
+  }
+
+  // Opens the checkpoint in the test's folder, as a run that starts there does.
+  void OpenCheckpoint() {
+    checkpoint_.reset();
+    auto opened =
+        Checkpoint::Open(folder_.path(), {.job = {{"test", "kprune"}}, .threads = 1, .precision = "fp32"});
+    ASSERT_TRUE(opened.ok()) << opened.status();
+    checkpoint_ = *std::move(opened);
   }
 
   const Encoder encoder_ = testing::RandomEncoder({.layers = 3, .hidden = 24, .heads = 4, .neurons = 40});
   const std::vector<Sample> samples_ = testing::RandomSamples(40);
-  const std::vector<Batch> batches_ = MakeBatches(samples_, 8, "length", at::kCPU);
+  const TempDirectory folder_;
+  ExecutionPlan plan_{.batch_tokens = 64};
+  std::unique_ptr<Checkpoint> checkpoint_;
 };
+
+void ExpectSameBits(const KPruneResult& a, const KPruneResult& b) {
+  for (int t = 0; t < 6; ++t) {
+    EXPECT_EQ(a.encoder.sublayers[t].units, b.encoder.sublayers[t].units) << "sublayer " << t;
+    EXPECT_TRUE(at::equal(a.encoder.sublayers[t].out.weight, b.encoder.sublayers[t].out.weight))
+        << "sublayer " << t;
+  }
+  EXPECT_EQ(a.kept_flops, b.kept_flops);
+}
 
 TEST_P(KPruneTest, KeepsNoMoreThanTheBudgetAndNearlyAllOfIt) {
   RecordingObserver observer;
@@ -78,10 +102,83 @@ TEST_F(KPruneTest, TheSameJobGivesTheSameBits) {
   testing::SilentObserver observer;
   const auto first = Prune(encoder_, {}, observer), second = Prune(encoder_, {}, observer);
   ASSERT_TRUE(first.ok() && second.ok());
-  for (int t = 0; t < 6; ++t) {
-    EXPECT_EQ(first->encoder.sublayers[t].units, second->encoder.sublayers[t].units);
-    EXPECT_TRUE(at::equal(first->encoder.sublayers[t].out.weight, second->encoder.sublayers[t].out.weight));
+  ExpectSameBits(*first, *second);
+}
+
+TEST_F(KPruneTest, ARunThatGoesOnAfterAnySublayerGivesTheBitsOfOneThatWasNeverInterrupted) {
+  // Sampled probes: the random draws must be those of the uninterrupted run, too.
+  const Encoder encoder =
+      testing::RandomEncoder({.labels = 11, .layers = 3, .hidden = 24, .heads = 4, .neurons = 40});
+  RecordingObserver uninterrupted;
+  const auto expected = Prune(encoder, {}, uninterrupted);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  for (int k = 0; k <= 5; ++k) {
+    std::filesystem::remove_all(folder_.path());
+    OpenCheckpoint();
+    RecordingObserver stopped, resumed;
+    stopped.cancel_after = k;
+    ASSERT_EQ(Prune(encoder, {}, stopped).status().code(), absl::StatusCode::kCancelled);
+    OpenCheckpoint();
+    ASSERT_EQ(checkpoint_->size(), k);
+    const auto result = Prune(encoder, {}, resumed);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->resumed_sublayers, k);
+    EXPECT_EQ(resumed.sublayers.size(), 6u);
+    ExpectSameBits(*result, *expected);
   }
+}
+
+TEST_F(KPruneTest, ResumingReplaysTheBatchesOfEverySublayer) {
+  RecordingObserver uninterrupted, stopped, resumed;
+  plan_.batch_tokens = 24;
+  const auto expected = Prune(encoder_, {}, uninterrupted);
+  OpenCheckpoint();
+  stopped.cancel_after = 2;
+  ASSERT_FALSE(Prune(encoder_, {}, stopped).ok());
+  OpenCheckpoint();
+  plan_.batch_tokens = 200;  // this machine would choose otherwise today
+  const auto result = Prune(encoder_, {}, resumed);
+  ASSERT_TRUE(result.ok() && expected.ok());
+  EXPECT_EQ(result->batch_tokens, std::vector<int64_t>(6, 24));
+  ExpectSameBits(*result, *expected);
+}
+
+TEST_F(KPruneTest, StreamsInAFileGiveTheSameBits) {
+  testing::SilentObserver observer;
+  const auto in_memory = Prune(encoder_, {}, observer);
+  plan_.streams = Place::kFile;
+  plan_.scratch_directory = folder_.path().string();
+  const auto in_file = Prune(encoder_, {}, observer);
+  ASSERT_TRUE(in_memory.ok() && in_file.ok()) << in_file.status();
+  ExpectSameBits(*in_memory, *in_file);
+}
+
+TEST_F(KPruneTest, BatchesChangeTheResultByRoundingAlone) {
+  testing::SilentObserver observer;
+  const auto some = Prune(encoder_, {.keep_flops = 0.7}, observer);
+  plan_.batch_tokens = 1;
+  const auto one_by_one = Prune(encoder_, {.keep_flops = 0.7}, observer);
+  ASSERT_TRUE(some.ok() && one_by_one.ok());
+  for (int t = 0; t < 6; ++t) {
+    ASSERT_EQ(some->encoder.sublayers[t].units, one_by_one->encoder.sublayers[t].units);
+    const at::Tensor &a = some->encoder.sublayers[t].out.weight,
+                     &b = one_by_one->encoder.sublayers[t].out.weight;
+    EXPECT_LE((a - b).norm().item<double>(), 1e-3 * a.norm().item<double>());
+  }
+}
+
+TEST_F(KPruneTest, BFloat16PrunesNearlyAsFloat32Does) {
+  testing::SilentObserver observer;
+  const auto full = Prune(encoder_, {}, observer);
+  plan_.compute_type = at::kBFloat16;
+  const auto half = Prune(encoder_, {}, observer);
+  ASSERT_TRUE(full.ok() && half.ok()) << half.status();
+  const at::Tensor before = RunSamples(encoder_, samples_);
+  const double full_error = (RunSamples(full->encoder, samples_) - before).norm().item<double>();
+  const double half_error = (RunSamples(half->encoder, samples_) - before).norm().item<double>();
+  EXPECT_LT(half_error, 1.3 * full_error);
+  for (const Sublayer& sublayer : half->encoder.sublayers)
+    EXPECT_EQ(sublayer.out.weight.scalar_type(), at::kFloat);
 }
 
 TEST_F(KPruneTest, KeepingAlmostEverythingKeepsTheOutputs) {
@@ -98,10 +195,7 @@ TEST_F(KPruneTest, TuningBringsTheOutputsCloserThanRemovalAlone) {
   ASSERT_TRUE(result.ok()) << result.status();
   Encoder untuned = encoder_;
   for (int t = 0; t < 6; ++t) {
-    const Sublayer& original = encoder_.sublayers[t];
-    const Selection& keep = result->encoder.sublayers[t].units;
-    const at::Tensor columns = FeaturesOf(keep, original.unit_width, at::kCPU);
-    untuned.Replace(t, keep, {original.out.weight.index_select(1, columns), original.out.bias});
+    untuned.Keep(t, result->encoder.sublayers[t].units);
   }
   const at::Tensor before = RunSamples(encoder_, samples_);
   const double tuned_error = (RunSamples(result->encoder, samples_) - before).norm().item<double>();
@@ -141,10 +235,10 @@ TEST_F(KPruneTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
   ASSERT_TRUE(Prune(encoder_, {.keep_flops = 0.9}, enough).ok());
   EXPECT_THAT(enough.warnings, ::testing::IsEmpty());
   RecordingObserver few;
-  const std::vector<Batch> one =
-      MakeBatches(absl::MakeConstSpan(samples_).subspan(0, 3), 8, "length", at::kCPU);
   const auto budget = MakeBudget(encoder_.config, 0.9, 7);
-  ASSERT_TRUE(KPrune(encoder_, one, *budget, {}, few).ok());
+  ASSERT_TRUE(KPrune(encoder_, absl::MakeConstSpan(samples_).subspan(0, 3), *budget, {}, plan_,
+                     /*checkpoint=*/nullptr, few)
+                  .ok());
   EXPECT_THAT(few.warnings, ::testing::ElementsAre(HasSubstr("give more samples")));
 }
 
@@ -155,23 +249,25 @@ TEST(StreamsTest, HoldTheHiddenStatesAtTheTargetOfBothModels) {
   Encoder student = teacher;
   const std::vector<Sample> samples = testing::RandomSamples(6);
   const std::vector<Batch> batches = MakeBatches(samples, 3, "file", at::kCPU);
-  Streams streams(teacher, batches, /*keep_outputs=*/true);
-  EXPECT_TRUE(at::equal(streams.teacher_output(1), teacher.Run(batches[1])));
+  absl::StatusOr<Streams> streams = Streams::Create(teacher, batches.back().end(), Place::kDevice, "");
+  ASSERT_TRUE(streams.ok()) << streams.status();
+  for (const Batch& batch : batches) ASSERT_TRUE(streams->Embed(batch).ok());
   for (int t = 0; t < 3; ++t) {
-    streams.AdvanceTeacherToOutput(t);
-    const Sublayer& sublayer = student.sublayers[t];
-    const at::Tensor columns = FeaturesOf({1}, sublayer.unit_width, at::kCPU);
-    student.Replace(t, {1}, {sublayer.out.weight.index_select(1, columns), sublayer.out.bias});
-    streams.Advance(student, t);
-  }
-  for (size_t k = 0; k < batches.size(); ++k) {
-    at::Tensor x = teacher.Embed(batches[k]), y = x;
-    for (int t = 0; t < 3; ++t) {
-      x = student.Forward(t, x, batches[k]);
-      y = teacher.Forward(t, y, batches[k]);
+    student.Keep(t, {1});
+    for (const Batch& batch : batches) {
+      ASSERT_TRUE(streams->AdvanceTeacherToOutput(t, batch).ok());
+      ASSERT_TRUE(streams->Advance(student, t, batch).ok());
     }
-    EXPECT_TRUE(at::equal(streams.student(k), x));
-    EXPECT_TRUE(at::equal(streams.teacher(k), y));
+  }
+  for (const Batch& batch : batches) {
+    at::Tensor x = teacher.Embed(batch), y = x;
+    for (int t = 0; t < 3; ++t) {
+      x = student.Forward(t, x, batch);
+      y = teacher.Forward(t, y, batch);
+    }
+    EXPECT_TRUE(at::equal(*streams->student(batch), x));
+    const at::Tensor next = teacher.PreNorm(3, y, teacher.Features(3, y, batch));
+    EXPECT_TRUE(at::equal(*streams->AdvanceTeacherToOutput(3, batch), next));
   }
 }
 

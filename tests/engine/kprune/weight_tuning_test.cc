@@ -11,27 +11,31 @@ namespace {
 // A student's features and inputs and a teacher's outputs, made up, for one sublayer.
 class WeightTuningTest : public ::testing::TestWithParam<int> {
  protected:
-  WeightTuningTest() {
+  static constexpr int64_t kTokens = 200;
+
+  // Tunes the sublayer with the units `keep` alone, batch by batch.
+  TunedProjection Tune(const Selection& keep) {
+    encoder_.Keep(GetParam(), keep);
     TuningAccumulator sums(target_);
     for (int64_t begin = 0; begin < kTokens; begin += 40) {
-      sums.Add(z_.narrow(0, begin, 40), x_.narrow(0, begin, 40), y_.narrow(0, begin, 40));
+      sums.Add(features(keep).narrow(0, begin, 40), x_.narrow(0, begin, 40), y_.narrow(0, begin, 40));
     }
-    equations_ = sums.Result();
+    return TuneOutput(target_, sums.Result());
+  }
+  at::Tensor features(const Selection& keep) const {
+    return z_.index_select(1, FeaturesOf(keep, target_.unit_width, at::kCPU));
   }
 
-  static constexpr int64_t kTokens = 200;
-  const Encoder encoder_ = testing::RandomEncoder();
+  Encoder encoder_ = testing::RandomEncoder();
   const Sublayer& target_ = encoder_.sublayers[GetParam()];
   const at::Tensor z_ = at::randn({kTokens, target_.num_features()});
   const at::Tensor x_ = at::randn({kTokens, 12}), y_ = at::randn({kTokens, 12});
-  NormalEquations equations_;
 };
 
 TEST_P(WeightTuningTest, SolvesTheLeastSquaresOfThePaperForTheKeptUnits) {
   const Selection keep = {0, 2};
-  const TunedProjection tuned = TuneOutput(target_, equations_, keep);
-  const at::Tensor features = FeaturesOf(keep, target_.unit_width, at::kCPU);
-  const at::Tensor z = z_.index_select(1, features).to(at::kDouble);
+  const TunedProjection tuned = Tune(keep);
+  const at::Tensor z = features(keep).to(at::kDouble);
   const at::Tensor target = (y_ - x_ - target_.out.bias).to(at::kDouble);
   const at::Tensor direct = std::get<0>(at::linalg_lstsq(z, target, std::nullopt, "gelsd"));
   EXPECT_LT((tuned.out.weight.t() - direct).abs().max().item<double>(), 1e-5);
@@ -41,7 +45,7 @@ TEST_P(WeightTuningTest, SolvesTheLeastSquaresOfThePaperForTheKeptUnits) {
 }
 
 TEST_P(WeightTuningTest, KeepingNothingLeavesTheBias) {
-  const TunedProjection tuned = TuneOutput(target_, equations_, {});
+  const TunedProjection tuned = Tune({});
   EXPECT_EQ(tuned.out.weight.sizes(), (std::vector<int64_t>{12, 0}));
   EXPECT_TRUE(at::equal(tuned.out.bias, target_.out.bias));
   EXPECT_EQ(tuned.solution.path, "empty");

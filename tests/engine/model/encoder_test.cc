@@ -40,7 +40,7 @@ TEST(EncoderTest, Examples) {
 
   // A sublayer of 4 heads keeps the second and the fourth; the copy that it was taken from stays what it was.
   Encoder pruned = original;
-  RemoveUnits(pruned, 2, {1, 3});
+  pruned.Keep(2, {1, 3});
   EXPECT_EQ(pruned.sublayers[2].units, (std::vector<int64_t>{1, 3}));
   EXPECT_EQ(pruned.config.heads[1], (std::vector<int64_t>{1, 3}));
   EXPECT_EQ(pruned.config.heads[0], (std::vector<int64_t>{0, 1, 2, 3}));
@@ -63,7 +63,7 @@ TEST_P(PruningTest, EqualsTheDenseModelWithZeroColumns) {
   const Encoder original =
       TinyEncoder({.family = family, .task = "text-classification", .labels = 3, .neurons = 12});
   Encoder pruned = original, dense = original;
-  RemoveUnits(pruned, pruning.sublayer, pruning.keep);
+  pruned.Keep(pruning.sublayer, pruning.keep);
   ZeroUnits(dense, pruning.sublayer, pruning.keep);
   const std::vector<Sample> samples = SamplesOfLengths({7, 1, 12, 7}, original.config);
   const at::Tensor expected = RunSamples(dense, samples);
@@ -88,9 +88,9 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(EncoderTest, PruningTwiceKeepsOriginalIndices) {
   Encoder once = TinyEncoder({.neurons = 8});
   Encoder twice = once;
-  RemoveUnits(once, 1, {2, 7});
-  RemoveUnits(twice, 1, {0, 2, 5, 7});
-  RemoveUnits(twice, 1, {1, 3});  // positions among those that were left
+  once.Keep(1, {2, 7});
+  twice.Keep(1, {0, 2, 5, 7});
+  twice.Keep(1, {1, 3});  // positions among those that were left
   EXPECT_EQ(twice.sublayers[1].units, (std::vector<int64_t>{2, 7}));
   EXPECT_EQ(twice.config.neurons[0], (std::vector<int64_t>{2, 7}));
   EXPECT_TRUE(at::equal(twice.sublayers[1].in.weight, once.sublayers[1].in.weight));
@@ -99,7 +99,7 @@ TEST(EncoderTest, PruningTwiceKeepsOriginalIndices) {
 
 TEST(EncoderTest, AnEncoderWithoutAnyUnitStillAnswers) {
   Encoder encoder = TinyEncoder({.task = "text-classification", .labels = 2});
-  for (int t = 0; t < encoder.num_sublayers(); ++t) RemoveUnits(encoder, t, {});
+  for (int t = 0; t < encoder.num_sublayers(); ++t) encoder.Keep(t, {});
   const at::Tensor outputs = RunSamples(encoder, SamplesOfLengths({1, 6, 3}, encoder.config));
   EXPECT_TRUE(at::isfinite(outputs).all().item<bool>());
 }

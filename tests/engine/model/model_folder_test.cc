@@ -64,8 +64,8 @@ class ModelFolderTest : public ::testing::Test {
 TEST_F(ModelFolderTest, Examples) {
   const ModelFolder original = Tiny({.task = "text-classification", .labels = 3, .neurons = 6});
   Encoder encoder = Loaded(original);
-  RemoveUnits(encoder, 0, {1, 2});
-  RemoveUnits(encoder, 3, {0, 4, 5});
+  encoder.Keep(0, {1, 2});
+  encoder.Keep(3, {0, 4, 5});
 
   // What was written gives the outputs of the encoder in memory, bit for bit.
   const ModelFolder written = Written(original, encoder);
@@ -86,8 +86,8 @@ TEST_F(ModelFolderTest, Examples) {
 TEST_F(ModelFolderTest, WeightsArePhysicallySmaller) {
   const ModelFolder original = Tiny({});
   Encoder encoder = Loaded(original);
-  RemoveUnits(encoder, 0, {3});
-  RemoveUnits(encoder, 1, {0, 63});
+  encoder.Keep(0, {3});
+  encoder.Keep(1, {0, 63});
   const ModelFolder written = Written(original, encoder);
   using Shape = std::vector<int64_t>;
   EXPECT_EQ(written.tensors->Find("encoder.layer.0.attention.self.key.weight")->shape, (Shape{8, 32}));
@@ -104,8 +104,8 @@ TEST_F(ModelFolderTest, TensorsThatPruningDoesNotTouchKeepTheirBytes) {
                            "bert_embedding_mean"}) {
     const ModelFolder original = Opened(Golden(name));
     Encoder encoder = Loaded(original);
-    RemoveUnits(encoder, 0, {1});
-    RemoveUnits(encoder, 1, {0, 5, 31});
+    encoder.Keep(0, {1});
+    encoder.Keep(1, {0, 5, 31});
     const ModelFolder written = Written(original, encoder);
     ASSERT_EQ(written.tensors->tensors().size(), original.tensors->tensors().size()) << name;
     size_t reshaped = 0;
@@ -127,7 +127,7 @@ TEST_F(ModelFolderTest, SixteenBitWeightsSurviveExactly) {
   for (const char* name : {"bert_fp16", "bert_bf16_sharded"}) {
     const ModelFolder original = Opened(Golden(name));
     Encoder encoder = Loaded(original);
-    RemoveUnits(encoder, 2, {0, 3});
+    encoder.Keep(2, {0, 3});
     const ModelFolder written = Written(original, encoder);
     const std::vector<Sample> samples = SamplesOfLengths(kLengths, encoder.config);
     EXPECT_TRUE(at::equal(RunSamples(Loaded(written), samples), RunSamples(encoder, samples))) << name;
@@ -148,21 +148,21 @@ TEST_F(ModelFolderTest, ValuesBeyondHalfPrecisionBecomeItsLargest) {
 TEST_F(ModelFolderTest, PruningAPrunedModelComposesIndices) {
   const ModelFolder original = Tiny({.neurons = 10});
   Encoder encoder = Loaded(original);
-  RemoveUnits(encoder, 0, {0, 2, 3});
-  RemoveUnits(encoder, 1, {1, 4, 6, 9});
+  encoder.Keep(0, {0, 2, 3});
+  encoder.Keep(1, {1, 4, 6, 9});
   const ModelFolder once = Written(original, encoder);
   Encoder again = Loaded(once);
   EXPECT_EQ(again.sublayers[0].units, (std::vector<int64_t>{0, 2, 3}));
-  RemoveUnits(again, 0, {0, 2});
-  RemoveUnits(again, 1, {1, 3});
+  again.Keep(0, {0, 2});
+  again.Keep(1, {1, 3});
   const ModelFolder twice = Written(once, again);
   const json kprune = (*ReadJsonFile(twice.path + "/config.json"))["kprune"];
   EXPECT_EQ(kprune["kept_heads"][0], json({0, 3}));
   EXPECT_EQ(kprune["kept_neurons"][0], json({4, 9}));
 
   Encoder at_once = Loaded(original);
-  RemoveUnits(at_once, 0, {0, 3});
-  RemoveUnits(at_once, 1, {4, 9});
+  at_once.Keep(0, {0, 3});
+  at_once.Keep(1, {4, 9});
   const std::vector<Sample> samples = SamplesOfLengths(kLengths, at_once.config);
   EXPECT_TRUE(at::equal(RunSamples(Loaded(twice), samples), RunSamples(at_once, samples)));
 }
@@ -171,8 +171,8 @@ TEST_F(ModelFolderTest, EmptySublayersAreWrittenAndRead) {
   for (const char* family : {"bert", "distilbert"}) {
     const ModelFolder original = Tiny({.family = family, .task = "text-classification"});
     Encoder encoder = Loaded(original);
-    RemoveUnits(encoder, 0, {});
-    RemoveUnits(encoder, 3, {});
+    encoder.Keep(0, {});
+    encoder.Keep(3, {});
     const ModelFolder written = Written(original, encoder);
     EXPECT_TRUE(written.config.heads[0].empty());
     const std::vector<Sample> samples = SamplesOfLengths(kLengths, encoder.config);
@@ -195,7 +195,7 @@ TEST_F(ModelFolderTest, TokenizerAndPoolingFilesComeAlongUnchanged) {
 TEST_F(ModelFolderTest, TheSameEncoderGivesTheSameBytes) {
   const ModelFolder original = Tiny({});
   Encoder encoder = Loaded(original);
-  RemoveUnits(encoder, 1, {3, 9});
+  encoder.Keep(1, {3, 9});
   const ModelFolder first = Written(original, encoder), second = Written(original, encoder);
   for (const char* name : {"model.safetensors", "config.json"})
     EXPECT_EQ(ReadFile(first.path + "/" + name), ReadFile(second.path + "/" + name)) << name;

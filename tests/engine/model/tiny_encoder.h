@@ -57,13 +57,6 @@ inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-// Removes all units of sublayer t but `keep`, with the original columns of the output projection.
-inline void RemoveUnits(Encoder& encoder, int t, const Selection& keep) {
-  const Sublayer& sublayer = encoder.sublayers[t];
-  const at::Tensor columns = FeaturesOf(keep, sublayer.unit_width, at::kCPU);
-  encoder.Replace(t, keep, {sublayer.out.weight.index_select(1, columns), sublayer.out.bias});
-}
-
 }  // namespace kprune
 
 #endif  // KPRUNE_TESTS_ENGINE_MODEL_TINY_ENCODER_H_

@@ -1,0 +1,84 @@
+// The inner loops of a forward and backward pass on a CPU, compiled once for each instruction set that pays
+// (AVX-512, AVX2, baseline x86-64) and chosen when the program runs. Matrix products are not here: LibTorch
+// has them.
+//
+// Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
+// row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
+// compute in float32. Every function works on a range of rows, columns or (sequence, head) pairs, so that
+// callers share them out among threads; a result does not depend on how. Thread-safe; nothing here allocates.
+#ifndef KPRUNE_ENGINE_KERNELS_KERNELS_H_
+#define KPRUNE_ENGINE_KERNELS_KERNELS_H_
+
+#include <cstdint>
+
+namespace kprune {
+
+struct AttentionShape {
+  const int64_t* offsets;  // [N + 1] where each sequence begins
+  int64_t heads;
+  int64_t head_dim;
+  int64_t longest;  // tokens of the longest sequence
+};
+
+// Functions for one element type of activations; `void` pointers point to elements of it.
+struct TypedKernels {
+  // out[i] = x[i], rounded to the element type.
+  void (*convert)(int64_t count, const float* x, void* out);
+
+  // z = gelu(h) = h Phi(h) and, unless `derivative` is null, gelu'(h). Both may be h itself. Phi is within
+  // 1e-7 of the normal distribution function (Abramowitz and Stegun, 7.1.26).
+  void (*gelu)(int64_t count, const void* h, void* z, void* derivative);
+
+  // y = x + branch; out = LayerNorm(y), as float32 and, unless `out_element` is null, as elements.
+  // statistics[2 r] is the mean of row r of y, statistics[2 r + 1] one over its standard deviation.
+  void (*add_norm)(int64_t rows, int64_t d, const float* x, const void* branch, const float* weight,
+                   const float* bias, double eps, float* y, float* statistics, float* out, void* out_element);
+
+  // The gradient at y of LayerNorm, given the gradient at its output: `gradient` plus, unless it is null,
+  // `branch`. `out` may be `gradient`.
+  void (*norm_backward)(int64_t rows, int64_t d, const float* gradient, const void* branch, const float* y,
+                        const float* statistics, const float* weight, float* out, void* out_element);
+
+  // Columns begin .. end - 1: sums[n, u] = sum over the tokens of sequence n of z * gradient; then, unless
+  // `derivative` is null, gradient *= derivative.
+  void (*segment_dot)(int64_t begin, int64_t end, int64_t units, int64_t sequences, const int64_t* offsets,
+                      const void* z, void* gradient, const void* derivative, float* sums);
+
+  // Columns begin .. end - 1: sums[u] += sum over rows of z[., u]^2.
+  void (*column_squares)(int64_t begin, int64_t end, int64_t rows, int64_t units, const void* z, float* sums);
+
+  // gram [width, width] = Z^T Z of columns begin .. begin + width - 1 of z. `scratch` has gram_scratch
+  // floats.
+  void (*column_gram)(int64_t begin, int64_t width, int64_t rows, int64_t units, const void* z, float* gram,
+                      float* scratch);
+
+  // Pairs begin .. end - 1, numbered sequence * heads + head: context = softmax(Q K^T / sqrt(head_dim)) V of
+  // query, key and value side by side in qkv [T, 3U]. `scratch` has attention_scratch floats.
+  void (*attention)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv, void* context,
+                    float* scratch);
+
+  // The gradient at qkv, given that at the context: of all tokens ([T, U]); or, when `first_query` is not
+  // null, of the first token of every sequence ([N, U]), then the gradient of the queries goes to first_query
+  // [N, U] and the queries' part of gradient_qkv is left alone.
+  void (*attention_backward)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
+                             const void* gradient_context, void* gradient_qkv, void* first_query,
+                             float* scratch);
+};
+
+struct Kernels {
+  const char* instructions;  // "avx512", "avx2" or "baseline"
+  TypedKernels float32;
+  TypedKernels bfloat16;
+  int64_t (*attention_scratch)(const AttentionShape& shape);
+  int64_t (*gram_scratch)(int64_t width);
+};
+
+// The fastest set that this processor runs.
+const Kernels& CpuKernels();
+
+// A set by name, or null when this processor cannot run it.
+const Kernels* FindCpuKernels(const char* instructions);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_KERNELS_KERNELS_H_

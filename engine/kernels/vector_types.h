@@ -1,0 +1,113 @@
+// Vectors of floats of the widest kind that the instruction set of this translation unit has, and how
+// elements are loaded into them. For vector_kernels.cc alone: everything here has internal linkage, since the
+// same names are compiled for several instruction sets.
+#ifndef KPRUNE_ENGINE_KERNELS_VECTOR_TYPES_H_
+#define KPRUNE_ENGINE_KERNELS_VECTOR_TYPES_H_
+
+#include <cstdint>
+
+namespace {
+
+#if defined(__AVX512F__)
+#define KPRUNE_LANES 16
+#elif defined(__AVX2__)
+#define KPRUNE_LANES 8
+#else
+#define KPRUNE_LANES 4
+#endif
+constexpr int64_t kLanes = KPRUNE_LANES;
+
+typedef float Vec __attribute__((vector_size(KPRUNE_LANES * 4)));
+typedef int32_t IntVec __attribute__((vector_size(KPRUNE_LANES * 4)));
+typedef uint32_t BitVec __attribute__((vector_size(KPRUNE_LANES * 4)));
+typedef uint16_t HalfVec __attribute__((vector_size(KPRUNE_LANES * 2)));
+typedef Vec UnalignedVec __attribute__((aligned(4), may_alias));
+typedef HalfVec UnalignedHalfVec __attribute__((aligned(2), may_alias));
+
+struct BFloat16 {
+  uint16_t bits;
+};
+
+inline Vec Splat(float x) { return x - Vec{}; }
+
+inline Vec Load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
+
+inline void Store(float* p, Vec x) { *reinterpret_cast<UnalignedVec*>(p) = x; }
+
+inline Vec Load(const BFloat16* p) {
+  const HalfVec half = *reinterpret_cast<const UnalignedHalfVec*>(p);
+  return reinterpret_cast<Vec>(__builtin_convertvector(half, BitVec) << 16);
+}
+
+// Rounds to nearest, ties to even; what is not a number stays so.
+inline void Store(BFloat16* p, Vec x) {
+  const BitVec bits = reinterpret_cast<BitVec>(x);
+  const BitVec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  const BitVec result = x == x ? rounded : (bits >> 16) | 0x40;
+  *reinterpret_cast<UnalignedHalfVec*>(p) = __builtin_convertvector(result, HalfVec);
+}
+
+// The first `count` < kLanes elements, the others zero.
+template <typename E>
+inline Vec LoadPart(const E* p, int64_t count) {
+  E part[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) part[i] = p[i];
+  return Load(part);
+}
+
+template <typename E>
+inline void StorePart(E* p, Vec x, int64_t count) {
+  E part[kLanes];
+  Store(part, x);
+  for (int64_t i = 0; i < count; ++i) p[i] = part[i];
+}
+
+// A loop over columns c of d handles `lanes` = d - c of them: a whole vector, or the rest.
+template <typename E>
+inline Vec LoadUpTo(const E* p, int64_t lanes) {
+  return lanes >= kLanes ? Load(p) : LoadPart(p, lanes);
+}
+
+template <typename E>
+inline void StoreUpTo(E* p, Vec x, int64_t lanes) {
+  if (lanes >= kLanes)
+    Store(p, x);
+  else
+    StorePart(p, x, lanes);
+}
+
+// x with zeros from lane `lanes` on.
+inline Vec KeepLanes(Vec x, int64_t lanes) {
+  for (int64_t i = lanes; i < kLanes; ++i) x[i] = 0;
+  return x;
+}
+
+inline float Sum(Vec x) {
+  float sum = 0;
+  for (int64_t i = 0; i < kLanes; ++i) sum += x[i];
+  return sum;
+}
+
+inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
+
+// exp(x) within 2 units in the last place for -87 <= x <= 88, clamped beyond; the polynomial is Cephes' expf.
+inline Vec Exp(Vec x) {
+  x = Min(Max(x, Splat(-87.0f)), Splat(88.0f));
+  const Vec shift = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
+  const Vec n = (x * 1.44269504088896341f + shift) - shift;
+  const Vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  Vec p = Splat(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  const Vec y = p * (r * r) + r + 1.0f;
+  const BitVec scale = reinterpret_cast<BitVec>((__builtin_convertvector(n, IntVec) + 127) << 23);
+  return y * reinterpret_cast<Vec>(scale);
+}
+
+}  // namespace
+
+#endif  // KPRUNE_ENGINE_KERNELS_VECTOR_TYPES_H_

@@ -1,0 +1,118 @@
+#include "engine/model/portable_steps.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+namespace kprune::portable {
+namespace {
+
+// 16-bit types compute in float32.
+at::Tensor Widened(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+
+at::Tensor FirstTokens(const Batch& batch) { return batch.offsets_device.narrow(0, 0, batch.size()); }
+
+// [T, 3U] to context vectors [T, U], differentiable.
+at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
+  const int64_t head_dim = qkv.size(1) / (3 * heads);
+  // [N, S, 3, H, h] -> three times [N, H, S, h]
+  const at::Tensor split =
+      batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
+  std::optional<at::Tensor> mask;
+  if (batch.padded()) {
+    mask = batch.mask_N11S.to(qkv.scalar_type()).expand({batch.size(), 1, batch.longest, batch.longest});
+  }
+  const at::Tensor context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
+  return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
+}
+
+}  // namespace
+
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
+              const at::Tensor& derivative_TU) {
+  const at::Tensor h = Widened(h_TU);
+  const char* const approximate = name == "gelu_new" ? "tanh" : "none";
+  at::Tensor z;
+  if (name == "relu") {
+    z = at::relu(h);
+  } else if (name == "silu") {
+    z = at::silu(h);
+  } else if (name == "tanh") {
+    z = at::tanh(h);
+  } else {
+    z = at::gelu(h, approximate);
+  }
+  if (derivative_TU.defined()) {
+    const at::Tensor one = at::ones_like(h);
+    if (name == "relu") {
+      derivative_TU.copy_(at::threshold_backward(one, h, 0));
+    } else if (name == "silu") {
+      derivative_TU.copy_(at::silu_backward(one, h));
+    } else if (name == "tanh") {
+      derivative_TU.copy_(at::tanh_backward(one, z));
+    } else {
+      derivative_TU.copy_(at::gelu_backward(one, h, approximate));
+    }
+  }
+  z_TU.copy_(z);
+}
+
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+             const NormResult& result) {
+  at::add_out(const_cast<at::Tensor&>(result.y_Td), x_Td, branch_Td);
+  const auto [out, mean, rstd] =
+      at::native_layer_norm(result.y_Td, {norm.weight.size(0)}, norm.weight, norm.bias, norm.eps);
+  result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));
+  result.statistics_T2.select(1, 1).copy_(rstd.squeeze(1));
+  result.out_Td.copy_(out);
+  if (result.out_element_Td.defined()) result.out_element_Td.copy_(out);
+}
+
+void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+                  const NormResult& forward, const at::Tensor& out_Td, const at::Tensor& out_element_Td) {
+  const at::Tensor gradient = branch_Td.defined() ? gradient_Td + branch_Td : gradient_Td;
+  const at::Tensor mean = forward.statistics_T2.narrow(1, 0, 1).contiguous();
+  const at::Tensor rstd = forward.statistics_T2.narrow(1, 1, 1).contiguous();
+  const at::Tensor at_y =
+      std::get<0>(at::native_layer_norm_backward(gradient, forward.y_Td, {norm.weight.size(0)}, mean, rstd,
+                                                 norm.weight, norm.bias, {true, false, false}));
+  out_Td.copy_(at_y);
+  if (out_element_Td.defined()) out_element_Td.copy_(at_y);
+}
+
+at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
+                      const Segments& segments) {
+  const at::Tensor product_TU = Widened(z_TU) * Widened(gradient_TU);
+  if (derivative_TU.defined()) gradient_TU.mul_(derivative_TU);
+  return at::segment_reduce(product_TU, "sum", /*lengths=*/segments.offsets_device.diff(),
+                            /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0);
+}
+
+at::Tensor ColumnSquares(const at::Tensor& z_TU) { return Widened(z_TU).square().sum(0); }
+
+at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
+  const at::Tensor z_HTh = Widened(z_TU).view({z_TU.size(0), heads, z_TU.size(1) / heads}).transpose(0, 1);
+  return z_HTh.transpose(1, 2).bmm(z_HTh);
+}
+
+void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU) {
+  context_TU.copy_(PaddedAttention(qkv, heads, batch));
+}
+
+void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
+                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU) {
+  const at::Tensor leaf = qkv.detach().requires_grad_(true);
+  at::Tensor context;
+  {
+    c10::AutoGradMode grad_mode(true);
+    context = PaddedAttention(leaf, heads, batch);
+    if (first_query_NU.defined()) context = context.index_select(0, FirstTokens(batch));
+  }
+  gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient})[0]);
+  if (first_query_NU.defined()) {
+    first_query_NU.copy_(
+        gradient_qkv.narrow(1, 0, first_query_NU.size(1)).index_select(0, FirstTokens(batch)));
+  }
+}
+
+}  // namespace kprune::portable

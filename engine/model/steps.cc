@@ -1,0 +1,169 @@
+#include "engine/model/steps.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "engine/kernels/kernels.h"
+#include "engine/model/portable_steps.h"
+
+namespace kprune {
+namespace {
+
+// Elements a thread should have at least: less work than waking it costs is not shared out.
+constexpr int64_t kGrain = 16384;
+
+bool HasKernels(const at::Tensor& x) {
+  return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+
+const TypedKernels& KernelsOf(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? CpuKernels().bfloat16 : CpuKernels().float32;
+}
+
+int64_t GrainOf(int64_t elements_each) {
+  return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, elements_each));
+}
+
+template <typename T>
+T* At(const at::Tensor& x, int64_t element) {
+  return x.defined() ? x.mutable_data_ptr<T>() + element : nullptr;
+}
+
+// Address of an element of either type, or null.
+void* Bytes(const at::Tensor& x, int64_t element) {
+  if (!x.defined()) return nullptr;
+  return static_cast<char*>(x.mutable_data_ptr()) + element * x.element_size();
+}
+
+// Scratch floats of the calling thread, kept between calls.
+float* Scratch(int64_t floats) {
+  thread_local std::vector<float> scratch;
+  if (static_cast<int64_t>(scratch.size()) < floats) scratch.resize(floats);
+  return scratch.data();
+}
+
+AttentionShape ShapeOf(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
+  return {batch.offsets.data(), heads, qkv.size(1) / (3 * heads), batch.longest};
+}
+
+// Runs body(begin, end, scratch) over all (sequence, head) pairs.
+template <typename Body>
+void ForEachPair(const AttentionShape& shape, const Batch& batch, const Body& body) {
+  const int64_t pair_elements = batch.tokens() / std::max<int64_t>(1, batch.size()) * shape.head_dim;
+  at::parallel_for(0, batch.size() * shape.heads, GrainOf(pair_elements), [&](int64_t begin, int64_t end) {
+    body(begin, end, Scratch(CpuKernels().attention_scratch(shape)));
+  });
+}
+
+}  // namespace
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
+}
+
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
+              const at::Tensor& derivative_TU) {
+  if (name != "gelu" || !HasKernels(h_TU)) return portable::Activate(name, h_TU, z_TU, derivative_TU);
+  const TypedKernels& kernels = KernelsOf(h_TU);
+  at::parallel_for(0, h_TU.numel(), kGrain, [&](int64_t begin, int64_t end) {
+    kernels.gelu(end - begin, Bytes(h_TU, begin), Bytes(z_TU, begin), Bytes(derivative_TU, begin));
+  });
+}
+
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+             const NormResult& result) {
+  if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, norm, result);
+  const TypedKernels& kernels = KernelsOf(branch_Td);
+  const int64_t d = x_Td.size(1);
+  at::parallel_for(0, x_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+    const int64_t from = begin * d;
+    kernels.add_norm(end - begin, d, At<float>(x_Td, from), Bytes(branch_Td, from), At<float>(norm.weight, 0),
+                     At<float>(norm.bias, 0), norm.eps, At<float>(result.y_Td, from),
+                     At<float>(result.statistics_T2, 2 * begin), At<float>(result.out_Td, from),
+                     Bytes(result.out_element_Td, from));
+  });
+}
+
+void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+                  const NormResult& forward, const at::Tensor& out_Td, const at::Tensor& out_element_Td) {
+  const at::Tensor& element = branch_Td.defined()        ? branch_Td
+                              : out_element_Td.defined() ? out_element_Td
+                                                         : out_Td;
+  if (!HasKernels(element)) {
+    return portable::NormBackward(gradient_Td, branch_Td, norm, forward, out_Td, out_element_Td);
+  }
+  const TypedKernels& kernels = KernelsOf(element);
+  const int64_t d = out_Td.size(1);
+  at::parallel_for(0, out_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+    const int64_t from = begin * d;
+    kernels.norm_backward(end - begin, d, At<float>(gradient_Td, from), Bytes(branch_Td, from),
+                          At<float>(forward.y_Td, from), At<float>(forward.statistics_T2, 2 * begin),
+                          At<float>(norm.weight, 0), At<float>(out_Td, from), Bytes(out_element_Td, from));
+  });
+}
+
+at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
+                      const Segments& segments) {
+  if (!HasKernels(z_TU)) return portable::SegmentDot(z_TU, gradient_TU, derivative_TU, segments);
+  const TypedKernels& kernels = KernelsOf(z_TU);
+  const int64_t units = z_TU.size(1);
+  at::Tensor sums_NU = at::empty({segments.size(), units}, z_TU.options().dtype(at::kFloat));
+  constexpr int64_t kColumns = 64;  // a multiple of every vector: threads never share a cache line
+  at::parallel_for(0, (units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
+                   [&](int64_t begin, int64_t end) {
+                     kernels.segment_dot(begin * kColumns, std::min(end * kColumns, units), units,
+                                         segments.size(), segments.offsets.data(), Bytes(z_TU, 0),
+                                         Bytes(gradient_TU, 0), Bytes(derivative_TU, 0),
+                                         At<float>(sums_NU, 0));
+                   });
+  return sums_NU;
+}
+
+at::Tensor ColumnSquares(const at::Tensor& z_TU) {
+  if (!HasKernels(z_TU)) return portable::ColumnSquares(z_TU);
+  const int64_t units = z_TU.size(1);
+  at::Tensor sums_U = at::zeros({units}, z_TU.options().dtype(at::kFloat));
+  constexpr int64_t kColumns = 64;
+  at::parallel_for(0, (units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
+                   [&](int64_t begin, int64_t end) {
+                     KernelsOf(z_TU).column_squares(begin * kColumns, std::min(end * kColumns, units),
+                                                    z_TU.size(0), units, Bytes(z_TU, 0),
+                                                    At<float>(sums_U, 0));
+                   });
+  return sums_U;
+}
+
+at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
+  if (!HasKernels(z_TU)) return portable::HeadGrams(z_TU, heads);
+  const int64_t width = z_TU.size(1) / heads;
+  at::Tensor grams_Hhh = at::empty({heads, width, width}, z_TU.options().dtype(at::kFloat));
+  at::parallel_for(0, heads, GrainOf(z_TU.size(0) * width * width), [&](int64_t begin, int64_t end) {
+    for (int64_t head = begin; head < end; ++head) {
+      KernelsOf(z_TU).column_gram(head * width, width, z_TU.size(0), z_TU.size(1), Bytes(z_TU, 0),
+                                  At<float>(grams_Hhh, head * width * width),
+                                  Scratch(CpuKernels().gram_scratch(width)));
+    }
+  });
+  return grams_Hhh;
+}
+
+void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU) {
+  if (!HasKernels(qkv)) return portable::Attend(qkv, heads, batch, context_TU);
+  const AttentionShape shape = ShapeOf(qkv, heads, batch);
+  ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
+    KernelsOf(qkv).attention(begin, end, shape, Bytes(qkv, 0), Bytes(context_TU, 0), scratch);
+  });
+}
+
+void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
+                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU) {
+  if (!HasKernels(qkv))
+    return portable::AttendBackward(qkv, heads, batch, gradient, gradient_qkv, first_query_NU);
+  const AttentionShape shape = ShapeOf(qkv, heads, batch);
+  ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
+    KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(gradient, 0),
+                                      Bytes(gradient_qkv, 0), Bytes(first_query_NU, 0), scratch);
+  });
+}
+
+}  // namespace kprune

@@ -1,0 +1,77 @@
+// The steps of a sublayer's forward and backward pass that are not matrix products. On a CPU they run on the
+// kernels of engine/kernels, shared out among the threads; elsewhere as compositions of ATen
+// (portable_steps.h).
+//
+// Shapes: T tokens of a ragged batch (or the rows that are needed of it), N sequences, d hidden size, U
+// features (heads * head_dim, or neurons). Activations have the compute type, float32 or bfloat16; hidden
+// states, gradients of hidden states and sums are float32. Matrices are contiguous. Results go to tensors of
+// the caller; no step needs autograd, waits for the device or depends on the number of threads. Thread-safe.
+#ifndef KPRUNE_ENGINE_MODEL_STEPS_H_
+#define KPRUNE_ENGINE_MODEL_STEPS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "engine/model/batch.h"
+
+namespace kprune {
+
+// z = activation(h) and, unless `derivative` is undefined, the activation's derivative at h. Either may be h.
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
+              const at::Tensor& derivative_TU);
+
+struct LayerNorm {
+  at::Tensor weight;  // [d]
+  at::Tensor bias;    // [d]
+  double eps = 1e-12;
+
+  at::Tensor operator()(const at::Tensor& x) const;
+};
+
+struct NormResult {
+  at::Tensor y_Td;            // x + branch
+  at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation
+  at::Tensor out_Td;          // LayerNorm(y); may be x
+  at::Tensor out_element_Td;  // the same in the compute type; undefined: not wanted
+};
+
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+             const NormResult& result);
+
+// The gradient at y, given the gradient at the norm's output: `gradient` plus, unless undefined, `branch`.
+// `out` may be `gradient`; `out_element` is the same in the compute type, or undefined.
+void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
+                  const NormResult& forward, const at::Tensor& out_Td, const at::Tensor& out_element_Td);
+
+// Where each of N segments of rows begins; offsets[N] is the number of rows.
+struct Segments {
+  absl::Span<const int64_t> offsets;
+  at::Tensor offsets_device;  // the same, int64 on the device
+
+  int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
+};
+
+// sum over each segment's rows of z * gradient, [N, U]; then, unless `derivative` is undefined, gradient *=
+// derivative.
+at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
+                      const Segments& segments);
+
+// sum over the rows of z^2, [U].
+at::Tensor ColumnSquares(const at::Tensor& z_TU);
+
+// Z_i^T Z_i of the columns of every head, [H, head_dim, head_dim].
+at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
+
+// Context vectors [T, U] of query, key and value side by side in qkv [T, 3U].
+void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU);
+
+// The gradient at qkv given that at the context vectors [T, U]. With a defined `first_query`, `gradient` is
+// [N, U], that of the first token of every sequence alone (the others' is zero): the gradient of their
+// queries goes to first_query [N, U] and the queries' columns of gradient_qkv are not to be used.
+void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
+                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_MODEL_STEPS_H_

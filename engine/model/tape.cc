@@ -1,0 +1,232 @@
+#include "engine/model/tape.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace kprune {
+namespace {
+
+// The first rows of a buffer.
+at::Tensor Rows(const at::Tensor& buffer, int64_t rows) {
+  return buffer.defined() ? buffer.narrow(0, 0, rows) : buffer;
+}
+
+// A matrix in a flat buffer.
+at::Tensor Matrix(const at::Tensor& flat, int64_t rows, int64_t columns) {
+  return flat.narrow(0, 0, rows * columns).view({rows, columns});
+}
+
+// out = x W^T + b.
+void Project(const Linear& linear, const at::Tensor& x, at::Tensor out) {
+  at::addmm_out(out, linear.bias, x, linear.weight.t());
+}
+
+void Multiply(const at::Tensor& x, const at::Tensor& weight, at::Tensor out) { at::mm_out(out, x, weight); }
+
+}  // namespace
+
+Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
+    : encoder_(encoder),
+      first_(first),
+      last_(encoder.num_sublayers() - 1),
+      type_(encoder.sublayers[first].in.weight.scalar_type()) {
+  const int64_t d = encoder.word_embeddings.size(1);
+  const at::TensorOptions f32 = encoder.word_embeddings.options().dtype(at::kFloat).requires_grad(false);
+  const at::TensorOptions wide =
+      encoder.word_embeddings.scalar_type() == at::kDouble ? f32.dtype(at::kDouble) : f32;
+  const at::TensorOptions element = wide.dtype(type_);
+  int64_t features = 0, projections = 0;
+  for (int s = first; s <= last_; ++s) {
+    const Sublayer& sublayer = encoder.sublayers[s];
+    const int64_t width = sublayer.num_features(), projected = width * sublayer.in_blocks();
+    saved_.push_back({at::empty({max_tokens, projected}, element), at::empty({max_tokens, width}, element),
+                      at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
+    features = std::max(features, width);
+    if (sublayer.kind == SublayerKind::kAttention) projections = std::max(projections, projected);
+  }
+  x_Td_ = at::empty({max_tokens, d}, wide);
+  gradient_Td_ = at::empty({max_tokens, d}, wide);
+  branch_Td_ = at::empty({max_tokens, d}, element);
+  if (element.dtype() != wide.dtype()) {
+    x_element_Td_ = at::empty({max_tokens, d}, element);
+    gradient_element_Td_ = at::empty({max_tokens, d}, element);
+  }
+  feature_gradient_ = at::empty({max_tokens * features}, element);
+  projection_gradient_ = at::empty({max_tokens * projections}, element);
+}
+
+int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_type) {
+  const int64_t element = static_cast<int64_t>(c10::elementSize(compute_type)), d = config.hidden_size;
+  int64_t bytes = 0, widest = 0, widest_projection = 0;
+  for (const auto& heads : config.heads) {
+    const int64_t features = static_cast<int64_t>(heads.size()) * config.head_dim;
+    bytes += 4 * features * element + (d + 2) * 4;
+    widest = std::max(widest, features);
+    widest_projection = std::max(widest_projection, 3 * features);
+  }
+  for (const auto& neurons : config.neurons) {
+    const int64_t features = static_cast<int64_t>(neurons.size());
+    bytes += 2 * features * element + (d + 2) * 4;
+    widest = std::max(widest, features);
+  }
+  const int64_t copies = element == 4 ? 0 : 2 * d * element;
+  return bytes + 2 * d * 4 + d * element + copies + (widest + widest_projection) * element;
+}
+
+bool Tape::first_tokens_only(int s) const { return s == last_ && encoder_.reads_first_tokens(); }
+
+at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
+  batch_ = &batch;
+  if (encoder_.reads_first_tokens() && static_cast<int64_t>(ones_.size()) != batch.size() + 1) {
+    ones_.resize(batch.size() + 1);
+    std::iota(ones_.begin(), ones_.end(), int64_t{0});
+    ones_device_ = at::arange(batch.size() + 1, batch.offsets_device.options());
+  }
+  at::Tensor x = x_Td;
+  at::Tensor element = x;
+  if (x_element_Td_.defined()) element = Rows(x_element_Td_, batch.tokens()).copy_(x);
+  for (int s = first_; s <= last_; ++s) {
+    ForwardFeatures(s, element);
+    at::Tensor z = features(s);
+    if (first_tokens_only(s)) {
+      x = FirstTokens(x, batch);
+      z = first_features_NU_;
+    }
+    const NormResult norm = PreNorm(s, x.size(0));
+    const at::Tensor branch = Rows(branch_Td_, x.size(0));
+    const Linear& out = encoder_.sublayers[s].out;
+    if (out.weight.size(1) == 0) {
+      branch.copy_(out.bias.expand_as(branch));
+    } else {
+      Project(out, z, branch);
+    }
+    AddNorm(x, branch, encoder_.sublayers[s].norm, norm);
+    x = norm.out_Td;
+    element = norm.out_element_Td.defined() ? norm.out_element_Td : x;
+  }
+  return x;
+}
+
+void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
+  const Sublayer& sublayer = encoder_.sublayers[s];
+  const at::Tensor z = features(s), projected = Rows(saved_[s - first_].projected, z.size(0));
+  const bool first_only = first_tokens_only(s);
+  if (sublayer.num_units() == 0) {
+    if (first_only) first_features_NU_ = FirstTokens(z, *batch_);
+    return;
+  }
+  Project(sublayer.in, x_Td, projected);
+  if (sublayer.kind == SublayerKind::kAttention) {
+    Attend(projected, sublayer.num_units(), *batch_, z);
+  } else if (!first_only) {
+    Activate(encoder_.config.activation, projected, z, /*derivative=*/projected);
+  } else {
+    Activate(encoder_.config.activation, projected, z, /*derivative=*/at::Tensor());
+    first_derivative_NU_ = FirstTokens(projected, *batch_);
+    first_features_NU_ = at::empty_like(first_derivative_NU_);
+    Activate(encoder_.config.activation, first_derivative_NU_, first_features_NU_, first_derivative_NU_);
+  }
+}
+
+at::Tensor Tape::features(int s) const { return Rows(saved_[s - first_].features, batch_->tokens()); }
+
+NormResult Tape::PreNorm(int s, int64_t rows) const {
+  const Saved& saved = saved_[s - first_];
+  return {Rows(saved.pre_norm, rows), Rows(saved.statistics, rows), Rows(x_Td_, rows),
+          Rows(x_element_Td_, rows)};
+}
+
+// Of the rows whose gradient is not zero: first tokens alone in the last layer, if the head reads no more.
+NormResult Tape::PreNormOfGradient(int s) const {
+  if (!encoder_.reads_first_tokens() || s < last_ - 1) return PreNorm(s, batch_->tokens());
+  if (s == last_) return PreNorm(s, batch_->size());
+  const NormResult all = PreNorm(s, batch_->tokens());
+  return {FirstTokens(all.y_Td, *batch_), FirstTokens(all.statistics_T2, *batch_), {}, {}};
+}
+
+Segments Tape::GradientSegments(int s) const {
+  if (encoder_.reads_first_tokens() && s >= last_ - 1) return {ones_, ones_device_};
+  return {batch_->offsets, batch_->offsets_device};
+}
+
+void Tape::Backward(const at::Tensor& gradient_Rd,
+                    const std::function<void(int, const at::Tensor& m_NU)>& visit) {
+  at::Tensor gradient = gradient_Rd.contiguous(), branch;
+  for (int s = last_; s >= first_; --s) {
+    const Sublayer& sublayer = encoder_.sublayers[s];
+    const at::Tensor out = Rows(gradient_Td_, gradient.size(0));
+    const at::Tensor out_element = Rows(gradient_element_Td_, gradient.size(0));
+    NormBackward(gradient, branch, sublayer.norm, PreNormOfGradient(s), out, out_element);
+    gradient = out;
+    at::Tensor feature_gradient;
+    if (sublayer.num_units() > 0) {
+      feature_gradient = FeatureGradient(s, out_element.defined() ? out_element : out);
+      const bool feed_forward = sublayer.kind == SublayerKind::kFeedForward;
+      const bool first_only = feature_gradient.size(0) != batch_->tokens() || first_tokens_only(s);
+      const at::Tensor z = first_tokens_only(s) ? first_features_NU_
+                           : first_only         ? FirstTokens(features(s), *batch_)
+                                                : features(s);
+      at::Tensor derivative;
+      if (feed_forward && s > first_) {
+        derivative =
+            first_tokens_only(s) ? first_derivative_NU_ : Rows(saved_[s - first_].projected, z.size(0));
+      }
+      visit(s, SegmentDot(z, feature_gradient, derivative, GradientSegments(s)));
+    }
+    if (s == first_) return;
+    branch = GradientAtInput(s, feature_gradient);
+    gradient =
+        Rows(gradient_Td_, s == last_ && encoder_.reads_first_tokens() ? batch_->size() : batch_->tokens());
+  }
+}
+
+at::Tensor Tape::FeatureGradient(int s, const at::Tensor& gradient_Rd) {
+  const Sublayer& sublayer = encoder_.sublayers[s];
+  const at::Tensor result = Matrix(feature_gradient_, gradient_Rd.size(0), sublayer.num_features());
+  Multiply(gradient_Rd, sublayer.out.weight, result);
+  return result;
+}
+
+at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
+  const Sublayer& sublayer = encoder_.sublayers[s];
+  if (encoder_.reads_first_tokens() && s == last_ - 1) return LastAttentionGradient(feature_gradient);
+  if (sublayer.num_units() == 0) return {};
+  at::Tensor at_projection = feature_gradient;
+  if (sublayer.kind == SublayerKind::kAttention) {
+    at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * sublayer.num_features());
+    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.num_units(), *batch_,
+                   feature_gradient, at_projection, /*first_query_NU=*/at::Tensor());
+  }
+  const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
+  Multiply(at_projection, sublayer.in.weight, branch);
+  return branch;
+}
+
+// Only first tokens ask, all tokens are keys and values: the gradient spreads to all rows.
+at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
+  const int s = last_ - 1;
+  const Sublayer& sublayer = encoder_.sublayers[s];
+  const at::Tensor all = Rows(gradient_Td_, batch_->tokens());
+  const at::Tensor first_tokens = batch_->offsets_device.narrow(0, 0, batch_->size());
+  at::Tensor of_first = Rows(gradient_Td_, batch_->size()).clone();
+  if (sublayer.num_units() == 0) {
+    all.zero_();
+  } else {
+    const int64_t width = sublayer.num_features();
+    const at::Tensor at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * width);
+    const at::Tensor at_query = at::empty_like(feature_gradient_NU);
+    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.num_units(), *batch_,
+                   feature_gradient_NU, at_projection, at_query);
+    of_first.add_(at_query.mm(sublayer.in.weight.narrow(0, 0, width)));
+    const at::Tensor branch = Rows(branch_Td_, batch_->tokens());
+    Multiply(at_projection.narrow(1, width, 2 * width), sublayer.in.weight.narrow(0, width, 2 * width),
+             branch);
+    all.copy_(branch);
+  }
+  all.index_add_(0, first_tokens, of_first);
+  return {};
+}
+
+}  // namespace kprune

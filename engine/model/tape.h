@@ -1,0 +1,82 @@
+// One forward pass over the upper sublayers of an encoder that remembers what the backward pass needs, and
+// backward passes that give the gradient at every mask. Written out by hand: no parameter gets a gradient,
+// what the head cannot see is not computed, and all memory is taken once.
+//
+// Shapes: T tokens of a batch, N sequences, d hidden size, U features of a sublayer, R rows that the head
+// reads: the first tokens (R = N) or all (R = T).
+#ifndef KPRUNE_ENGINE_MODEL_TAPE_H_
+#define KPRUNE_ENGINE_MODEL_TAPE_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+#include "engine/model/batch.h"
+#include "engine/model/encoder.h"
+#include "engine/model/steps.h"
+
+namespace kprune {
+
+// Where the head reads first tokens alone, the last sublayer's output and the last attention's output
+// gradient exist for those only. Features exist for all tokens. Not thread-safe.
+class Tape {
+ public:
+  // For sublayers first .. 2L - 1 of `encoder`, which is borrowed, and batches of at most `max_tokens`
+  // tokens.
+  Tape(const Encoder& encoder, int first, int64_t max_tokens);
+
+  // Runs from the input of sublayer `first`; returns what the head reads, valid until the next call.
+  at::Tensor Forward(const Batch& batch, const at::Tensor& x_Td);  // [R, d]
+
+  // z of sublayer s in the last forward pass; a view.
+  at::Tensor features(int s) const;  // [T, U]
+
+  // Given the gradient of a scalar at what Forward returned, calls visit(s, m) for every sublayer with units,
+  // from the top down to `first`: m[n, u] = sum over the tokens of sequence n of z * dscalar/dz, float32. May
+  // be called any number of times after a forward pass.
+  void Backward(const at::Tensor& gradient_Rd, const std::function<void(int, const at::Tensor& m_NU)>& visit);
+
+  // Bytes that the constructor takes for each token of `max_tokens` when nothing of `config` is pruned from
+  // the bottom.
+  static int64_t BytesPerToken(const ModelConfig& config, at::ScalarType compute_type);
+
+ private:
+  // What one sublayer remembers; buffers for max_tokens rows, allocated once.
+  struct Saved {
+    at::Tensor projected;   // attention: [., 3U]; feed-forward: the activation's derivative [., U]
+    at::Tensor features;    // [., U]
+    at::Tensor pre_norm;    // [., d] float32
+    at::Tensor statistics;  // [., 2] float32
+  };
+
+  // Whether the head reads no more than first tokens of sublayer s's output.
+  bool first_tokens_only(int s) const;
+  void ForwardFeatures(int s, const at::Tensor& x_Td);
+  NormResult PreNorm(int s, int64_t rows) const;
+  NormResult PreNormOfGradient(int s) const;
+  at::Tensor FeatureGradient(int s, const at::Tensor& gradient_Rd);
+  Segments GradientSegments(int s) const;
+  // The gradient at the input of sublayer s: the sum of gradient_ (through the residual connection) and what
+  // is returned, if anything.
+  at::Tensor GradientAtInput(int s, const at::Tensor& features_gradient);
+  at::Tensor LastAttentionGradient(const at::Tensor& features_gradient_NU);
+
+  const Encoder& encoder_;
+  const int first_;
+  const int last_;
+  const at::ScalarType type_;
+  std::vector<Saved> saved_;                            // of sublayers first ..
+  at::Tensor first_features_NU_, first_derivative_NU_;  // of the last sublayer, where first tokens are enough
+  at::Tensor x_Td_, x_element_Td_;                      // hidden states on the way up
+  at::Tensor gradient_Td_, gradient_element_Td_;        // at hidden states on the way down
+  at::Tensor branch_Td_;  // what a projection gives, or the gradient at its input
+  at::Tensor feature_gradient_, projection_gradient_;  // flat: at features; at query, key and value
+  const Batch* batch_ = nullptr;
+  std::vector<int64_t> ones_;  // 0, 1, 2 ..: offsets of segments of one row each
+  at::Tensor ones_device_;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_MODEL_TAPE_H_

@@ -1,0 +1,108 @@
+#include "engine/kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace kprune {
+namespace {
+
+std::vector<float> Random(size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+// Every instruction set that this processor runs gives what the baseline gives; model/steps_test.cc holds the
+// one that is chosen against float64.
+class KernelsTest : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    kernels_ = FindCpuKernels(GetParam().c_str());
+    if (kernels_ == nullptr) GTEST_SKIP() << "this processor has no " << GetParam();
+  }
+  static void ExpectClose(const std::vector<float>& a, const std::vector<float>& b) {
+    ASSERT_EQ(a.size(), b.size());
+    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2e-5 * std::max(1.0f, std::abs(b[i]))) << i;
+  }
+
+  const Kernels* kernels_ = nullptr;
+  const Kernels& baseline_ = *FindCpuKernels("baseline");
+};
+
+TEST_P(KernelsTest, Examples) {
+  EXPECT_EQ(GetParam(), kernels_->instructions);
+  const std::vector<float> h = {-1, 0, 1, 2, 3};
+  std::vector<float> z(5), derivative(5);
+  kernels_->float32.gelu(5, h.data(), z.data(), derivative.data());
+  for (int i = 0; i < 5; ++i) EXPECT_NEAR(z[i], h[i] * 0.5 * std::erfc(-h[i] / std::sqrt(2.0)), 4e-7);
+  EXPECT_NEAR(derivative[1], 0.5, 1e-6);
+}
+
+TEST_P(KernelsTest, RowsAndColumns) {
+  const int64_t rows = 9, d = 77;
+  const std::vector<float> x = Random(rows * d, 1), branch = Random(rows * d, 2), weight = Random(d, 3);
+  const std::vector<int64_t> offsets = {0, 2, 9};
+  std::vector<std::vector<float>> results[2];
+  int which = 0;
+  for (const Kernels* kernels : {kernels_, &baseline_}) {
+    std::vector<float> y(rows * d), statistics(2 * rows), out(rows * d), back(rows * d), sums(2 * d),
+        squares(d);
+    kernels->float32.add_norm(rows, d, x.data(), branch.data(), weight.data(), weight.data(), 1e-12, y.data(),
+                              statistics.data(), out.data(), nullptr);
+    kernels->float32.norm_backward(rows, d, x.data(), branch.data(), y.data(), statistics.data(),
+                                   weight.data(), back.data(), nullptr);
+    std::vector<float> gradient = branch;
+    kernels->float32.segment_dot(0, d, d, 2, offsets.data(), x.data(), gradient.data(), x.data(),
+                                 sums.data());
+    kernels->float32.column_squares(0, d, rows, d, x.data(), squares.data());
+    results[which++] = {y, statistics, out, back, gradient, sums, squares};
+  }
+  for (size_t i = 0; i < results[0].size(); ++i) {
+    SCOPED_TRACE(i);
+    ExpectClose(results[0][i], results[1][i]);
+  }
+}
+
+TEST_P(KernelsTest, AttentionOfOddSizes) {
+  const std::vector<int64_t> offsets = {0, 1, 60, 83};
+  const AttentionShape shape{offsets.data(), 2, 13, 59};
+  const std::vector<float> qkv = Random(83 * 78, 4), gradient = Random(83 * 26, 5);
+  std::vector<float> contexts[2], gradients[2];
+  int which = 0;
+  for (const Kernels* kernels : {kernels_, &baseline_}) {
+    std::vector<float> scratch(kernels->attention_scratch(shape));
+    contexts[which].resize(83 * 26);
+    gradients[which].resize(83 * 78);
+    kernels->float32.attention(0, 6, shape, qkv.data(), contexts[which].data(), scratch.data());
+    kernels->float32.attention_backward(0, 6, shape, qkv.data(), gradient.data(), gradients[which].data(),
+                                        nullptr, scratch.data());
+    ++which;
+  }
+  ExpectClose(contexts[0], contexts[1]);
+  ExpectClose(gradients[0], gradients[1]);
+}
+
+TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
+  const std::vector<float> x = {1.0f, 1.00390625f, 1.01171875f, -3.14159274f, NAN, INFINITY, 0.0f};
+  std::vector<uint16_t> out(x.size());
+  kernels_->bfloat16.convert(static_cast<int64_t>(x.size()), x.data(), out.data());
+  // Halfway between 0x3f80 and 0x3f81 goes to the even one, as does halfway between 0x3f81 and 0x3f82.
+  const std::vector<uint16_t> expected = {0x3f80, 0x3f80, 0x3f82, 0xc049};
+  EXPECT_EQ(std::vector<uint16_t>(out.begin(), out.begin() + 4), expected);
+  EXPECT_EQ(out[4] & 0x7f80, 0x7f80);
+  EXPECT_NE(out[4] & 0x7f, 0) << "still not a number";
+  EXPECT_EQ(out[5], 0x7f80);
+  EXPECT_EQ(out[6], 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest, ::testing::Values("baseline", "avx2", "avx512"),
+                         [](const auto& info) { return info.param; });
+
+}  // namespace
+}  // namespace kprune

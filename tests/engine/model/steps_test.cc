@@ -1,0 +1,174 @@
+// The steps on kernels, for every instruction set of this processor through CpuKernels' own choice, against
+// their portable twins in float64.
+#include "engine/model/steps.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "engine/data/samples.h"
+#include "engine/model/portable_steps.h"
+
+namespace kprune {
+namespace {
+
+std::vector<Sample> Lengths(const std::vector<int>& lengths) {
+  std::vector<Sample> samples;
+  for (int length : lengths) {
+    samples.push_back({});
+    samples.back().input_ids.assign(length, 1);
+    samples.back().token_type_ids.assign(length, 0);
+  }
+  return samples;
+}
+
+class StepsTest : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  // What rounding to the type may change, relative to the largest value.
+  double tolerance() const { return GetParam() == at::kBFloat16 ? 1.2e-2 : 3e-6; }
+  // Values that the type holds exactly, so that both twins read the same.
+  at::Tensor Random(std::vector<int64_t> shape) const { return at::randn(shape).to(GetParam()); }
+  void ExpectClose(const at::Tensor& found, const at::Tensor& expected) const {
+    ASSERT_EQ(found.sizes(), expected.sizes());
+    const at::Tensor difference = (found.to(at::kDouble) - expected.to(at::kDouble)).abs();
+    EXPECT_LE(difference.max().item<double>(),
+              tolerance() * std::max(1.0, expected.abs().max().item<double>()));
+  }
+  at::Tensor Empty(std::vector<int64_t> shape) const { return at::empty(shape, GetParam()); }
+};
+
+at::Tensor Wide(const at::Tensor& x) { return x.to(at::kDouble); }
+
+TEST_P(StepsTest, GeluAndItsDerivativeEverywhere) {
+  // All of the range that matters, and the far tails.
+  const at::Tensor h =
+      at::cat({at::linspace(-12, 12, 4001), at::tensor({-1e4, -88.0, 88.0, 1e4})}).to(GetParam());
+  const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
+  Activate("gelu", h, z, derivative);
+  const at::Tensor wide_z = Wide(h).clone(), wide_derivative = Wide(h).clone();
+  portable::Activate("gelu", Wide(h), wide_z, wide_derivative);
+  const double bound = GetParam() == at::kBFloat16 ? 4e-3 : 1e-6;
+  EXPECT_LE(((Wide(z) - wide_z).abs() / wide_z.abs().clamp_min(1)).max().item<double>(), bound);
+  EXPECT_LE((Wide(derivative) - wide_derivative).abs().max().item<double>(), bound);
+  const at::Tensor in_place = h.clone();
+  Activate("gelu", in_place, in_place, at::Tensor());
+  EXPECT_TRUE(at::equal(in_place, z));
+}
+
+TEST_P(StepsTest, EveryActivationHasItsDerivative) {
+  for (const char* name : {"gelu", "gelu_new", "relu", "silu", "tanh"}) {
+    const at::Tensor h = Random({7, 33});
+    const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
+    Activate(name, h, z, derivative);
+    constexpr double kStep = 1e-5;
+    const at::Tensor above = Wide(h) + kStep, below = Wide(h) - kStep;
+    portable::Activate(name, above, above, at::Tensor());
+    portable::Activate(name, below, below, at::Tensor());
+    SCOPED_TRACE(name);
+    ExpectClose(derivative, (above - below) / (2 * kStep));
+  }
+}
+
+TEST_P(StepsTest, AddNormAndItsBackward) {
+  for (int64_t d : {8, 15, 16, 384, 770}) {
+    SCOPED_TRACE(d);
+    const at::Tensor x = at::randn({13, d}), branch = Random({13, d}), gradient = at::randn({13, d});
+    const LayerNorm norm{1 + 0.1 * at::randn({d}), at::randn({d}), 1e-12};
+    const LayerNorm wide_norm{Wide(norm.weight), Wide(norm.bias), 1e-12};
+    const NormResult result{at::empty({13, d}), at::empty({13, 2}), at::empty({13, d}), Empty({13, d})};
+    const NormResult wide{Wide(x), at::empty({13, 2}, at::kDouble), Wide(x).clone(), at::Tensor()};
+    AddNorm(x, branch, norm, result);
+    portable::AddNorm(Wide(x), Wide(branch), wide_norm, wide);
+    ExpectClose(result.out_Td, wide.out_Td);
+    ExpectClose(result.out_element_Td, wide.out_Td);
+
+    const at::Tensor out = at::empty({13, d}), element = Empty({13, d}), wide_out = Wide(out);
+    NormBackward(gradient, branch, norm, result, out, element);
+    portable::NormBackward(Wide(gradient), Wide(branch), wide_norm, wide, wide_out, at::Tensor());
+    ExpectClose(out, wide_out);
+    ExpectClose(element, wide_out);
+    // In place, without a branch.
+    const at::Tensor same = gradient.clone();
+    NormBackward(same, at::Tensor(), norm, result, same, element);
+    portable::NormBackward(Wide(gradient), at::Tensor(), wide_norm, wide, wide_out, at::Tensor());
+    ExpectClose(same, wide_out);
+  }
+}
+
+TEST_P(StepsTest, SegmentDotSumsEverySequenceAndScalesTheGradient) {
+  const std::vector<int64_t> offsets = {0, 3, 4, 4, 11};
+  const Segments segments{offsets, at::tensor(offsets)};
+  for (int64_t units : {1, 5, 64, 100, 257}) {
+    SCOPED_TRACE(units);
+    const at::Tensor z = Random({11, units}), gradient = Random({11, units}),
+                     derivative = Random({11, units});
+    const at::Tensor scaled = gradient.clone(), wide_scaled = Wide(gradient).clone();
+    const at::Tensor sums = SegmentDot(z, scaled, derivative, segments);
+    ExpectClose(sums, portable::SegmentDot(Wide(z), wide_scaled, Wide(derivative), segments));
+    ExpectClose(scaled, wide_scaled);
+    const at::Tensor untouched = gradient.clone();
+    EXPECT_TRUE(at::equal(SegmentDot(z, untouched, at::Tensor(), segments), sums));
+    EXPECT_TRUE(at::equal(untouched, gradient));
+    EXPECT_EQ(sums[2].abs().max().item<float>(), 0) << "an empty segment";
+  }
+}
+
+TEST_P(StepsTest, SquaresAndGramsOfColumns) {
+  for (int64_t rows : {1, 9, 600}) {
+    const at::Tensor z = Random({rows, 3 * 20});
+    ExpectClose(ColumnSquares(z), portable::ColumnSquares(Wide(z)));
+    ExpectClose(HeadGrams(z, 3), portable::HeadGrams(Wide(z), 3));
+  }
+}
+
+TEST_P(StepsTest, AttentionAndItsBackward) {
+  for (int64_t head_dim : {4, 16, 20, 64}) {
+    for (const std::vector<int>& lengths : {std::vector<int>{1}, {5, 5}, {1, 17, 49, 3}, {200, 64}}) {
+      SCOPED_TRACE(head_dim);
+      const Batch batch = MakeBatches(Lengths(lengths), 9, "file", at::kCPU)[0];
+      const int64_t heads = 3, width = heads * head_dim, tokens = batch.tokens();
+      const at::Tensor qkv = Random({tokens, 3 * width}), gradient = Random({tokens, width});
+      const at::Tensor context = Empty({tokens, width}), wide_context = Wide(context).clone();
+      Attend(qkv, heads, batch, context);
+      portable::Attend(Wide(qkv), heads, batch, wide_context);
+      ExpectClose(context, wide_context);
+
+      const at::Tensor backward = Empty({tokens, 3 * width}), wide_backward = Wide(qkv).clone();
+      AttendBackward(qkv, heads, batch, gradient, backward, at::Tensor());
+      portable::AttendBackward(Wide(qkv), heads, batch, Wide(gradient), wide_backward, at::Tensor());
+      ExpectClose(backward, wide_backward);
+
+      // Of first tokens alone.
+      const at::Tensor of_first = Random({batch.size(), width});
+      const at::Tensor query = Empty({batch.size(), width}), wide_query = Wide(query).clone();
+      AttendBackward(qkv, heads, batch, of_first, backward, query);
+      portable::AttendBackward(Wide(qkv), heads, batch, Wide(of_first), wide_backward, wide_query);
+      ExpectClose(query, wide_query);
+      ExpectClose(backward.narrow(1, width, 2 * width), wide_backward.narrow(1, width, 2 * width));
+    }
+  }
+}
+
+TEST_P(StepsTest, NoStepDependsOnTheNumberOfThreads) {
+  const Batch batch = MakeBatches(Lengths({30, 41, 3, 77, 20}), 9, "file", at::kCPU)[0];
+  const at::Tensor qkv = Random({batch.tokens(), 3 * 64}), z = Random({batch.tokens(), 300});
+  std::map<int, std::vector<at::Tensor>> found;
+  const int threads = at::get_num_threads();
+  for (int n : {1, 3}) {
+    at::set_num_threads(n);
+    const at::Tensor context = Empty({batch.tokens(), 64});
+    Attend(qkv, 4, batch, context);
+    found[n] = {context, ColumnSquares(z), HeadGrams(z, 5),
+                SegmentDot(z, z.clone(), z, {batch.offsets, batch.offsets_device})};
+  }
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < found[1].size(); ++i) EXPECT_TRUE(at::equal(found[1][i], found[3][i])) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, StepsTest, ::testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return info.param == at::kFloat ? "float32" : "bfloat16"; });
+
+}  // namespace
+}  // namespace kprune

@@ -1,0 +1,127 @@
+#include "engine/model/tape.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <map>
+#include <tuple>
+
+#include "tests/engine/kprune/random_encoder.h"
+#include "tests/engine/model/compute_device.h"
+
+namespace kprune {
+namespace {
+
+// The slow twin: autograd through the encoder's mathematics, padded and plain, in float64.
+std::map<int, at::Tensor> AutogradMaskGradients(const Encoder& encoder, int first, const Batch& batch,
+                                                const at::Tensor& x_Td, const at::Tensor& gradient) {
+  c10::AutoGradMode grad_mode(true);
+  at::Tensor x = x_Td.to(at::kCPU, at::kDouble);
+  std::map<int, at::Tensor> masks;
+  std::vector<at::Tensor> leaves;
+  const auto wide = [](const at::Tensor& t) { return t.to(at::kCPU, at::kDouble); };
+  for (int s = first; s < encoder.num_sublayers(); ++s) {
+    const Sublayer& sublayer = encoder.sublayers[s];
+    at::Tensor branch = wide(sublayer.out.bias).expand_as(x);
+    if (sublayer.num_units() > 0) {
+      const at::Tensor h = at::linear(x, wide(sublayer.in.weight), wide(sublayer.in.bias));
+      at::Tensor z;
+      if (sublayer.kind == SublayerKind::kFeedForward) {
+        z = at::gelu(h);
+      } else {
+        std::vector<at::Tensor> sequences;
+        for (int64_t n = 0; n < batch.size(); ++n) {
+          const int64_t length = batch.offsets[n + 1] - batch.offsets[n];
+          const at::Tensor split = h.narrow(0, batch.offsets[n], length)
+                                       .view({length, 3, sublayer.num_units(), sublayer.unit_width})
+                                       .permute({1, 2, 0, 3});
+          const at::Tensor scores = at::softmax(
+              split[0].matmul(split[1].transpose(1, 2)) / std::sqrt(1.0 * sublayer.unit_width), 2);
+          sequences.push_back(
+              scores.matmul(split[2]).transpose(0, 1).reshape({length, sublayer.num_features()}));
+        }
+        z = at::cat(sequences);
+      }
+      // One mask a sequence and feature.
+      masks[s] = at::ones({batch.size(), sublayer.num_features()}, at::kDouble).requires_grad_(true);
+      leaves.push_back(masks[s]);
+      std::vector<at::Tensor> rows;
+      for (int64_t n = 0; n < batch.size(); ++n) {
+        const int64_t length = batch.offsets[n + 1] - batch.offsets[n];
+        rows.push_back(z.narrow(0, batch.offsets[n], length) * masks[s].narrow(0, n, 1));
+      }
+      branch = at::linear(at::cat(rows), wide(sublayer.out.weight), wide(sublayer.out.bias));
+    }
+    x = at::layer_norm(x + branch, {x.size(1)}, wide(sublayer.norm.weight), wide(sublayer.norm.bias), 1e-12);
+  }
+  const at::Tensor read =
+      encoder.reads_first_tokens()
+          ? x.index_select(0, wide(batch.offsets_device.narrow(0, 0, batch.size())).to(at::kLong))
+          : x;
+  if (leaves.empty()) return masks;
+  const auto gradients = torch::autograd::grad({read}, leaves, {gradient.to(at::kCPU, at::kDouble)});
+  size_t i = 0;
+  for (auto& [s, mask] : masks) mask = gradients[i++];
+  return masks;
+}
+
+using Case = std::tuple<Task, at::ScalarType, int>;  // task, compute type, first sublayer
+
+class TapeTest : public ::testing::TestWithParam<Case> {
+ protected:
+  // Runs forward and backward and compares every mask's gradient.
+  void ExpectGradients(const Encoder& encoder, int first) {
+    c10::NoGradGuard no_grad;
+    const auto [task, type, unused] = GetParam();
+    const Batch batch = MakeBatches(samples_, kAnyNumber, "file", testing::ComputeDevice())[0];
+    at::Tensor x = encoder.Embed(batch);
+    for (int s = 0; s < first; ++s) x = encoder.Forward(s, x, batch);
+    const Encoder compute = encoder.WithComputeType(type);
+    Tape tape(compute, first, batch.tokens() + 5);
+    for (int repeat = 0; repeat < 2; ++repeat) {  // buffers are used again
+      const at::Tensor out = tape.Forward(batch, x);
+      const at::Tensor gradient = at::randn(out.sizes(), at::kFloat).to(out.device());
+      const auto expected = AutogradMaskGradients(encoder, first, batch, x, gradient);
+      std::vector<int> visited;
+      for (int probe = 0; probe < 2; ++probe) {  // backward twice after one forward
+        visited.clear();
+        tape.Backward(gradient, [&](int s, const at::Tensor& found) {
+          visited.push_back(s);
+          const at::Tensor& slow = expected.at(s);
+          const double error = (found.to(at::kCPU, at::kDouble) - slow).norm().item<double>();
+          const double bound = type == at::kBFloat16 ? 0.05 : 2e-5;
+          EXPECT_LE(error, bound * slow.norm().item<double>() + 1e-9) << "sublayer " << s;
+        });
+      }
+      EXPECT_EQ(visited.size(), expected.size());
+      EXPECT_TRUE(std::is_sorted(visited.rbegin(), visited.rend())) << "from the top down";
+    }
+  }
+
+  const std::vector<Sample> samples_ = testing::RandomSamples(5);
+};
+
+TEST_P(TapeTest, GivesTheGradientOfEveryMask) {
+  const auto [task, type, first] = GetParam();
+  ExpectGradients(testing::RandomEncoder({.task = task, .hidden = 24, .heads = 4, .neurons = 20}), first);
+}
+
+TEST_P(TapeTest, EmptySublayersPassTheGradientOn) {
+  const auto [task, type, first] = GetParam();
+  for (int empty = first; empty < 4; ++empty) {
+    SCOPED_TRACE(empty);
+    Encoder encoder = testing::RandomEncoder({.task = task, .hidden = 24, .heads = 4, .neurons = 20});
+    encoder.Keep(empty, {});
+    ExpectGradients(encoder, first);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, TapeTest,
+                         ::testing::Combine(::testing::Values(Task::kSingleLabel, Task::kEmbedding),
+                                            ::testing::Values(at::kFloat, at::kBFloat16),
+                                            ::testing::Range(0, 4)));
+
+}  // namespace
+}  // namespace kprune

@@ -1,0 +1,25 @@
+#include "worker/workload.h"
+
+#include <algorithm>
+
+#include "worker/devices.h"
+#include "worker/model_facts.h"
+
+namespace kprune {
+
+Workload WorkloadOf(const ModelInputs& model, absl::Span<const Sample> samples, const Options& options,
+                    at::Device device) {
+  Workload workload;
+  workload.parameters = FactsOf(model.folder).parameters;
+  for (const Sample& sample : samples) {
+    const auto tokens = static_cast<int64_t>(sample.input_ids.size());
+    workload.tokens += tokens;
+    workload.longest = std::max(workload.longest, tokens);
+  }
+  workload.device = device;
+  workload.compute_type = ComputeType(options.precision, device);
+  workload.free_bytes = FreeMemoryBytes(device);
+  return workload;
+}
+
+}  // namespace kprune

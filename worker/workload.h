@@ -1,0 +1,20 @@
+// A job's workload and how it will be carried out on this machine.
+#ifndef KPRUNE_WORKER_WORKLOAD_H_
+#define KPRUNE_WORKER_WORKLOAD_H_
+
+#include <c10/core/Device.h>
+
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/kprune/execution_plan.h"
+#include "worker/inputs.h"
+
+namespace kprune {
+
+// What pruning `model` with `samples` on `device` takes hold of.
+Workload WorkloadOf(const ModelInputs& model, absl::Span<const Sample> samples, const Options& options,
+                    at::Device device);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_WORKER_WORKLOAD_H_
