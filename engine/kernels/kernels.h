@@ -25,14 +25,16 @@ struct TypedKernels {
   // out[i] = x[i], rounded to the element type.
   void (*convert)(int64_t count, const float* x, void* out);
 
-  // z = gelu(h) = h Phi(h) and, unless `derivative` is null, gelu'(h). Both may be h itself. Phi is within
-  // 1e-7 of the normal distribution function (Abramowitz and Stegun, 7.1.26).
-  void (*gelu)(int64_t count, const void* h, void* z, void* derivative);
+  // With x = h + bias, a bias for each column: z = gelu(x) = x Phi(x) and, unless `derivative` is null,
+  // gelu'(x). Both may be h itself. Phi is within 1e-7 of the normal distribution function (Abramowitz and
+  // Stegun, 7.1.26).
+  void (*gelu)(int64_t rows, int64_t columns, const void* h, const void* bias, void* z, void* derivative);
 
-  // y = x + branch; out = LayerNorm(y), as float32 and, unless `out_element` is null, as elements.
-  // statistics[2 r] is the mean of row r of y, statistics[2 r + 1] one over its standard deviation.
-  void (*add_norm)(int64_t rows, int64_t d, const float* x, const void* branch, const float* weight,
-                   const float* bias, double eps, float* y, float* statistics, float* out, void* out_element);
+  // y = x + branch + branch_bias; out = LayerNorm(y), as float32 and, unless `out_element` is null, as
+  // elements. statistics[2 r] is the mean of row r of y, statistics[2 r + 1] one over its standard deviation.
+  void (*add_norm)(int64_t rows, int64_t d, const float* x, const void* branch, const void* branch_bias,
+                   const float* weight, const float* bias, double eps, float* y, float* statistics,
+                   float* out, void* out_element);
 
   // The gradient at y of LayerNorm, given the gradient at its output: `gradient` plus, unless it is null,
   // `branch`. `out` may be `gradient`.
@@ -53,16 +55,16 @@ struct TypedKernels {
                       float* scratch);
 
   // Pairs begin .. end - 1, numbered sequence * heads + head: context = softmax(Q K^T / sqrt(head_dim)) V of
-  // query, key and value side by side in qkv [T, 3U]. `scratch` has attention_scratch floats.
-  void (*attention)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv, void* context,
-                    float* scratch);
+  // query, key and value side by side in qkv + bias [T, 3U]. `scratch` has attention_scratch floats.
+  void (*attention)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
+                    const void* bias, void* context, float* scratch);
 
   // The gradient at qkv, given that at the context: of all tokens ([T, U]); or, when `first_query` is not
   // null, of the first token of every sequence ([N, U]), then the gradient of the queries goes to first_query
   // [N, U] and the queries' part of gradient_qkv is left alone.
   void (*attention_backward)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
-                             const void* gradient_context, void* gradient_qkv, void* first_query,
-                             float* scratch);
+                             const void* bias, const void* gradient_context, void* gradient_qkv,
+                             void* first_query, float* scratch);
 };
 
 struct Kernels {

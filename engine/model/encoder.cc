@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/matrix_product.h"
+
 namespace kprune {
 namespace {
 
@@ -13,6 +15,20 @@ at::Tensor ActivateHead(const std::string& name, const at::Tensor& x) {
 at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
   const at::Tensor lengths = batch.offsets_device.diff().to(x_Td.scalar_type()).unsqueeze(1);  // [N, 1]
   return batch.Pad(x_Td).sum(1) / lengths;
+}
+
+// x W^T in the type of the weight; with the rows of x rounded up.
+at::Tensor Project(const at::Tensor& x, const at::Tensor& weight) {
+  const int64_t rows = x.is_cpu() ? RoundedRows(x.size(0)) : x.size(0);
+  at::Tensor padded = x.to(weight.scalar_type());
+  if (rows > x.size(0)) {
+    padded = at::empty({rows, x.size(1)}, weight.options());
+    padded.narrow(0, 0, x.size(0)).copy_(x);
+    padded.narrow(0, x.size(0), rows - x.size(0)).zero_();
+  }
+  at::Tensor out = at::empty({rows, weight.size(0)}, weight.options());
+  MatrixProduct(padded, weight.t(), out);
+  return out;
 }
 
 }  // namespace
@@ -33,19 +49,21 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   const Sublayer& sublayer = sublayers[t];
   // Fused attention kernels fail on zero heads; an empty sublayer has no features.
   if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
-  const at::Tensor projected = sublayer.in(x_Td.to(sublayer.in.weight.scalar_type()));
+  const at::Tensor all = Project(x_Td, sublayer.in.weight);
+  const at::Tensor projected = all.narrow(0, 0, x_Td.size(0));
   if (sublayer.kind == SublayerKind::kFeedForward) {
-    Activate(config.activation, projected, projected, /*derivative=*/at::Tensor());
+    Activate(config.activation, projected, sublayer.in.bias, projected, /*derivative=*/at::Tensor());
     return projected;
   }
   at::Tensor context = at::empty({projected.size(0), sublayer.num_features()}, projected.options());
-  Attend(projected, sublayer.num_units(), batch, context);
+  Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context);
   return context;
 }
 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
   const Linear& out = sublayers[t].out;
-  return x_Td + (z_TU.size(1) == 0 ? out.bias : out(z_TU));
+  if (z_TU.size(1) == 0) return x_Td + out.bias;
+  return (x_Td + out.bias).add_(Project(z_TU, out.weight).narrow(0, 0, x_Td.size(0)));
 }
 
 at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const { return sublayers[t].norm(y_Td); }

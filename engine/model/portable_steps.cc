@@ -28,9 +28,9 @@ at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& ba
 
 }  // namespace
 
-void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
-              const at::Tensor& derivative_TU) {
-  const at::Tensor h = Widened(h_TU);
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
+              const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
+  const at::Tensor h = Widened(h_TU + bias_U);
   const char* const approximate = name == "gelu_new" ? "tanh" : "none";
   at::Tensor z;
   if (name == "relu") {
@@ -57,9 +57,9 @@ void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor&
   z_TU.copy_(z);
 }
 
-void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
-             const NormResult& result) {
-  at::add_out(const_cast<at::Tensor&>(result.y_Td), x_Td, branch_Td);
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+             const LayerNorm& norm, const NormResult& result) {
+  result.y_Td.copy_(x_Td + branch_Td + branch_bias_d);
   const auto [out, mean, rstd] =
       at::native_layer_norm(result.y_Td, {norm.weight.size(0)}, norm.weight, norm.bias, norm.eps);
   result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));
@@ -95,13 +95,15 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
   return z_HTh.transpose(1, 2).bmm(z_HTh);
 }
 
-void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU) {
-  context_TU.copy_(PaddedAttention(qkv, heads, batch));
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+            const at::Tensor& context_TU) {
+  context_TU.copy_(PaddedAttention(qkv + bias, heads, batch));
 }
 
-void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
-                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU) {
-  const at::Tensor leaf = qkv.detach().requires_grad_(true);
+void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
+                    const at::Tensor& first_query_NU) {
+  const at::Tensor leaf = (qkv + bias).detach().requires_grad_(true);
   at::Tensor context;
   {
     c10::AutoGradMode grad_mode(true);

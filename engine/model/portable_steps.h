@@ -7,19 +7,21 @@
 
 namespace kprune::portable {
 
-void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
-              const at::Tensor& derivative_TU);
-void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
-             const NormResult& result);
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
+              const at::Tensor& z_TU, const at::Tensor& derivative_TU);
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+             const LayerNorm& norm, const NormResult& result);
 void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
                   const NormResult& forward, const at::Tensor& out_Td, const at::Tensor& out_element_Td);
 at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
                       const Segments& segments);
 at::Tensor ColumnSquares(const at::Tensor& z_TU);
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
-void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU);
-void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
-                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU);
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+            const at::Tensor& context_TU);
+void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
+                    const at::Tensor& first_query_NU);
 
 }  // namespace kprune::portable
 

@@ -61,26 +61,29 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {weight.size(0)}, weight, bias, eps);
 }
 
-void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
-              const at::Tensor& derivative_TU) {
-  if (name != "gelu" || !HasKernels(h_TU)) return portable::Activate(name, h_TU, z_TU, derivative_TU);
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
+              const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
+  if (name != "gelu" || !HasKernels(h_TU)) return portable::Activate(name, h_TU, bias_U, z_TU, derivative_TU);
   const TypedKernels& kernels = KernelsOf(h_TU);
-  at::parallel_for(0, h_TU.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    kernels.gelu(end - begin, Bytes(h_TU, begin), Bytes(z_TU, begin), Bytes(derivative_TU, begin));
+  const int64_t columns = h_TU.size(1);
+  at::parallel_for(0, h_TU.size(0), GrainOf(columns), [&](int64_t begin, int64_t end) {
+    const int64_t from = begin * columns;
+    kernels.gelu(end - begin, columns, Bytes(h_TU, from), Bytes(bias_U, 0), Bytes(z_TU, from),
+                 Bytes(derivative_TU, from));
   });
 }
 
-void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
-             const NormResult& result) {
-  if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, norm, result);
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+             const LayerNorm& norm, const NormResult& result) {
+  if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, branch_bias_d, norm, result);
   const TypedKernels& kernels = KernelsOf(branch_Td);
   const int64_t d = x_Td.size(1);
   at::parallel_for(0, x_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
     const int64_t from = begin * d;
-    kernels.add_norm(end - begin, d, At<float>(x_Td, from), Bytes(branch_Td, from), At<float>(norm.weight, 0),
-                     At<float>(norm.bias, 0), norm.eps, At<float>(result.y_Td, from),
-                     At<float>(result.statistics_T2, 2 * begin), At<float>(result.out_Td, from),
-                     Bytes(result.out_element_Td, from));
+    kernels.add_norm(end - begin, d, At<float>(x_Td, from), Bytes(branch_Td, from), Bytes(branch_bias_d, 0),
+                     At<float>(norm.weight, 0), At<float>(norm.bias, 0), norm.eps,
+                     At<float>(result.y_Td, from), At<float>(result.statistics_T2, 2 * begin),
+                     At<float>(result.out_Td, from), Bytes(result.out_element_Td, from));
   });
 }
 
@@ -147,21 +150,23 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
   return grams_Hhh;
 }
 
-void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU) {
-  if (!HasKernels(qkv)) return portable::Attend(qkv, heads, batch, context_TU);
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+            const at::Tensor& context_TU) {
+  if (!HasKernels(qkv)) return portable::Attend(qkv, bias, heads, batch, context_TU);
   const AttentionShape shape = ShapeOf(qkv, heads, batch);
   ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
-    KernelsOf(qkv).attention(begin, end, shape, Bytes(qkv, 0), Bytes(context_TU, 0), scratch);
+    KernelsOf(qkv).attention(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(context_TU, 0), scratch);
   });
 }
 
-void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
-                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU) {
+void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
+                    const at::Tensor& first_query_NU) {
   if (!HasKernels(qkv))
-    return portable::AttendBackward(qkv, heads, batch, gradient, gradient_qkv, first_query_NU);
+    return portable::AttendBackward(qkv, bias, heads, batch, gradient, gradient_qkv, first_query_NU);
   const AttentionShape shape = ShapeOf(qkv, heads, batch);
   ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
-    KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(gradient, 0),
+    KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(gradient, 0),
                                       Bytes(gradient_qkv, 0), Bytes(first_query_NU, 0), scratch);
   });
 }

@@ -17,9 +17,10 @@
 
 namespace kprune {
 
-// z = activation(h) and, unless `derivative` is undefined, the activation's derivative at h. Either may be h.
-void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
-              const at::Tensor& derivative_TU);
+// z = activation(h + bias) and, unless `derivative` is undefined, the activation's derivative there. Either
+// may be h.
+void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
+              const at::Tensor& z_TU, const at::Tensor& derivative_TU);
 
 struct LayerNorm {
   at::Tensor weight;  // [d]
@@ -30,14 +31,14 @@ struct LayerNorm {
 };
 
 struct NormResult {
-  at::Tensor y_Td;            // x + branch
+  at::Tensor y_Td;            // x + branch + branch_bias
   at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation
   at::Tensor out_Td;          // LayerNorm(y); may be x
   at::Tensor out_element_Td;  // the same in the compute type; undefined: not wanted
 };
 
-void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
-             const NormResult& result);
+void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+             const LayerNorm& norm, const NormResult& result);
 
 // The gradient at y, given the gradient at the norm's output: `gradient` plus, unless undefined, `branch`.
 // `out` may be `gradient`; `out_element` is the same in the compute type, or undefined.
@@ -63,14 +64,16 @@ at::Tensor ColumnSquares(const at::Tensor& z_TU);
 // Z_i^T Z_i of the columns of every head, [H, head_dim, head_dim].
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
 
-// Context vectors [T, U] of query, key and value side by side in qkv [T, 3U].
-void Attend(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& context_TU);
+// Context vectors [T, U] of query, key and value side by side in qkv + bias [T, 3U].
+void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+            const at::Tensor& context_TU);
 
 // The gradient at qkv given that at the context vectors [T, U]. With a defined `first_query`, `gradient` is
 // [N, U], that of the first token of every sequence alone (the others' is zero): the gradient of their
 // queries goes to first_query [N, U] and the queries' columns of gradient_qkv are not to be used.
-void AttendBackward(const at::Tensor& qkv, int64_t heads, const Batch& batch, const at::Tensor& gradient,
-                    const at::Tensor& gradient_qkv, const at::Tensor& first_query_NU);
+void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
+                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
+                    const at::Tensor& first_query_NU);
 
 }  // namespace kprune
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/model/matrix_product.h"
+
 namespace kprune {
 namespace {
 
@@ -18,21 +20,39 @@ at::Tensor Matrix(const at::Tensor& flat, int64_t rows, int64_t columns) {
   return flat.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
-// out = x W^T + b.
-void Project(const Linear& linear, const at::Tensor& x, at::Tensor out) {
-  at::addmm_out(out, linear.bias, x, linear.weight.t());
+// The same rows and, where the buffer behind them goes on, the rows up to the next rounded number.
+at::Tensor WithRoundedRows(const at::Tensor& x) {
+  const int64_t rows = RoundedRows(x.size(0)), stride = x.stride(0);
+  const auto room = static_cast<int64_t>(x.storage().nbytes() / x.element_size());
+  if (!x.is_cpu() || x.storage_offset() + (rows - 1) * stride + x.size(1) > room) return x;
+  return x.as_strided({rows, x.size(1)}, x.strides());
 }
 
-void Multiply(const at::Tensor& x, const at::Tensor& weight, at::Tensor out) { at::mm_out(out, x, weight); }
+// out = x weight. What the rounded rows of `out` hold is of no use.
+void Multiply(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& out) {
+  const at::Tensor from = WithRoundedRows(x), to = WithRoundedRows(out);
+  if (from.size(0) == to.size(0)) {
+    MatrixProduct(from, weight, to);
+  } else {
+    MatrixProduct(x, weight, out);
+  }
+}
+
+// First tokens in a buffer with room for rounded rows.
+at::Tensor FirstTokensOf(const at::Tensor& x, const Batch& batch) {
+  at::Tensor rows = at::zeros({RoundedRows(batch.size()), x.size(1)}, x.options()).narrow(0, 0, batch.size());
+  at::index_select_out(rows, x, 0, batch.offsets_device.narrow(0, 0, batch.size()));
+  return rows;
+}
 
 }  // namespace
 
-Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
+Tape::Tape(const Encoder& encoder, int first, int64_t max_batch_tokens)
     : encoder_(encoder),
       first_(first),
       last_(encoder.num_sublayers() - 1),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.word_embeddings.size(1);
+  const int64_t d = encoder.word_embeddings.size(1), max_tokens = RoundedRows(max_batch_tokens);
   const at::TensorOptions f32 = encoder.word_embeddings.options().dtype(at::kFloat).requires_grad(false);
   const at::TensorOptions wide =
       encoder.word_embeddings.scalar_type() == at::kDouble ? f32.dtype(at::kDouble) : f32;
@@ -41,20 +61,20 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
   for (int s = first; s <= last_; ++s) {
     const Sublayer& sublayer = encoder.sublayers[s];
     const int64_t width = sublayer.num_features(), projected = width * sublayer.in_blocks();
-    saved_.push_back({at::empty({max_tokens, projected}, element), at::empty({max_tokens, width}, element),
+    saved_.push_back({at::zeros({max_tokens, projected}, element), at::zeros({max_tokens, width}, element),
                       at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
     features = std::max(features, width);
     if (sublayer.kind == SublayerKind::kAttention) projections = std::max(projections, projected);
   }
-  x_Td_ = at::empty({max_tokens, d}, wide);
-  gradient_Td_ = at::empty({max_tokens, d}, wide);
-  branch_Td_ = at::empty({max_tokens, d}, element);
+  x_Td_ = at::zeros({max_tokens, d}, wide);
+  gradient_Td_ = at::zeros({max_tokens, d}, wide);
+  branch_Td_ = at::zeros({max_tokens, d}, element);
   if (element.dtype() != wide.dtype()) {
-    x_element_Td_ = at::empty({max_tokens, d}, element);
-    gradient_element_Td_ = at::empty({max_tokens, d}, element);
+    x_element_Td_ = at::zeros({max_tokens, d}, element);
+    gradient_element_Td_ = at::zeros({max_tokens, d}, element);
   }
-  feature_gradient_ = at::empty({max_tokens * features}, element);
-  projection_gradient_ = at::empty({max_tokens * projections}, element);
+  feature_gradient_ = at::zeros({max_tokens * features}, element);
+  projection_gradient_ = at::zeros({max_tokens * projections}, element);
 }
 
 int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_type) {
@@ -84,7 +104,7 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     std::iota(ones_.begin(), ones_.end(), int64_t{0});
     ones_device_ = at::arange(batch.size() + 1, batch.offsets_device.options());
   }
-  at::Tensor x = x_Td;
+  at::Tensor x = Rows(x_Td_, batch.tokens()).copy_(x_Td);
   at::Tensor element = x;
   if (x_element_Td_.defined()) element = Rows(x_element_Td_, batch.tokens()).copy_(x);
   for (int s = first_; s <= last_; ++s) {
@@ -98,11 +118,11 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     const at::Tensor branch = Rows(branch_Td_, x.size(0));
     const Linear& out = encoder_.sublayers[s].out;
     if (out.weight.size(1) == 0) {
-      branch.copy_(out.bias.expand_as(branch));
+      branch.zero_();
     } else {
-      Project(out, z, branch);
+      Multiply(z, out.weight.t(), branch);
     }
-    AddNorm(x, branch, encoder_.sublayers[s].norm, norm);
+    AddNorm(x, branch, out.bias, encoder_.sublayers[s].norm, norm);
     x = norm.out_Td;
     element = norm.out_element_Td.defined() ? norm.out_element_Td : x;
   }
@@ -117,16 +137,18 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
     if (first_only) first_features_NU_ = FirstTokens(z, *batch_);
     return;
   }
-  Project(sublayer.in, x_Td, projected);
+  Multiply(x_Td, sublayer.in.weight.t(), projected);
+  const at::Tensor& bias = sublayer.in.bias;
   if (sublayer.kind == SublayerKind::kAttention) {
-    Attend(projected, sublayer.num_units(), *batch_, z);
+    Attend(projected, bias, sublayer.num_units(), *batch_, z);
   } else if (!first_only) {
-    Activate(encoder_.config.activation, projected, z, /*derivative=*/projected);
+    Activate(encoder_.config.activation, projected, bias, z, /*derivative=*/projected);
   } else {
-    Activate(encoder_.config.activation, projected, z, /*derivative=*/at::Tensor());
-    first_derivative_NU_ = FirstTokens(projected, *batch_);
-    first_features_NU_ = at::empty_like(first_derivative_NU_);
-    Activate(encoder_.config.activation, first_derivative_NU_, first_features_NU_, first_derivative_NU_);
+    Activate(encoder_.config.activation, projected, bias, z, /*derivative=*/at::Tensor());
+    first_features_NU_ = FirstTokensOf(z, *batch_);
+    first_derivative_NU_ = FirstTokensOf(projected, *batch_);
+    Activate(encoder_.config.activation, first_derivative_NU_, bias, at::empty_like(first_derivative_NU_),
+             first_derivative_NU_);
   }
 }
 
@@ -196,8 +218,9 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
   at::Tensor at_projection = feature_gradient;
   if (sublayer.kind == SublayerKind::kAttention) {
     at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * sublayer.num_features());
-    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.num_units(), *batch_,
-                   feature_gradient, at_projection, /*first_query_NU=*/at::Tensor());
+    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
+                   sublayer.num_units(), *batch_, feature_gradient, at_projection,
+                   /*first_query_NU=*/at::Tensor());
   }
   const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
   Multiply(at_projection, sublayer.in.weight, branch);
@@ -216,9 +239,9 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
   } else {
     const int64_t width = sublayer.num_features();
     const at::Tensor at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * width);
-    const at::Tensor at_query = at::empty_like(feature_gradient_NU);
-    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.num_units(), *batch_,
-                   feature_gradient_NU, at_projection, at_query);
+    const at::Tensor at_query = at::empty(feature_gradient_NU.sizes(), feature_gradient_NU.options());
+    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
+                   sublayer.num_units(), *batch_, feature_gradient_NU, at_projection, at_query);
     of_first.add_(at_query.mm(sublayer.in.weight.narrow(0, 0, width)));
     const at::Tensor branch = Rows(branch_Td_, batch_->tokens());
     Multiply(at_projection.narrow(1, width, 2 * width), sublayer.in.weight.narrow(0, width, 2 * width),

@@ -39,7 +39,8 @@ TEST_P(KernelsTest, Examples) {
   EXPECT_EQ(GetParam(), kernels_->instructions);
   const std::vector<float> h = {-1, 0, 1, 2, 3};
   std::vector<float> z(5), derivative(5);
-  kernels_->float32.gelu(5, h.data(), z.data(), derivative.data());
+  const std::vector<float> bias(5, 0);
+  kernels_->float32.gelu(1, 5, h.data(), bias.data(), z.data(), derivative.data());
   for (int i = 0; i < 5; ++i) EXPECT_NEAR(z[i], h[i] * 0.5 * std::erfc(-h[i] / std::sqrt(2.0)), 4e-7);
   EXPECT_NEAR(derivative[1], 0.5, 1e-6);
 }
@@ -53,8 +54,8 @@ TEST_P(KernelsTest, RowsAndColumns) {
   for (const Kernels* kernels : {kernels_, &baseline_}) {
     std::vector<float> y(rows * d), statistics(2 * rows), out(rows * d), back(rows * d), sums(2 * d),
         squares(d);
-    kernels->float32.add_norm(rows, d, x.data(), branch.data(), weight.data(), weight.data(), 1e-12, y.data(),
-                              statistics.data(), out.data(), nullptr);
+    kernels->float32.add_norm(rows, d, x.data(), branch.data(), weight.data(), weight.data(), weight.data(),
+                              1e-12, y.data(), statistics.data(), out.data(), nullptr);
     kernels->float32.norm_backward(rows, d, x.data(), branch.data(), y.data(), statistics.data(),
                                    weight.data(), back.data(), nullptr);
     std::vector<float> gradient = branch;
@@ -72,16 +73,16 @@ TEST_P(KernelsTest, RowsAndColumns) {
 TEST_P(KernelsTest, AttentionOfOddSizes) {
   const std::vector<int64_t> offsets = {0, 1, 60, 83};
   const AttentionShape shape{offsets.data(), 2, 13, 59};
-  const std::vector<float> qkv = Random(83 * 78, 4), gradient = Random(83 * 26, 5);
+  const std::vector<float> qkv = Random(83 * 78, 4), bias = Random(78, 6), gradient = Random(83 * 26, 5);
   std::vector<float> contexts[2], gradients[2];
   int which = 0;
   for (const Kernels* kernels : {kernels_, &baseline_}) {
     std::vector<float> scratch(kernels->attention_scratch(shape));
     contexts[which].resize(83 * 26);
     gradients[which].resize(83 * 78);
-    kernels->float32.attention(0, 6, shape, qkv.data(), contexts[which].data(), scratch.data());
-    kernels->float32.attention_backward(0, 6, shape, qkv.data(), gradient.data(), gradients[which].data(),
-                                        nullptr, scratch.data());
+    kernels->float32.attention(0, 6, shape, qkv.data(), bias.data(), contexts[which].data(), scratch.data());
+    kernels->float32.attention_backward(0, 6, shape, qkv.data(), bias.data(), gradient.data(),
+                                        gradients[which].data(), nullptr, scratch.data());
     ++which;
   }
   ExpectClose(contexts[0], contexts[1]);

@@ -44,16 +44,17 @@ at::Tensor Wide(const at::Tensor& x) { return x.to(at::kDouble); }
 TEST_P(StepsTest, GeluAndItsDerivativeEverywhere) {
   // All of the range that matters, and the far tails.
   const at::Tensor h =
-      at::cat({at::linspace(-12, 12, 4001), at::tensor({-1e4, -88.0, 88.0, 1e4})}).to(GetParam());
+      at::cat({at::linspace(-12, 12, 4001), at::tensor({-1e4, -88.0, 88.0})}).to(GetParam()).view({4, 1001});
   const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
-  Activate("gelu", h, z, derivative);
+  const at::Tensor no_bias = at::zeros({h.size(1)}, GetParam());
+  Activate("gelu", h, no_bias, z, derivative);
   const at::Tensor wide_z = Wide(h).clone(), wide_derivative = Wide(h).clone();
-  portable::Activate("gelu", Wide(h), wide_z, wide_derivative);
+  portable::Activate("gelu", Wide(h), Wide(no_bias), wide_z, wide_derivative);
   const double bound = GetParam() == at::kBFloat16 ? 4e-3 : 1e-6;
   EXPECT_LE(((Wide(z) - wide_z).abs() / wide_z.abs().clamp_min(1)).max().item<double>(), bound);
   EXPECT_LE((Wide(derivative) - wide_derivative).abs().max().item<double>(), bound);
   const at::Tensor in_place = h.clone();
-  Activate("gelu", in_place, in_place, at::Tensor());
+  Activate("gelu", in_place, no_bias, in_place, at::Tensor());
   EXPECT_TRUE(at::equal(in_place, z));
 }
 
@@ -61,11 +62,12 @@ TEST_P(StepsTest, EveryActivationHasItsDerivative) {
   for (const char* name : {"gelu", "gelu_new", "relu", "silu", "tanh"}) {
     const at::Tensor h = Random({7, 33});
     const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
-    Activate(name, h, z, derivative);
+    const at::Tensor bias = Random({33});
+    Activate(name, h, bias, z, derivative);
     constexpr double kStep = 1e-5;
     const at::Tensor above = Wide(h) + kStep, below = Wide(h) - kStep;
-    portable::Activate(name, above, above, at::Tensor());
-    portable::Activate(name, below, below, at::Tensor());
+    portable::Activate(name, above, Wide(bias), above, at::Tensor());
+    portable::Activate(name, below, Wide(bias), below, at::Tensor());
     SCOPED_TRACE(name);
     ExpectClose(derivative, (above - below) / (2 * kStep));
   }
@@ -75,12 +77,13 @@ TEST_P(StepsTest, AddNormAndItsBackward) {
   for (int64_t d : {8, 15, 16, 384, 770}) {
     SCOPED_TRACE(d);
     const at::Tensor x = at::randn({13, d}), branch = Random({13, d}), gradient = at::randn({13, d});
+    const at::Tensor bias = Random({d});
     const LayerNorm norm{1 + 0.1 * at::randn({d}), at::randn({d}), 1e-12};
     const LayerNorm wide_norm{Wide(norm.weight), Wide(norm.bias), 1e-12};
     const NormResult result{at::empty({13, d}), at::empty({13, 2}), at::empty({13, d}), Empty({13, d})};
     const NormResult wide{Wide(x), at::empty({13, 2}, at::kDouble), Wide(x).clone(), at::Tensor()};
-    AddNorm(x, branch, norm, result);
-    portable::AddNorm(Wide(x), Wide(branch), wide_norm, wide);
+    AddNorm(x, branch, bias, norm, result);
+    portable::AddNorm(Wide(x), Wide(branch), Wide(bias), wide_norm, wide);
     ExpectClose(result.out_Td, wide.out_Td);
     ExpectClose(result.out_element_Td, wide.out_Td);
 
@@ -129,22 +132,25 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
       SCOPED_TRACE(head_dim);
       const Batch batch = MakeBatches(Lengths(lengths), 9, "file", at::kCPU)[0];
       const int64_t heads = 3, width = heads * head_dim, tokens = batch.tokens();
+      const at::Tensor bias = Random({3 * width});
       const at::Tensor qkv = Random({tokens, 3 * width}), gradient = Random({tokens, width});
       const at::Tensor context = Empty({tokens, width}), wide_context = Wide(context).clone();
-      Attend(qkv, heads, batch, context);
-      portable::Attend(Wide(qkv), heads, batch, wide_context);
+      Attend(qkv, bias, heads, batch, context);
+      portable::Attend(Wide(qkv), Wide(bias), heads, batch, wide_context);
       ExpectClose(context, wide_context);
 
       const at::Tensor backward = Empty({tokens, 3 * width}), wide_backward = Wide(qkv).clone();
-      AttendBackward(qkv, heads, batch, gradient, backward, at::Tensor());
-      portable::AttendBackward(Wide(qkv), heads, batch, Wide(gradient), wide_backward, at::Tensor());
+      AttendBackward(qkv, bias, heads, batch, gradient, backward, at::Tensor());
+      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(gradient), wide_backward,
+                               at::Tensor());
       ExpectClose(backward, wide_backward);
 
       // Of first tokens alone.
       const at::Tensor of_first = Random({batch.size(), width});
       const at::Tensor query = Empty({batch.size(), width}), wide_query = Wide(query).clone();
-      AttendBackward(qkv, heads, batch, of_first, backward, query);
-      portable::AttendBackward(Wide(qkv), heads, batch, Wide(of_first), wide_backward, wide_query);
+      AttendBackward(qkv, bias, heads, batch, of_first, backward, query);
+      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(of_first), wide_backward,
+                               wide_query);
       ExpectClose(query, wide_query);
       ExpectClose(backward.narrow(1, width, 2 * width), wide_backward.narrow(1, width, 2 * width));
     }
@@ -159,7 +165,7 @@ TEST_P(StepsTest, NoStepDependsOnTheNumberOfThreads) {
   for (int n : {1, 3}) {
     at::set_num_threads(n);
     const at::Tensor context = Empty({batch.tokens(), 64});
-    Attend(qkv, 4, batch, context);
+    Attend(qkv, at::zeros({3 * 64}, GetParam()), 4, batch, context);
     found[n] = {context, ColumnSquares(z), HeadGrams(z, 5),
                 SegmentDot(z, z.clone(), z, {batch.offsets, batch.offsets_device})};
   }

@@ -1,0 +1,213 @@
+// Attention of one head of one sequence, and its backward pass. For vector_kernels.cc alone.
+#ifndef KPRUNE_ENGINE_KERNELS_ATTENTION_H_
+#define KPRUNE_ENGINE_KERNELS_ATTENTION_H_
+
+#include "engine/kernels/kernels.h"
+#include "engine/kernels/small_gemm.h"
+#include "engine/kernels/vector_types.h"
+
+namespace {
+
+using kprune::AttentionShape;
+
+inline int64_t RoundUp(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+inline int64_t Least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// to [rows, padded] = scale * (from + bias) for columns 0 .. width - 1 of from [., stride]; zeros beyond.
+// `bias` may be null.
+template <typename E>
+void Pack(int64_t rows, int64_t width, int64_t padded, const E* from, int64_t stride, const E* bias,
+          float scale, float* to) {
+  const int64_t whole = width / kLanes * kLanes;
+  for (int64_t c = 0; c < padded; c += kLanes) {
+    const int64_t lanes = c < width ? width - c : 0;
+    const Vec shift = bias == nullptr ? Vec{} : LoadUpTo(bias + c, lanes);
+    for (int64_t r = 0; r < rows; ++r) {
+      const Vec x = c < whole ? Load(from + r * stride + c) : LoadPart(from + r * stride + c, lanes);
+      Store(to + r * padded + c, (x + shift) * scale);
+    }
+  }
+}
+
+template <typename E>
+void Unpack(int64_t rows, int64_t width, int64_t padded, const float* from, float scale, E* to,
+            int64_t stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < width; c += kLanes)
+      StoreUpTo(to + r * stride + c, Load(from + r * padded + c) * scale, width - c);
+  }
+}
+
+constexpr int64_t kQueries = 48;  // rows of scores at a time
+
+// What one (sequence, head) pair works in, cut out of the scratch floats.
+struct Panels {
+  int64_t tokens, width, padded_tokens, padded_width;
+  float *query, *key, *value;                               // [tokens, padded_width]; the query scaled
+  float *key_columns, *value_columns;                       // transposed, [width, padded_tokens]
+  float *scores, *score_gradient;                           // [kQueries, padded_tokens]
+  float *context, *query_gradient;                          // [kQueries, padded_width]
+  float *key_gradient, *value_gradient, *context_gradient;  // [tokens, padded_width]
+};
+
+inline int64_t AttentionScratch(const AttentionShape& shape) {
+  const int64_t s = RoundUp(shape.longest), h = RoundUp(shape.head_dim);
+  return 6 * s * h + 2 * shape.head_dim * s + 2 * kQueries * s + 2 * kQueries * h;
+}
+
+inline Panels Cut(const AttentionShape& shape, int64_t tokens, float* scratch) {
+  Panels p{};
+  p.tokens = tokens;
+  p.width = shape.head_dim;
+  p.padded_tokens = RoundUp(tokens);
+  p.padded_width = RoundUp(shape.head_dim);
+  const auto take = [&](int64_t rows, int64_t columns) {
+    float* const begin = scratch;
+    scratch += rows * columns;
+    return begin;
+  };
+  float** const of_tokens[] = {&p.query,           &p.key, &p.value, &p.key_gradient, &p.value_gradient,
+                               &p.context_gradient};
+  for (float** rows : of_tokens) *rows = take(p.padded_tokens, p.padded_width);
+  p.key_columns = take(p.width, p.padded_tokens);
+  p.value_columns = take(p.width, p.padded_tokens);
+  p.scores = take(kQueries, p.padded_tokens);
+  p.score_gradient = take(kQueries, p.padded_tokens);
+  p.context = take(kQueries, p.padded_width);
+  p.query_gradient = take(kQueries, p.padded_width);
+  return p;
+}
+
+// to [width, padded_tokens] = the transpose of rows, zeros beyond the tokens.
+inline void Transpose(const Panels& p, const float* rows, float* to) {
+  for (int64_t c = 0; c < p.width; ++c) {
+    for (int64_t t = p.tokens; t < p.padded_tokens; ++t) to[c * p.padded_tokens + t] = 0;
+  }
+  for (int64_t t = 0; t < p.tokens; ++t) {
+    for (int64_t c = 0; c < p.width; ++c) to[c * p.padded_tokens + t] = rows[t * p.padded_width + c];
+  }
+}
+
+// Reads query, key and value of one head of the sequence that begins at `qkv`; `bias` is the head's.
+template <typename E>
+void ReadPanels(const AttentionShape& shape, const E* qkv, const E* bias, Panels& p) {
+  const int64_t units = shape.heads * shape.head_dim;
+  const float scale = static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(shape.head_dim)));
+  Pack(p.tokens, p.width, p.padded_width, qkv, 3 * units, bias, scale, p.query);
+  Pack(p.tokens, p.width, p.padded_width, qkv + units, 3 * units, bias + units, 1.0f, p.key);
+  Pack(p.tokens, p.width, p.padded_width, qkv + 2 * units, 3 * units, bias + 2 * units, 1.0f, p.value);
+  Transpose(p, p.key, p.key_columns);
+}
+
+// scores = softmax of queries first .. first + count - 1 over the tokens; zero in the padding.
+inline void Softmax(const Panels& p, int64_t first, int64_t count) {
+  const int64_t s = p.padded_tokens;
+  SmallGemm(count, s, p.width, {p.query + first * p.padded_width, p.padded_width, 1}, p.key_columns, s,
+            p.scores, s, false);
+  for (int64_t i = 0; i < count; ++i) {
+    float* const row = p.scores + i * s;
+    for (int64_t j = p.tokens; j < s; ++j) row[j] = row[0];  // no influence on the maximum
+    Vec largest = Load(row);
+    for (int64_t j = kLanes; j < s; j += kLanes) largest = Max(largest, Load(row + j));
+    float top = largest[0];
+    for (int64_t lane = 1; lane < kLanes; ++lane) top = largest[lane] > top ? largest[lane] : top;
+    Vec sums{};
+    for (int64_t j = 0; j < s; j += kLanes) {
+      const Vec e = Exp(Load(row + j) - top);
+      Store(row + j, e);
+      sums += e;
+    }
+    float padding = 0;
+    for (int64_t j = p.tokens; j < s; ++j) {
+      padding += row[j];
+      row[j] = 0;
+    }
+    const float inverse = 1.0f / (Sum(sums) - padding);
+    for (int64_t j = 0; j < s; j += kLanes) Store(row + j, Load(row + j) * inverse);
+  }
+}
+
+template <typename E>
+void Attention(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv_elements,
+               const void* bias_elements, void* context_elements, float* scratch) {
+  const int64_t units = shape.heads * shape.head_dim;
+  for (int64_t pair = begin; pair < end; ++pair) {
+    const int64_t n = pair / shape.heads, column = pair % shape.heads * shape.head_dim;
+    const int64_t first = shape.offsets[n];
+    Panels p = Cut(shape, shape.offsets[n + 1] - first, scratch);
+    ReadPanels(shape, static_cast<const E*>(qkv_elements) + first * 3 * units + column,
+               static_cast<const E*>(bias_elements) + column, p);
+    E* const context = static_cast<E*>(context_elements) + first * units + column;
+    for (int64_t i = 0; i < p.tokens; i += kQueries) {
+      const int64_t count = Least(kQueries, p.tokens - i);
+      Softmax(p, i, count);
+      SmallGemm(count, p.padded_width, p.tokens, {p.scores, p.padded_tokens, 1}, p.value, p.padded_width,
+                p.context, p.padded_width, false);
+      Unpack(count, p.width, p.padded_width, p.context, 1.0f, context + i * units, units);
+    }
+  }
+}
+
+// score_gradient = scores * (G - rowsum(scores * G)), G = context_gradient V^T: the gradient at the scaled
+// products.
+inline void SoftmaxBackward(const Panels& p, int64_t first, int64_t count) {
+  const int64_t s = p.padded_tokens;
+  SmallGemm(count, s, p.width, {p.context_gradient + first * p.padded_width, p.padded_width, 1},
+            p.value_columns, s, p.score_gradient, s, false);
+  for (int64_t i = 0; i < count; ++i) {
+    const float* const scores = p.scores + i * s;
+    float* const gradient = p.score_gradient + i * s;
+    Vec sums{};
+    for (int64_t j = 0; j < s; j += kLanes) sums += Load(scores + j) * Load(gradient + j);
+    const float total = Sum(sums);
+    for (int64_t j = 0; j < s; j += kLanes)
+      Store(gradient + j, Load(scores + j) * (Load(gradient + j) - total));
+  }
+}
+
+template <typename E>
+void AttentionBackward(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv_elements,
+                       const void* bias_elements, const void* context_elements, void* qkv_gradients,
+                       void* first_query_elements, float* scratch) {
+  const int64_t units = shape.heads * shape.head_dim;
+  const float scale = static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(shape.head_dim)));
+  E* const first_query = static_cast<E*>(first_query_elements);
+  for (int64_t pair = begin; pair < end; ++pair) {
+    const int64_t n = pair / shape.heads, column = pair % shape.heads * shape.head_dim;
+    const int64_t first = shape.offsets[n];
+    Panels p = Cut(shape, shape.offsets[n + 1] - first, scratch);
+    ReadPanels(shape, static_cast<const E*>(qkv_elements) + first * 3 * units + column,
+               static_cast<const E*>(bias_elements) + column, p);
+    Transpose(p, p.value, p.value_columns);
+    const int64_t queries = first_query == nullptr ? p.tokens : Least(1, p.tokens);
+    const int64_t context_row = first_query == nullptr ? first : n;
+    Pack<E>(queries, p.width, p.padded_width,
+            static_cast<const E*>(context_elements) + context_row * units + column, units, nullptr, 1.0f,
+            p.context_gradient);
+    E* const gradient = static_cast<E*>(qkv_gradients) + first * 3 * units + column;
+    E* const query_rows = first_query == nullptr ? gradient : first_query + n * units + column;
+    const int64_t query_stride = first_query == nullptr ? 3 * units : units;
+    for (int64_t i = 0; i < queries; i += kQueries) {
+      const int64_t count = Least(kQueries, queries - i);
+      Softmax(p, i, count);
+      SoftmaxBackward(p, i, count);
+      SmallGemm(count, p.padded_width, p.tokens, {p.score_gradient, p.padded_tokens, 1}, p.key,
+                p.padded_width, p.query_gradient, p.padded_width, false);
+      Unpack(count, p.width, p.padded_width, p.query_gradient, scale, query_rows + i * query_stride,
+             query_stride);
+      // The stored query is scaled already.
+      SmallGemm(p.tokens, p.padded_width, count, {p.score_gradient, 1, p.padded_tokens},
+                p.query + i * p.padded_width, p.padded_width, p.key_gradient, p.padded_width, i > 0);
+      SmallGemm(p.tokens, p.padded_width, count, {p.scores, 1, p.padded_tokens},
+                p.context_gradient + i * p.padded_width, p.padded_width, p.value_gradient, p.padded_width,
+                i > 0);
+    }
+    Unpack(p.tokens, p.width, p.padded_width, p.key_gradient, 1.0f, gradient + units, 3 * units);
+    Unpack(p.tokens, p.width, p.padded_width, p.value_gradient, 1.0f, gradient + 2 * units, 3 * units);
+  }
+}
+
+}  // namespace
+
+#endif  // KPRUNE_ENGINE_KERNELS_ATTENTION_H_
