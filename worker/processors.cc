@@ -12,8 +12,9 @@
 namespace kprune {
 namespace {
 
-// About a microsecond of spinning: enough for threads that run, too little to hurt where they do not.
-constexpr char kSpinCount[] = "1000";
+// Some tens of microseconds of spinning, about what it costs to wake a thread: enough for threads that run,
+// too little to hurt where they do not.
+constexpr char kSpinCount[] = "20000";
 
 // Processors of the control group's quota (cgroup version 2, as containers see it); 0 where there is none.
 int QuotaProcessors() {

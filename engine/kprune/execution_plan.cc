@@ -9,9 +9,10 @@
 namespace kprune {
 namespace {
 
-// LibTorch itself with its thread pools, measured as the resident size of a worker that has done one small
-// product; and what a CUDA context with its libraries takes on the device.
-constexpr int64_t kRuntimeBytes = int64_t{230} << 20;
+// LibTorch with its thread pools, the pages of its kernels that a job touches and what oneDNN compiles,
+// measured as what remains of the resident size of small jobs; and what a CUDA context with its libraries
+// takes on the device.
+constexpr int64_t kRuntimeBytes = int64_t{310} << 20;
 constexpr int64_t kCudaContextBytes = int64_t{600} << 20;
 
 // Samples as read, and the index tensors of the batches.
@@ -44,6 +45,17 @@ int64_t ModelBytes(const ModelConfig& config, const Workload& workload, double k
   return static_cast<int64_t>(bytes);
 }
 
+// Verifying and judging: the original, and the result in memory, as it is written and as it is read; one
+// batch's widest activations.
+int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, double keep) {
+  const double sublayers = static_cast<double>(SublayerParameters(config));
+  const double kept = static_cast<double>(workload.parameters) - (1 - keep) * sublayers;
+  const double widest =
+      static_cast<double>(std::max<int64_t>(WidestFeatures(config), 4 * config.hidden_size));
+  return static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
+                              2048 * 4 * (2 * widest + 4.0 * config.hidden_size));
+}
+
 // Sums and factors of the normal equations, and one batch in float64.
 int64_t TuningBytes(const ModelConfig& config, double keep, int64_t batch_tokens) {
   const double kept = keep * static_cast<double>(WidestFeatures(config));
@@ -63,14 +75,15 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   // Half as much again: what is kept is not spread evenly over the sublayers.
   const double keep = std::min(1.0, 1.5 * options.keep_flops);
   const int64_t batch_tokens = std::min(std::max(plan.batch_tokens, workload.longest), workload.tokens);
-  const int64_t fixed = (workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes) +
-                        ModelBytes(config, workload, options.keep_flops) +
-                        workload.tokens * kIndexBytesPerToken;
+  const int64_t runtime = workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes;
   const int64_t stream_rows = Spilled(plan, workload.device) ? batch_tokens : workload.tokens;
   const int64_t streams = 2 * stream_rows * config.hidden_size * 4;
   const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type);
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
-  return fixed + streams + std::max(measuring, tuning);
+  const int64_t pruning =
+      ModelBytes(config, workload, options.keep_flops) + streams + std::max(measuring, tuning);
+  return runtime + workload.tokens * kIndexBytesPerToken +
+         std::max(pruning, EvaluationBytes(config, workload, options.keep_flops));
 }
 
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,

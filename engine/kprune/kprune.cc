@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
@@ -128,6 +129,8 @@ absl::StatusOr<KPruneResult> Pruning::Run(Checkpoint* checkpoint) {
       }
     }
     observer_.OnSublayer(result_.sublayers.back());
+    // Every sublayer keeps a number of units of its own: the heap would fill with holes of all sizes.
+    malloc_trim(0);
   }
   return std::move(result_);
 }
