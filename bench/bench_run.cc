@@ -12,6 +12,7 @@
 #include "bench/measurement_flops.h"
 #include "bench/process_memory.h"
 #include "bench/pruning_run.h"
+#include "bench/solve_time.h"
 #include "engine/data/draw.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/evaluation/outputs.h"
@@ -110,6 +111,7 @@ void AddLimit(const BenchRequest& request, const ModelConfig& config, at::Device
   json["gemm_rate_flops"] = nullptr;
   json["gemm_shape"] = nullptr;
   json["fraction_of_limit"] = nullptr;
+  json["solve_seconds"] = nullptr;
   if (request.gemm_seconds <= 0) return;
   const at::ScalarType type = request.options.precision == "bf16" ? at::kBFloat16 : at::kFloat;
   const GemmRate limit =
@@ -117,6 +119,7 @@ void AddLimit(const BenchRequest& request, const ModelConfig& config, at::Device
   json["gemm_rate_flops"] = limit.flops_per_second;
   json["gemm_shape"] = {limit.rows, limit.inner, limit.columns};
   json["fraction_of_limit"] = measure_flops / json["measure_seconds"].get<double>() / limit.flops_per_second;
+  json["solve_seconds"] = MeasureSolveSeconds(config.intermediate_size, config.hidden_size, device);
 }
 
 // {"name", "original", "pruned", "n"}; null without labelled samples or where the run was stopped.
@@ -154,6 +157,7 @@ absl::StatusOr<nlohmann::ordered_json> RunBench(const BenchRequest& request) {
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<at::Device> device = ResolveDevice(options.device);
   if (!device.ok()) return device.status();
+  UseDeterministicAlgorithms(*device);  // as jobs do
   absl::StatusOr<BenchInputs> inputs =
       request.model.empty() ? MakeRandomInputs(request, *device) : LoadInputs(request, *device);
   if (!inputs.ok()) return inputs.status();

@@ -89,7 +89,7 @@ _AT_LEAST = {  # every number of kprune-bench's object and its least value
 }
 _NULL_OR_AT_LEAST = {
     "stopped_after": 1, "kept_over_budget": 0, "gemm_rate_flops": 1, "fraction_of_limit": _TINY,
-    "device_peak_bytes": 1,
+    "solve_seconds": _TINY, "device_peak_bytes": 1,
 }
 _OTHERS = {"device": str, "device_name": str, "precision": str, "versions": dict, "plan": dict, "sublayers": list,
            "warnings": list, "gemm_shape": (list, type(None)), "accuracy": (dict, type(None))}

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <vector>
 
+#include "engine/model/matrix_product.h"
+
 namespace kprune {
 namespace {
 
@@ -27,14 +29,16 @@ Product MakeProduct(int64_t rows, int64_t inner, int64_t columns, at::ScalarType
   return product;
 }
 
+using Multiply = void (*)(const at::Tensor&, const at::Tensor&, const at::Tensor&);
+
 // FLOP/s of one product, repeated until `seconds` have passed. The clock is read once a doubling, so that a
 // GPU is not kept waiting.
-double TimeProduct(Product& product, double seconds) {
+double TimeProduct(Product& product, Multiply multiply, double seconds) {
   const double flops = 2.0 * product.a.size(0) * product.a.size(1) * product.b.size(1);
   int64_t done = 0, batch = 1;
   const auto start = std::chrono::steady_clock::now();
   while (true) {
-    for (int64_t i = 0; i < batch; ++i) at::mm_out(product.out, product.a, product.b);
+    for (int64_t i = 0; i < batch; ++i) multiply(product.a, product.b, product.out);
     Wait(product.out);
     done += batch;
     const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -58,9 +62,11 @@ GemmRate MeasureBestGemmRate(int64_t hidden, int64_t intermediate, at::ScalarTyp
   GemmRate best;
   for (int round = 0; round < kRounds; ++round) {
     for (Product& product : products) {
-      const double rate = TimeProduct(product, seconds);
-      if (rate > best.flops_per_second)
-        best = {rate, product.a.size(0), product.a.size(1), product.b.size(1)};
+      for (const Multiply multiply : {&MatrixProduct, &PlainMatrixProduct}) {
+        const double rate = TimeProduct(product, multiply, seconds);
+        if (rate > best.flops_per_second)
+          best = {rate, product.a.size(0), product.a.size(1), product.b.size(1)};
+      }
     }
   }
   return best;

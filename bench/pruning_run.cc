@@ -4,8 +4,8 @@
 #include <chrono>
 #include <filesystem>
 
-#include "worker/devices.h"
 #include "worker/inputs.h"
+#include "worker/workload.h"
 
 namespace kprune {
 namespace {
@@ -25,24 +25,11 @@ class StoppingObserver : public ProgressObserver {
   const size_t most_sublayers_;
 };
 
-Workload WorkloadOf(const Encoder& model, absl::Span<const Sample> samples, const Options& options) {
-  Workload workload;
-  workload.parameters = model.num_parameters();
-  for (const Sample& sample : samples) {
-    const auto tokens = static_cast<int64_t>(sample.input_ids.size());
-    workload.tokens += tokens;
-    workload.longest = std::max(workload.longest, tokens);
-  }
-  workload.device = model.word_embeddings.device();
-  workload.compute_type = ComputeType(options.precision, workload.device);
-  workload.free_bytes = FreeMemoryBytes(workload.device);
-  return workload;
-}
-
 // The one place that knows how the engine is called.
 absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
                                    const Options& options, PruningRun& run, ProgressObserver& observer) {
-  const Workload workload = WorkloadOf(model, samples, options);
+  const Workload workload =
+      WorkloadOf(model.num_parameters(), samples, options, model.word_embeddings.device());
   absl::StatusOr<ExecutionPlan> plan =
       PlanExecution(model.config, workload, options, std::filesystem::temp_directory_path().string());
   if (!plan.ok()) return plan.status();

@@ -34,10 +34,11 @@ def _fraction(part):
              "all" if row["stopped_after"] is None else f"first {row['stopped_after']}",
              _figure(row["prune_seconds"]), _figure(row["measure_seconds"]),
              _figure(row["analytic_measure_flops"] / row["measure_seconds"] / 1e9, "{:.0f}"),
-             _figure(row["gemm_rate_flops"] / 1e9, "{:.0f}"), _figure(row["fraction_of_limit"])]
+             _figure(row["gemm_rate_flops"] / 1e9, "{:.0f}"), _figure(row["fraction_of_limit"]),
+             _figure(row["solve_seconds"], "{:.3f}")]
             for row in part["rows"]]
     return _table(["model", "precision", "device", "sublayers", "seconds", "measuring", "GFLOP/s measuring",
-                   "GFLOP/s of plain GEMM", "fraction of the limit"], rows)
+                   "GFLOP/s of plain GEMM", "fraction of the limit", "solving one sublayer, s"], rows)
 
 
 def _scaling(part):

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <vector>
 
@@ -116,6 +117,14 @@ at::ScalarType ComputeType(const std::string& precision, at::Device device) {
   const bool fast =
       device.is_cpu() ? HasFastBFloat16() : UsableGpus()[device.index()].compute_capability >= 8;
   return fast ? at::kBFloat16 : at::kFloat;
+}
+
+void UseDeterministicAlgorithms(at::Device device) {
+  if (!device.is_cuda()) return;
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  // Every buffer is written before it is read.
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 int64_t FreeMemoryBytes(at::Device device) {

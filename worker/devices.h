@@ -23,6 +23,10 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 // faster than float32 ones (AMX or AVX512-BF16, or a GPU's tensor cores).
 at::ScalarType ComputeType(const std::string& precision, at::Device device);
 
+// Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes.
+// Call before the first operation on the device.
+void UseDeterministicAlgorithms(at::Device device);
+
 // Memory that a job on `device` may fill: what is available of this machine's, within the limits of the
 // container, or the GPU's; 0 where it cannot be told.
 int64_t FreeMemoryBytes(at::Device device);

@@ -9,6 +9,7 @@
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
+#include "worker/model_facts.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
 
@@ -36,7 +37,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!budget.ok()) return budget.status();
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
-  const Workload workload = WorkloadOf(*model, pruning, job.options, *device);
+  const Workload workload = WorkloadOf(FactsOf(model->folder).parameters, pruning, job.options, *device);
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(config, workload, job.options, job.directory);
   if (!plan.ok()) return plan.status();
   const nlohmann::json preflight = {

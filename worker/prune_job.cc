@@ -14,6 +14,7 @@
 #include "engine/evaluation/report.h"
 #include "engine/formats/options_json.h"
 #include "engine/formats/sha256.h"
+#include "engine/kernels/kernels.h"
 #include "engine/kprune/kprune.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
@@ -55,7 +56,7 @@ class PruneJob {
   absl::Status Load();
   absl::Status DrawAndReadEval(SampleSet& data);
   absl::Status Plan();
-  absl::Status OpenCheckpoint(const Workload& workload);
+  absl::Status OpenCheckpoint(const std::string& scratch, Workload& workload);
   absl::Status Prune();
   absl::Status Write();
   absl::Status Verify();
@@ -94,6 +95,7 @@ absl::Status PruneJob::Load() {
   if (!data.ok()) return data.status();
   if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
   device_ = *device;
+  UseDeterministicAlgorithms(device_);
   absl::StatusOr<Encoder> encoder = LoadEncoder(model_->folder, device_);
   if (!encoder.ok()) return encoder.status();
   original_ = *std::move(encoder);
@@ -129,38 +131,45 @@ absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
 
 // How this machine carries the job out; or how the run that left a checkpoint did.
 absl::Status PruneJob::Plan() {
-  const Workload workload = WorkloadOf(*model_, pruning_, job_.options, device_);
   const std::string scratch = (std::filesystem::path(job_.directory) / kScratchDirectory).string();
   std::error_code error;
   std::filesystem::create_directories(scratch, error);
-  if (error)
+  if (error) {
     return absl::PermissionDeniedError(absl::StrCat("cannot create ", scratch, ": ", error.message()));
+  }
+  Workload workload = WorkloadOf(FactsOf(model_->folder).parameters, pruning_, job_.options, device_);
+  if (absl::Status status = OpenCheckpoint(scratch, workload); !status.ok()) return status;
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(original_.config, workload, job_.options, scratch);
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
   report_.predicted_memory_bytes = PredictPeakMemory(original_.config, workload, job_.options, plan_);
+  return absl::OkStatus();
+}
+
+// Threads and precision become those of the run that began the checkpoint.
+absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& workload) {
   absl::StatusOr<std::map<std::string, std::string>> inputs = DigestInputs(job_);
   if (!inputs.ok()) return inputs.status();
   report_.inputs = *std::move(inputs);
-  return OpenCheckpoint(workload);
-}
-
-absl::Status PruneJob::OpenCheckpoint(const Workload& workload) {
   CheckpointIdentity identity;
-  identity.job = {{"version", KPRUNE_VERSION}, {"libtorch", TORCH_VERSION},
-                  {"inputs", report_.inputs},  {"options", ToJson(job_.options)},
-                  {"device", report_.device},  {"device_name", report_.device_name}};
+  identity.job = {{"version", KPRUNE_VERSION},
+                  {"libtorch", TORCH_VERSION},
+                  {"instructions", CpuKernels().instructions},
+                  {"inputs", report_.inputs},
+                  {"options", ToJson(job_.options)},
+                  {"device", report_.device},
+                  {"device_name", report_.device_name}};
   identity.threads = at::get_num_threads();
   identity.precision = workload.compute_type == at::kBFloat16 ? "bf16" : "fp32";
   identity.memory_limit_bytes = job_.options.memory_limit_bytes;
   absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint =
-      Checkpoint::Open(std::filesystem::path(plan_.scratch_directory) / kCheckpointDirectory, identity);
+      Checkpoint::Open(std::filesystem::path(scratch) / kCheckpointDirectory, identity);
   if (!checkpoint.ok()) return checkpoint.status();
   checkpoint_ = *std::move(checkpoint);
   for (const std::string& warning : checkpoint_->warnings()) observer_.OnWarning(warning);
   const CheckpointIdentity& replayed = checkpoint_->identity();
   if (replayed.threads != at::get_num_threads()) at::set_num_threads(replayed.threads);
-  plan_.compute_type = ComputeType(replayed.precision, device_);
+  workload.compute_type = ComputeType(replayed.precision, device_);
   report_.precision = replayed.precision;
   report_.threads = replayed.threads;
   return absl::OkStatus();
@@ -256,7 +265,9 @@ absl::Status PruneJob::Publish() {
   report_.total_seconds = seconds();
   if (absl::Status status = folder_->WriteJson(kReportFile, MakeReport(report_)); !status.ok()) return status;
   if (absl::Status status = folder_->Publish(); !status.ok()) return status;
-  if (absl::Status status = checkpoint_->Remove(); !status.ok()) return status;
+  // The result is complete; a checkpoint that stays is no failure.
+  if (absl::Status status = checkpoint_->Remove(); !status.ok())
+    observer_.OnWarning(std::string(status.message()));
   observer_.OnStage(Stage::kExport, 1);
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <exception>
 #include <new>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "kprune/worker_protocol.h"
@@ -12,6 +13,9 @@
 
 namespace kprune {
 namespace {
+
+constexpr char kOutOfMemory[] =
+    "out of memory; set memory_limit_bytes, use fewer samples or a shorter max_length";
 
 constexpr struct {
   const char* kind;
@@ -39,11 +43,13 @@ absl::Status RunJob(const WorkerJob& job, ProgressObserver& observer) {
     return RunKind(job, observer);
   } catch (const c10::OutOfMemoryError& error) {
     return absl::ResourceExhaustedError(
-        "the device is out of memory; use a smaller batch_size, fewer samples or a shorter max_length");
+        "the device is out of memory; set memory_limit_bytes, use fewer samples or a shorter max_length");
   } catch (const std::bad_alloc& error) {
-    return absl::ResourceExhaustedError(
-        "out of memory; use a smaller batch_size, fewer samples or a shorter max_length");
+    return absl::ResourceExhaustedError(kOutOfMemory);
   } catch (const c10::Error& error) {
+    if (absl::StrContains(error.what(), "can't allocate memory")) {
+      return absl::ResourceExhaustedError(kOutOfMemory);
+    }
     return absl::InternalError(absl::StrCat("LibTorch failed: ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("unexpected failure: ", error.what()));

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "worker/devices.h"
-#include "worker/model_facts.h"
 
 namespace kprune {
 
-Workload WorkloadOf(const ModelInputs& model, absl::Span<const Sample> samples, const Options& options,
+Workload WorkloadOf(int64_t parameters, absl::Span<const Sample> samples, const Options& options,
                     at::Device device) {
   Workload workload;
-  workload.parameters = FactsOf(model.folder).parameters;
+  workload.parameters = parameters;
   for (const Sample& sample : samples) {
     const auto tokens = static_cast<int64_t>(sample.input_ids.size());
     workload.tokens += tokens;

@@ -7,12 +7,12 @@
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
 #include "engine/kprune/execution_plan.h"
-#include "worker/inputs.h"
+#include "kprune/options.h"
 
 namespace kprune {
 
-// What pruning `model` with `samples` on `device` takes hold of.
-Workload WorkloadOf(const ModelInputs& model, absl::Span<const Sample> samples, const Options& options,
+// What pruning a model of `parameters` values with `samples` on `device` takes hold of.
+Workload WorkloadOf(int64_t parameters, absl::Span<const Sample> samples, const Options& options,
                     at::Device device);
 
 }  // namespace kprune

@@ -10,6 +10,9 @@
 
 namespace kprune {
 
+// Most tokens that are computed at once.
+inline constexpr int64_t kEvaluationTokens = 2048;
+
 // Logits or embeddings of every sample, in the samples' order: [samples, C] float32 on the CPU. The result of
 // one sample does not depend on its neighbours beyond rounding.
 at::Tensor RunSamples(const Encoder& encoder, absl::Span<const Sample> samples);

@@ -22,9 +22,6 @@ struct AttentionShape {
 
 // Functions for one element type of activations; `void` pointers point to elements of it.
 struct TypedKernels {
-  // out[i] = x[i], rounded to the element type.
-  void (*convert)(int64_t count, const float* x, void* out);
-
   // With x = h + bias, a bias for each column: z = gelu(x) = x Phi(x) and, unless `derivative` is null,
   // gelu'(x). Both may be h itself. Phi is within 1e-7 of the normal distribution function (Abramowitz and
   // Stegun, 7.1.26).

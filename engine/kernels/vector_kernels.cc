@@ -13,12 +13,6 @@ using kprune::Kernels;
 using kprune::TypedKernels;
 
 template <typename E>
-void Convert(int64_t count, const float* x, void* out) {
-  E* to = static_cast<E*>(out);
-  for (int64_t i = 0; i < count; i += kLanes) StoreUpTo(to + i, LoadUpTo(x + i, count - i), count - i);
-}
-
-template <typename E>
 void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bias_elements, void* z_elements,
           void* derivative_elements) {
   const E* bias = static_cast<const E*>(bias_elements);
@@ -191,8 +185,8 @@ void ColumnGram(int64_t begin, int64_t width, int64_t rows, int64_t units, const
 
 template <typename E>
 constexpr TypedKernels Typed() {
-  return {Convert<E>,       Gelu<E>,       AddNorm<E>,   NormBackward<E>,     SegmentDot<E>,
-          ColumnSquares<E>, ColumnGram<E>, Attention<E>, AttentionBackward<E>};
+  return {Gelu<E>,          AddNorm<E>,    NormBackward<E>, SegmentDot<E>,
+          ColumnSquares<E>, ColumnGram<E>, Attention<E>,    AttentionBackward<E>};
 }
 
 }  // namespace

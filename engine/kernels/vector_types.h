@@ -91,9 +91,10 @@ inline float Sum(Vec x) {
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
 
-// exp(x) within 2 units in the last place for -87 <= x <= 88, clamped beyond; the polynomial is Cephes' expf.
-inline Vec Exp(Vec x) {
-  x = Min(Max(x, Splat(-87.0f)), Splat(88.0f));
+// exp(x) within 2 units in the last place for -87 <= x <= 88, clamped beyond, what is not a number stays so;
+// the polynomial is Cephes' expf.
+inline Vec Exp(Vec argument) {
+  const Vec x = Min(Max(argument, Splat(-87.0f)), Splat(88.0f));
   const Vec shift = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec n = (x * 1.44269504088896341f + shift) - shift;
   const Vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -105,7 +106,7 @@ inline Vec Exp(Vec x) {
   p = p * r + 5.0000001201e-1f;
   const Vec y = p * (r * r) + r + 1.0f;
   const BitVec scale = reinterpret_cast<BitVec>((__builtin_convertvector(n, IntVec) + 127) << 23);
-  return y * reinterpret_cast<Vec>(scale);
+  return argument == argument ? y * reinterpret_cast<Vec>(scale) : argument;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/evaluation/outputs.h"
 #include "engine/model/tape.h"
 
 namespace kprune {
@@ -53,7 +54,7 @@ int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, dou
   const double widest =
       static_cast<double>(std::max<int64_t>(WidestFeatures(config), 4 * config.hidden_size));
   return static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
-                              2048 * 4 * (2 * widest + 4.0 * config.hidden_size));
+                              kEvaluationTokens * 4 * (2 * widest + 4.0 * config.hidden_size));
 }
 
 // Sums and factors of the normal equations, and one batch in float64.

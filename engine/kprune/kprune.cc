@@ -62,7 +62,7 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
 bool IsOutOfMemory(const std::exception& error) {
   return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
          dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         absl::StrContains(error.what(), "not enough memory");
+         absl::StrContains(error.what(), "can't allocate memory");
 }
 
 // The state of a run: the models and streams at the target sublayer, and the budget that is left.
@@ -112,6 +112,7 @@ class Pruning {
   std::optional<Streams> streams_;
   at::Tensor teacher_outputs_;  // [samples, C], "kl-gradient" only
   bool warned_of_overfitting_ = false;
+  double furthest_ = 0;  // progress: measuring a sublayer again does not take it back
 };
 
 absl::StatusOr<KPruneResult> Pruning::Run(Checkpoint* checkpoint) {
@@ -161,6 +162,7 @@ absl::Status Pruning::Replay(int t, const SublayerCheckpoint& record) {
   const at::Device device = teacher_.word_embeddings.device();
   Finish(t, {record.out_weight_dK.to(device), record.out_bias_d.to(device)}, record.pruned);
   ++result_.resumed_sublayers;
+  if (t + 1 == teacher_.num_sublayers()) return absl::OkStatus();
   for (const Batch& batch : batches_) {
     if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
     if (auto y_Td = streams_->AdvanceTeacherToOutput(t, batch); !y_Td.ok()) return y_Td.status();
@@ -215,11 +217,18 @@ absl::StatusOr<SublayerCheckpoint> Pruning::Prune(int t) {
 // Measures with smaller batches where memory runs out.
 absl::StatusOr<std::vector<UnitKnowledge>> Pruning::Measure(int t) {
   while (true) {
-    const int64_t smaller = plan_.batch_tokens / 2;
+    // Batches of one sequence each cannot be cut.
+    int64_t largest = 0, sequences = 0;
+    for (const Batch& batch : batches_) {
+      largest = std::max(largest, batch.tokens());
+      sequences = std::max(sequences, batch.size());
+    }
+    int64_t smaller = plan_.batch_tokens / 2;
+    while (smaller >= largest && smaller > 1) smaller /= 2;
     try {
       return MeasureOnce(t);
     } catch (const std::exception& error) {
-      if (!IsOutOfMemory(error) || smaller < ExecutionPlan::kMinBatchTokens) throw;
+      if (!IsOutOfMemory(error) || sequences <= 1) throw;
     }
     observer_.OnWarning(absl::StrCat("sublayer ", t, ": out of memory with batches of ", plan_.batch_tokens,
                                      " tokens; measuring it again with ", smaller));
@@ -237,7 +246,8 @@ absl::StatusOr<std::vector<UnitKnowledge>> Pruning::MeasureOnce(int t) {
       static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));
   for (size_t k = 0; k < batches_.size(); ++k) {
     if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
-    observer_.OnStage(Stage::kMeasure, FractionDone(t, static_cast<double>(k) / batches_.size()));
+    furthest_ = std::max(furthest_, FractionDone(t, static_cast<double>(k) / batches_.size()));
+    observer_.OnStage(Stage::kMeasure, furthest_);
     const Batch& batch = batches_[k];
     absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
     if (!x_Td.ok()) return x_Td.status();

@@ -36,8 +36,8 @@ std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, co
                                                  double temperature, at::Generator& random) {
   const at::Tensor log_p = at::log_softmax(logits_NC / temperature, 1);
   // The coins fall on the CPU, the same for every device; nothing waits for the device. [N, draws]
-  const at::Tensor coins =
-      at::rand({p_NC.size(0), kSampledProbes}, random, at::TensorOptions(at::kFloat)).to(p_NC.device());
+  const at::Tensor coins = at::rand({p_NC.size(0), kSampledProbes}, random, at::TensorOptions(at::kFloat))
+                               .to(p_NC.device(), /*non_blocking=*/true);
   const at::Tensor labels = at::searchsorted(p_NC.cumsum(1), coins).clamp_max(p_NC.size(1) - 1);
   std::vector<at::Tensor> probes;
   for (int draw = 0; draw < kSampledProbes; ++draw) {
@@ -51,7 +51,7 @@ std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, co
 // expectation.
 at::Tensor RandomSigns(const at::Tensor& like_NC, at::Generator& random) {
   const at::Tensor coins = at::randint(0, 2, like_NC.sizes(), random, at::TensorOptions(at::kFloat));
-  return (coins * 2 - 1).to(like_NC.device());
+  return (coins * 2 - 1).to(like_NC.device(), /*non_blocking=*/true);
 }
 
 std::vector<at::Tensor> BernoulliProbes(const at::Tensor& logits_NC, double temperature,

@@ -15,12 +15,11 @@ TuningAccumulator::TuningAccumulator(const Sublayer& target)
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
                             const at::Tensor& teacher_Td) {
-  const at::ScalarType type = features_TK.scalar_type() == at::kBFloat16 ? at::kFloat : at::kDouble;
-  const at::Tensor z = features_TK.to(type);
+  const at::Tensor z = features_TK.to(at::kDouble);
   const at::Tensor residual_Td =
       (teacher_Td.to(at::kDouble) - student_Td.to(at::kDouble)) - target_.out.bias.to(at::kDouble);
   gram_.Add(z);
-  AddProduct(z, residual_Td.to(type), cross_Kd_);
+  cross_Kd_.addmm_(z.t(), residual_Td);
   target_squared_ += residual_Td.square().sum();
 }
 

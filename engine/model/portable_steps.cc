@@ -10,6 +10,24 @@ namespace {
 // 16-bit types compute in float32.
 at::Tensor Widened(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
 
+// While it lives, fused attention on a GPU takes its deterministic backward pass; only warning of others, as
+// elsewhere, does not make it.
+class StrictlyDeterministic {
+ public:
+  StrictlyDeterministic() {
+    if (before_) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  }
+  ~StrictlyDeterministic() {
+    if (before_) at::globalContext().setDeterministicAlgorithms(true, warned_only_);
+  }
+  StrictlyDeterministic(const StrictlyDeterministic&) = delete;
+  StrictlyDeterministic& operator=(const StrictlyDeterministic&) = delete;
+
+ private:
+  const bool before_ = at::globalContext().deterministicAlgorithms();
+  const bool warned_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
+};
+
 at::Tensor FirstTokens(const Batch& batch) { return batch.offsets_device.narrow(0, 0, batch.size()); }
 
 // [T, 3U] to context vectors [T, U], differentiable.
@@ -30,7 +48,7 @@ at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& ba
 
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
-  const at::Tensor h = Widened(h_TU + bias_U);
+  const at::Tensor h = Widened(h_TU) + bias_U;
   const char* const approximate = name == "gelu_new" ? "tanh" : "none";
   at::Tensor z;
   if (name == "relu") {
@@ -85,7 +103,8 @@ at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, con
   const at::Tensor product_TU = Widened(z_TU) * Widened(gradient_TU);
   if (derivative_TU.defined()) gradient_TU.mul_(derivative_TU);
   return at::segment_reduce(product_TU, "sum", /*lengths=*/segments.offsets_device.diff(),
-                            /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0);
+                            /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0,
+                            /*unsafe=*/true);  // unchecked: a check would wait for the device
 }
 
 at::Tensor ColumnSquares(const at::Tensor& z_TU) { return Widened(z_TU).square().sum(0); }
@@ -97,20 +116,23 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
 
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
             const at::Tensor& context_TU) {
-  context_TU.copy_(PaddedAttention(qkv + bias, heads, batch));
+  context_TU.copy_(PaddedAttention((Widened(qkv) + bias).to(qkv.scalar_type()), heads, batch));
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
                     const at::Tensor& gradient, const at::Tensor& gradient_qkv,
                     const at::Tensor& first_query_NU) {
-  const at::Tensor leaf = (qkv + bias).detach().requires_grad_(true);
+  const at::Tensor leaf = (Widened(qkv) + bias).to(qkv.scalar_type()).detach().requires_grad_(true);
   at::Tensor context;
   {
     c10::AutoGradMode grad_mode(true);
     context = PaddedAttention(leaf, heads, batch);
     if (first_query_NU.defined()) context = context.index_select(0, FirstTokens(batch));
   }
-  gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient})[0]);
+  {
+    const StrictlyDeterministic strict;
+    gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient})[0]);
+  }
   if (first_query_NU.defined()) {
     first_query_NU.copy_(
         gradient_qkv.narrow(1, 0, first_query_NU.size(1)).index_select(0, FirstTokens(batch)));

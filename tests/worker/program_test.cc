@@ -158,6 +158,79 @@ TEST(WorkerProgramTest, EndsWhenNobodyReadsItsProgress) {
   EXPECT_FALSE(fs::exists(job / kErrorFile));
 }
 
+// How many lines of the progress so far are sublayers.
+int SublayersIn(const std::string& progress) {
+  int count = 0;
+  for (size_t at = 0; (at = progress.find("\"sublayer\"", at)) != std::string::npos; ++at) ++count;
+  return count;
+}
+
+TEST(WorkerProgramTest, KilledAfterAnySublayerItGoesOnToTheSameBytes) {
+  const TinyModel model = {
+      .task = "text-classification", .labels = 2, .hidden = 64, .layers = 3, .neurons = 256};
+  const JobDirectory job(model, 600);
+  job.WriteJob("prune");
+  ASSERT_EQ(Start(job, {"--job-dir", job.path()})->Wait(), kWorkerSucceeded);
+  const std::string expected = testing::ReadFile(job / "result/model.safetensors");
+  EXPECT_FALSE(fs::exists(job / "scratch/checkpoint")) << "removed with the result published";
+  int resumed = 0;
+  for (int k = 1; k < 6; ++k) {
+    SCOPED_TRACE(k);
+    fs::remove_all(job / "result");
+    ProgressPipe pipe;
+    auto worker = Start(job, {"--job-dir", job.path(), "--progress-fd", pipe.writer()});
+    pipe.CloseWriter();
+    ASSERT_TRUE(Eventually([&] { return SublayersIn(pipe.Text()) >= k || !worker->Running(); }));
+    worker->Signal(SIGKILL);
+    worker->Wait();
+    if (job.has_result()) continue;  // it was faster than the signal
+    ++resumed;
+    EXPECT_TRUE(fs::exists(job / "scratch/checkpoint"));
+    worker = Start(job, {"--job-dir", job.path()});
+    ASSERT_EQ(worker->Wait(), kWorkerSucceeded) << worker->Errors();
+    EXPECT_GE(job.Result("report.json")["plan"]["resumed_sublayers"], k);
+    EXPECT_EQ(job.Result("report.json")["sublayers"].size(), 6u);
+    EXPECT_TRUE(testing::ReadFile(job / "result/model.safetensors") == expected);
+  }
+  EXPECT_GE(resumed, 1);
+}
+
+TEST(WorkerProgramTest, ACheckpointOfAnotherJobIsNotTaken) {
+  const JobDirectory job(kDeep, 600);
+  ProgressPipe pipe;
+  const auto worker = StartAndWaitForSublayer(job, pipe);
+  worker->Signal(SIGKILL);
+  worker->Wait();
+  job.WriteJob("prune", {{"options", {{"keep_flops", 0.3}}}});
+  ProgressPipe again;
+  const auto other = Start(job, {"--job-dir", job.path(), "--progress-fd", again.writer()});
+  again.CloseWriter();
+  ASSERT_EQ(other->Wait(), kWorkerSucceeded) << other->Errors();
+  EXPECT_THAT(again.Text(), HasSubstr("keep_flops"));
+  EXPECT_EQ(job.Result("report.json")["plan"]["resumed_sublayers"], 0);
+}
+
+TEST(WorkerProgramTest, PreflightPredictsThePeakMemoryOfARealJob) {
+  const fs::path shared = KPRUNE_SHARED_DIR;
+  if (!fs::exists(shared / "models/sst2")) GTEST_SKIP() << "no model at " << shared << ": set KPRUNE_SHARED";
+  for (const char* precision : {"fp32", "bf16"}) {
+    SCOPED_TRACE(precision);
+    const JobDirectory job(kClassifier, 4);
+    const json changes = {{"model", shared / "models/sst2"},
+                          {"data", {shared / "data/sst2/samples-256.jsonl"}},
+                          {"options", {{"samples", 64}, {"precision", precision}}}};
+    job.WriteJob("preflight", changes);
+    ASSERT_EQ(Start(job, {"--job-dir", job.path()})->Wait(), kWorkerSucceeded);
+    const double predicted = job.Result("preflight.json")["peak_memory_bytes"];
+    fs::remove_all(job / "result");
+    job.WriteJob("prune", changes);
+    const auto worker = Start(job, {"--job-dir", job.path()});
+    ASSERT_EQ(worker->Wait(), kWorkerSucceeded) << worker->Errors();
+    const double peak = job.Result("report.json")["peak_memory_bytes"];
+    EXPECT_NEAR(predicted / peak, 1, 0.2);
+  }
+}
+
 TEST(WorkerProgramTest, UsageErrorsAreThree) {
   const JobDirectory job(kClassifier, 4);
   const std::vector<std::vector<std::string>> wrong = {{},

@@ -90,9 +90,15 @@ TEST_P(KernelsTest, AttentionOfOddSizes) {
 }
 
 TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
+  // A row of zeros is normalised to the bias.
   const std::vector<float> x = {1.0f, 1.00390625f, 1.01171875f, -3.14159274f, NAN, INFINITY, 0.0f};
+  const auto d = static_cast<int64_t>(x.size());
+  const std::vector<float> zeros(x.size());
+  const std::vector<uint16_t> zero_elements(x.size());
+  std::vector<float> y(x.size()), statistics(2), normal(x.size());
   std::vector<uint16_t> out(x.size());
-  kernels_->bfloat16.convert(static_cast<int64_t>(x.size()), x.data(), out.data());
+  kernels_->bfloat16.add_norm(1, d, zeros.data(), zero_elements.data(), zero_elements.data(), zeros.data(),
+                              x.data(), 1e-12, y.data(), statistics.data(), normal.data(), out.data());
   // Halfway between 0x3f80 and 0x3f81 goes to the even one, as does halfway between 0x3f81 and 0x3f82.
   const std::vector<uint16_t> expected = {0x3f80, 0x3f80, 0x3f82, 0xc049};
   EXPECT_EQ(std::vector<uint16_t>(out.begin(), out.begin() + 4), expected);

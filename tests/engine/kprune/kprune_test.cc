@@ -1,6 +1,8 @@
 #include "engine/kprune/kprune.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Allocator.h>
+#include <c10/core/CPUAllocator.h>
 #include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -141,6 +143,54 @@ TEST_F(KPruneTest, ResumingReplaysTheBatchesOfEverySublayer) {
   ASSERT_TRUE(result.ok() && expected.ok());
   EXPECT_EQ(result->batch_tokens, std::vector<int64_t>(6, 24));
   ExpectSameBits(*result, *expected);
+}
+
+// While it lives, no tensor may take more than `limit` bytes: what a machine without memory does.
+class LimitedAllocations : public c10::Allocator {
+ public:
+  explicit LimitedAllocations(size_t limit) : limit_(limit) { c10::SetCPUAllocator(this, /*priority=*/1); }
+  ~LimitedAllocations() override { c10::SetCPUAllocator(base_, /*priority=*/1); }
+
+  c10::DataPtr allocate(size_t bytes) override {
+    TORCH_CHECK(bytes <= limit_, "DefaultCPUAllocator: can't allocate memory: you tried to allocate ", bytes);
+    return base_->allocate(bytes);
+  }
+  c10::DeleterFnPtr raw_deleter() const override { return base_->raw_deleter(); }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    base_->copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* const base_ = c10::GetCPUAllocator();
+  const size_t limit_;
+};
+
+TEST_F(KPruneTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
+  testing::SilentObserver observer;
+  plan_.batch_tokens = 128;
+  const auto expected = Prune(encoder_, {}, observer);
+  plan_.batch_tokens = 256;
+  RecordingObserver short_of_memory;
+  // Enough for query, key and value of 128 tokens, but not of 256.
+  const auto result = [&] {
+    const LimitedAllocations limit(40'000);
+    return Prune(encoder_, {}, short_of_memory);
+  }();
+  ASSERT_TRUE(result.ok() && expected.ok()) << result.status();
+  EXPECT_THAT(short_of_memory.warnings,
+              ::testing::ElementsAre(
+                  HasSubstr("out of memory with batches of 256 tokens; measuring it again with 128")));
+  EXPECT_EQ(result->batch_tokens, std::vector<int64_t>(6, 128));
+  ExpectSameBits(*result, *expected);
+}
+
+TEST_F(KPruneTest, MemoryThatIsShortForOneSequenceEndsTheRun) {
+  testing::SilentObserver observer;
+  plan_.batch_tokens = 1;
+  plan_.streams = Place::kFile;
+  plan_.scratch_directory = folder_.path().string();
+  const LimitedAllocations limit(15'000);  // less than the tape of one sequence
+  EXPECT_THROW((void)Prune(encoder_, {}, observer), std::exception);
 }
 
 TEST_F(KPruneTest, StreamsInAFileGiveTheSameBits) {
