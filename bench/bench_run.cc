@@ -10,12 +10,13 @@
 
 #include "bench/gemm_rate.h"
 #include "bench/measurement_flops.h"
-#include "bench/process_memory.h"
 #include "bench/pruning_run.h"
 #include "bench/solve_time.h"
 #include "engine/data/draw.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/evaluation/outputs.h"
+#include "engine/evaluation/process_memory.h"
+#include "engine/evaluation/report.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/processors.h"
@@ -64,22 +65,6 @@ Json DevicePeakBytes(at::Device device) {
   return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
-Json SublayerJson(const SublayerPruned& sublayer, double measure_flops) {
-  return {{"index", sublayer.index},
-          {"layer", sublayer.layer},
-          {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
-          {"units", sublayer.units},
-          {"kept", sublayer.kept},
-          {"seconds",
-           {{"measure", sublayer.measure_seconds},
-            {"search", sublayer.search_seconds},
-            {"tune", sublayer.tune_seconds}}},
-          {"solver", sublayer.solver},
-          {"condition", sublayer.condition},  // JSON has no infinity: null for a singular system
-          {"reconstruction_error", sublayer.reconstruction_error},
-          {"analytic_measure_flops", measure_flops}};
-}
-
 // Times, rows and analytic FLOPs of the sublayers that were done; returns the FLOPs of their measurement.
 double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Options& options, Json& json) {
   const ModelConfig& config = inputs.encoder.config;
@@ -89,7 +74,8 @@ double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Opti
   Json rows = Json::array();
   for (const SublayerPruned& sublayer : run.sublayers) {
     const double flops = MeasurementFlops(config, counts, passes, sublayer.index);
-    rows.push_back(SublayerJson(sublayer, flops));
+    Json& row = rows.emplace_back(SublayerJson(sublayer));
+    row["analytic_measure_flops"] = flops;
     measure += sublayer.measure_seconds;
     search += sublayer.search_seconds;
     tune += sublayer.tune_seconds;

@@ -46,7 +46,7 @@ absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample
 
 absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sample> samples,
                                       const Options& options, int most_sublayers) {
-  const double sequence_length = options.sequence_length > 0 ? options.sequence_length : MeanTokens(samples);
+  const double sequence_length = SequenceLength(options, samples);
   absl::StatusOr<FlopsBudget> budget = MakeBudget(model.config, options.keep_flops, sequence_length);
   if (!budget.ok()) return budget.status();
   PruningRun run;

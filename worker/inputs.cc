@@ -68,7 +68,8 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
   return eval;
 }
 
-double MeanTokens(absl::Span<const Sample> samples) {
+double SequenceLength(const Options& options, absl::Span<const Sample> samples) {
+  if (options.sequence_length > 0) return options.sequence_length;
   double tokens = 0;
   for (const Sample& sample : samples) tokens += static_cast<double>(sample.input_ids.size());
   return samples.empty() ? 0 : tokens / static_cast<double>(samples.size());

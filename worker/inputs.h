@@ -31,8 +31,9 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
                                           const std::vector<std::filesystem::path>& paths,
                                           const Options& options);
 
-// Mean tokens of a sequence; 0 for no samples.
-double MeanTokens(absl::Span<const Sample> samples);
+// Tokens a sequence at which FLOPs are counted: options.sequence_length where it is given, else the mean over
+// `samples`; 0 where there are none.
+double SequenceLength(const Options& options, absl::Span<const Sample> samples);
 
 // The samples at `indices`, moved out of `set`.
 std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices);

@@ -24,8 +24,7 @@ absl::StatusOr<JudgedModel> JudgeModel(const std::filesystem::path& folder, cons
   if (judged.samples.labelled) {
     judged.metric = EvaluateMetric(judged.encoder.config.task, judged.outputs, judged.samples.samples);
   }
-  judged.sequence_length =
-      job.options.sequence_length > 0 ? job.options.sequence_length : MeanTokens(judged.samples.samples);
+  judged.sequence_length = SequenceLength(job.options, judged.samples.samples);
   judged.flops = EncoderFlops(judged.encoder.config, judged.sequence_length);
   return judged;
 }

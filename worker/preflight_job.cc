@@ -30,8 +30,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
     if (!eval.ok()) return eval.status();
   }
   const std::vector<Sample> pruning = Take(*data, draw->pruning);
-  const double sequence_length =
-      job.options.sequence_length > 0 ? job.options.sequence_length : MeanTokens(pruning);
+  const double sequence_length = SequenceLength(job.options, pruning);
   const ModelConfig& config = model->folder.config;
   absl::StatusOr<FlopsBudget> budget = MakeBudget(config, job.options.keep_flops, sequence_length);
   if (!budget.ok()) return budget.status();

@@ -176,8 +176,7 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
 }
 
 absl::Status PruneJob::Prune() {
-  const double sequence_length =
-      job_.options.sequence_length > 0 ? job_.options.sequence_length : MeanTokens(pruning_);
+  const double sequence_length = SequenceLength(job_.options, pruning_);
   absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, job_.options.keep_flops, sequence_length);
   if (!budget.ok()) return budget.status();
   PhaseProgress progress(observer_, kLoaded, kPruned);

@@ -2,20 +2,16 @@
 #include <c10/util/Exception.h>
 
 #include <exception>
-#include <new>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/kprune/out_of_memory.h"
 #include "kprune/worker_protocol.h"
 #include "worker/jobs.h"
 #include "worker/processors.h"
 
 namespace kprune {
 namespace {
-
-constexpr char kOutOfMemory[] =
-    "out of memory; set memory_limit_bytes, use fewer samples or a shorter max_length";
 
 constexpr struct {
   const char* kind;
@@ -44,14 +40,13 @@ absl::Status RunJob(const WorkerJob& job, ProgressObserver& observer) {
   } catch (const c10::OutOfMemoryError& error) {
     return absl::ResourceExhaustedError(
         "the device is out of memory; set memory_limit_bytes, use fewer samples or a shorter max_length");
-  } catch (const std::bad_alloc& error) {
-    return absl::ResourceExhaustedError(kOutOfMemory);
-  } catch (const c10::Error& error) {
-    if (absl::StrContains(error.what(), "can't allocate memory")) {
-      return absl::ResourceExhaustedError(kOutOfMemory);
-    }
-    return absl::InternalError(absl::StrCat("LibTorch failed: ", error.what_without_backtrace()));
   } catch (const std::exception& error) {
+    if (IsOutOfMemory(error)) {
+      return absl::ResourceExhaustedError(
+          "out of memory; set memory_limit_bytes, use fewer samples or a shorter max_length");
+    }
+    if (const auto* const torch = dynamic_cast<const c10::Error*>(&error))
+      return absl::InternalError(absl::StrCat("LibTorch failed: ", torch->what_without_backtrace()));
     return absl::InternalError(absl::StrCat("unexpected failure: ", error.what()));
   }
 }

@@ -3,31 +3,14 @@
 #include <torch/headeronly/version.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 
+#include "engine/evaluation/process_memory.h"
 #include "engine/formats/options_json.h"
 
 namespace kprune {
 namespace {
 
 using nlohmann::json;
-
-json SublayerJson(const SublayerPruned& sublayer) {
-  return {{"index", sublayer.index},
-          {"layer", sublayer.layer},
-          {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
-          {"units", sublayer.units},
-          {"kept", sublayer.kept},
-          {"seconds",
-           {{"measure", sublayer.measure_seconds},
-            {"search", sublayer.search_seconds},
-            {"tune", sublayer.tune_seconds}}},
-          {"solver", sublayer.solver},
-          // JSON has no infinity: a singular system's condition is null.
-          {"condition", std::isfinite(sublayer.condition) ? json(sublayer.condition) : json()},
-          {"reconstruction_error", sublayer.reconstruction_error}};
-}
 
 json SecondsJson(const ReportContents& contents) {
   double measure = 0, search = 0, tune = 0;
@@ -44,6 +27,22 @@ json SecondsJson(const ReportContents& contents) {
 }
 
 }  // namespace
+
+json SublayerJson(const SublayerPruned& sublayer) {
+  return {{"index", sublayer.index},
+          {"layer", sublayer.layer},
+          {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
+          {"units", sublayer.units},
+          {"kept", sublayer.kept},
+          {"seconds",
+           {{"measure", sublayer.measure_seconds},
+            {"search", sublayer.search_seconds},
+            {"tune", sublayer.tune_seconds}}},
+          {"solver", sublayer.solver},
+          // JSON has no infinity: a singular system's condition is null.
+          {"condition", std::isfinite(sublayer.condition) ? json(sublayer.condition) : json()},
+          {"reconstruction_error", sublayer.reconstruction_error}};
+}
 
 json MakeReport(const ReportContents& contents) {
   json sublayers = json::array();
@@ -108,11 +107,8 @@ json MetricJson(const std::optional<Metric>& metric) {
 }
 
 int64_t PeakMemoryBytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmHWM:", 0) == 0) return std::strtoll(line.c_str() + 6, nullptr, 10) * 1024;
-  }
-  return 0;
+  const absl::StatusOr<ProcessMemory> memory = ReadProcessMemory();
+  return memory.ok() ? memory->peak_resident_bytes : 0;
 }
 
 }  // namespace kprune

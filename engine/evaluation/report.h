@@ -46,6 +46,9 @@ struct ReportContents {
   std::map<std::string, std::string> outputs;  // the same, of the result folder but report.json
 };
 
+// One row of "sublayers".
+nlohmann::json SublayerJson(const SublayerPruned& sublayer);
+
 nlohmann::json MakeReport(const ReportContents& contents);
 
 // The "metric" object of evaluation.json: {"name", "value", "n", "interval95": [low, high]}; null for no

@@ -3,20 +3,18 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/GradMode.h>
-#include <c10/util/Exception.h>
 #include <malloc.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <new>
 #include <optional>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
 #include "engine/kprune/knowledge.h"
 #include "engine/kprune/mask_search.h"
+#include "engine/kprune/out_of_memory.h"
 #include "engine/kprune/streams.h"
 #include "engine/kprune/weight_tuning.h"
 
@@ -58,13 +56,6 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
   return result;
 }
 
-// Whether an exception of LibTorch says that memory ran out, on the device or on the host.
-bool IsOutOfMemory(const std::exception& error) {
-  return dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-         dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-         absl::StrContains(error.what(), "can't allocate memory");
-}
-
 // The state of a run: the models and streams at the target sublayer, and the budget that is left.
 class Pruning {
  public:
@@ -88,7 +79,7 @@ class Pruning {
   absl::StatusOr<SublayerCheckpoint> Prune(int t);
 
   absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t);
-  absl::StatusOr<std::vector<UnitKnowledge>> MeasureOnce(int t);
+  absl::StatusOr<std::vector<UnitKnowledge>> MeasureOnce(int t, int64_t largest_batch);
   absl::StatusOr<TunedProjection> Tune(int t);
   absl::Status Advance(int t);
 
@@ -217,7 +208,6 @@ absl::StatusOr<SublayerCheckpoint> Pruning::Prune(int t) {
 // Measures with smaller batches where memory runs out.
 absl::StatusOr<std::vector<UnitKnowledge>> Pruning::Measure(int t) {
   while (true) {
-    // Batches of one sequence each cannot be cut.
     int64_t largest = 0, sequences = 0;
     for (const Batch& batch : batches_) {
       largest = std::max(largest, batch.tokens());
@@ -226,8 +216,9 @@ absl::StatusOr<std::vector<UnitKnowledge>> Pruning::Measure(int t) {
     int64_t smaller = plan_.batch_tokens / 2;
     while (smaller >= largest && smaller > 1) smaller /= 2;
     try {
-      return MeasureOnce(t);
+      return MeasureOnce(t, largest);
     } catch (const std::exception& error) {
+      // Batches of one sequence each cannot be cut.
       if (!IsOutOfMemory(error) || sequences <= 1) throw;
     }
     observer_.OnWarning(absl::StrCat("sublayer ", t, ": out of memory with batches of ", plan_.batch_tokens,
@@ -237,10 +228,9 @@ absl::StatusOr<std::vector<UnitKnowledge>> Pruning::Measure(int t) {
 }
 
 // One pass over the samples from the input of sublayer t: knowledge of everything that remains.
-absl::StatusOr<std::vector<UnitKnowledge>> Pruning::MeasureOnce(int t) {
-  int64_t largest = 0;
-  for (const Batch& batch : batches_) largest = std::max(largest, batch.tokens());
-  KnowledgeAccumulator knowledge(student_, t, options_, largest);
+// `largest_batch` is in tokens.
+absl::StatusOr<std::vector<UnitKnowledge>> Pruning::MeasureOnce(int t, int64_t largest_batch) {
+  KnowledgeAccumulator knowledge(student_, t, options_, largest_batch);
   // Its own for each sublayer: a resumed run draws what an uninterrupted one does.
   at::Generator random = at::make_generator<at::CPUGeneratorImpl>(
       static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));

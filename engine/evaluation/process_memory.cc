@@ -1,4 +1,4 @@
-#include "bench/process_memory.h"
+#include "engine/evaluation/process_memory.h"
 
 #include <malloc.h>
 

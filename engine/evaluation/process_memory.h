@@ -1,6 +1,6 @@
 // Memory of this process, as Linux counts it.
-#ifndef KPRUNE_BENCH_PROCESS_MEMORY_H_
-#define KPRUNE_BENCH_PROCESS_MEMORY_H_
+#ifndef KPRUNE_ENGINE_EVALUATION_PROCESS_MEMORY_H_
+#define KPRUNE_ENGINE_EVALUATION_PROCESS_MEMORY_H_
 
 #include <cstdint>
 
@@ -19,4 +19,4 @@ absl::StatusOr<ProcessMemory> ReadProcessMemory();
 
 }  // namespace kprune
 
-#endif  // KPRUNE_BENCH_PROCESS_MEMORY_H_
+#endif  // KPRUNE_ENGINE_EVALUATION_PROCESS_MEMORY_H_
