@@ -62,7 +62,9 @@ GemmRate MeasureBestGemmRate(int64_t hidden, int64_t intermediate, at::ScalarTyp
   GemmRate best;
   for (int round = 0; round < kRounds; ++round) {
     for (Product& product : products) {
-      for (const Multiply multiply : {&MatrixProduct, &PlainMatrixProduct}) {
+      std::vector<Multiply> libraries = {&MatrixProduct, &PlainMatrixProduct};
+      if (OneDnnAccepts(product.a)) libraries.push_back(&OneDnnMatrixProduct);
+      for (const Multiply multiply : libraries) {
         const double rate = TimeProduct(product, multiply, seconds);
         if (rate > best.flops_per_second)
           best = {rate, product.a.size(0), product.a.size(1), product.b.size(1)};

@@ -1,6 +1,5 @@
 // The inner loops of a forward and backward pass on a CPU, compiled once for each instruction set that pays
-// (AVX-512, AVX2, baseline x86-64) and chosen when the program runs. Matrix products are not here: LibTorch
-// has them.
+// (AVX-512 with and without bfloat16, AVX2, baseline x86-64) and chosen when the program runs.
 //
 // Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
 // row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
@@ -18,6 +17,25 @@ struct AttentionShape {
   int64_t heads;
   int64_t head_dim;
   int64_t longest;  // tokens of the longest sequence
+};
+
+// c [rows, columns] = a [rows, inner] b [inner, columns], or b [columns, inner] where it is transposed.
+// Strides are of rows, in elements.
+struct ProductShape {
+  int64_t rows, inner, columns;
+  int64_t a_stride, b_stride, c_stride;
+  bool b_transposed;
+};
+
+// Part of a product: some of the rows, and some of the panels of `panel_columns` columns each.
+struct ProductBlock {
+  int64_t first_row, end_row, first_panel, end_panel;
+};
+
+// c = gelu(product + bias), a bias for each column; `derivative`, of the shape of c, is gelu' there, or null.
+struct GeluEpilogue {
+  const void* bias;
+  void* derivative;
 };
 
 // Functions for one element type of activations; `void` pointers point to elements of it.
@@ -62,14 +80,21 @@ struct TypedKernels {
   void (*attention_backward)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
                              const void* bias, const void* gradient_context, void* gradient_qkv,
                              void* first_query, float* scratch);
+
+  // One block of a product; sums are float32. `gelu` may be null. `scratch` has product_scratch floats and is
+  // aligned to 64 bytes.
+  void (*product)(const ProductShape& shape, const ProductBlock& block, const void* a, const void* b, void* c,
+                  const GeluEpilogue* gelu, float* scratch);
 };
 
 struct Kernels {
-  const char* instructions;  // "avx512", "avx2" or "baseline"
+  const char* instructions;  // "avx512-bf16", "avx512", "avx2" or "baseline"
   TypedKernels float32;
   TypedKernels bfloat16;
   int64_t (*attention_scratch)(const AttentionShape& shape);
   int64_t (*gram_scratch)(int64_t width);
+  int64_t panel_columns;
+  int64_t (*product_scratch)(int64_t inner);
 };
 
 // The fastest set that this processor runs.

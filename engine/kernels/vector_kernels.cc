@@ -2,8 +2,10 @@
 // Includes nothing with inline functions of external linkage: the linker would keep one copy for all sets.
 #include <cstdint>
 
+#include "engine/kernels/activation.h"
 #include "engine/kernels/attention.h"
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/product.h"
 #include "engine/kernels/small_gemm.h"
 #include "engine/kernels/vector_types.h"
 
@@ -24,18 +26,9 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
     for (int64_t c = 0; c < columns; c += kLanes) {
       const int64_t lanes = columns - c;
       const Vec x = LoadUpTo(h + c, lanes) + LoadUpTo(bias + c, lanes);
-      const Vec magnitude = (x < 0 ? -x : x) * 0.70710678118654752f;
-      const Vec t = 1.0f / (1.0f + 0.3275911f * magnitude);
-      const Vec gauss = Exp(-magnitude * magnitude);  // exp(-x^2 / 2)
-      Vec p = Splat(1.061405429f);
-      p = p * t - 1.453152027f;
-      p = p * t + 1.421413741f;
-      p = p * t - 0.284496736f;
-      p = p * t + 0.254829592f;
-      const Vec tail = 0.5f * (p * t) * gauss;  // of the normal distribution beyond |x|
-      const Vec phi = x < 0 ? tail : 1.0f - tail;
-      StoreUpTo(z + c, x * phi, lanes);
-      if (derivative != nullptr) StoreUpTo(derivative + c, phi + x * (0.39894228040143268f * gauss), lanes);
+      const Activated gelu = GeluOf(x);
+      StoreUpTo(z + c, gelu.value, lanes);
+      if (derivative != nullptr) StoreUpTo(derivative + c, gelu.derivative, lanes);
     }
   }
 }
@@ -185,8 +178,8 @@ void ColumnGram(int64_t begin, int64_t width, int64_t rows, int64_t units, const
 
 template <typename E>
 constexpr TypedKernels Typed() {
-  return {Gelu<E>,          AddNorm<E>,    NormBackward<E>, SegmentDot<E>,
-          ColumnSquares<E>, ColumnGram<E>, Attention<E>,    AttentionBackward<E>};
+  return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>, ColumnSquares<E>,
+          ColumnGram<E>, Attention<E>, AttentionBackward<E>, Product<E>};
 }
 
 }  // namespace
@@ -197,7 +190,8 @@ const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
   static constexpr Kernels kKernels = {KPRUNE_KERNELS_NAME, Typed<float>(), Typed<BFloat16>(),
-                                       AttentionScratch, GramScratch};
+                                       AttentionScratch,    GramScratch,    kPanelColumns,
+                                       ProductScratch};
   return kKernels;
 }
 

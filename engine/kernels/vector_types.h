@@ -6,6 +6,10 @@
 
 #include <cstdint>
 
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 #if defined(__AVX512F__)
@@ -23,16 +27,33 @@ typedef uint32_t BitVec __attribute__((vector_size(KPRUNE_LANES * 4)));
 typedef uint16_t HalfVec __attribute__((vector_size(KPRUNE_LANES * 2)));
 typedef Vec UnalignedVec __attribute__((aligned(4), may_alias));
 typedef HalfVec UnalignedHalfVec __attribute__((aligned(2), may_alias));
+typedef BitVec UnalignedBitVec __attribute__((aligned(4), may_alias));
 
 struct BFloat16 {
   uint16_t bits;
 };
+
+inline float ToFloat(float x) { return x; }
+
+inline float ToFloat(BFloat16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float result;
+  __builtin_memcpy(&result, &bits, sizeof(result));
+  return result;
+}
 
 inline Vec Splat(float x) { return x - Vec{}; }
 
 inline Vec Load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
 
 inline void Store(float* p, Vec x) { *reinterpret_cast<UnalignedVec*>(p) = x; }
+
+inline BitVec Load(const uint32_t* p) { return *reinterpret_cast<const UnalignedBitVec*>(p); }
+
+// As many 32-bit words as a vector has, of any type.
+inline BitVec LoadWords(const void* p) { return *static_cast<const UnalignedBitVec*>(p); }
+
+inline void StoreWords(void* p, BitVec x) { *static_cast<UnalignedBitVec*>(p) = x; }
 
 inline Vec Load(const BFloat16* p) {
   const HalfVec half = *reinterpret_cast<const UnalignedHalfVec*>(p);
@@ -41,10 +62,14 @@ inline Vec Load(const BFloat16* p) {
 
 // Rounds to nearest, ties to even; what is not a number stays so.
 inline void Store(BFloat16* p, Vec x) {
+#if defined(__AVX512BF16__)
+  *reinterpret_cast<UnalignedHalfVec*>(p) = reinterpret_cast<HalfVec>(_mm512_cvtneps_pbh(x));
+#else
   const BitVec bits = reinterpret_cast<BitVec>(x);
   const BitVec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const BitVec result = x == x ? rounded : (bits >> 16) | 0x40;
   *reinterpret_cast<UnalignedHalfVec*>(p) = __builtin_convertvector(result, HalfVec);
+#endif
 }
 
 // The first `count` < kLanes elements, the others zero.

@@ -17,18 +17,10 @@ at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
   return batch.Pad(x_Td).sum(1) / lengths;
 }
 
-// x W^T in the type of the weight; with the rows of x rounded up.
-at::Tensor Project(const at::Tensor& x, const at::Tensor& weight) {
-  const int64_t rows = x.is_cpu() ? RoundedRows(x.size(0)) : x.size(0);
-  at::Tensor padded = x.to(weight.scalar_type());
-  if (rows > x.size(0)) {
-    padded = at::empty({rows, x.size(1)}, weight.options());
-    padded.narrow(0, 0, x.size(0)).copy_(x);
-    padded.narrow(0, x.size(0), rows - x.size(0)).zero_();
-  }
-  at::Tensor out = at::empty({rows, weight.size(0)}, weight.options());
-  MatrixProduct(padded, weight.t(), out);
-  return out;
+// x in the type of the weights that it is to be multiplied with.
+at::Tensor ToElements(const at::Tensor& x, const at::Tensor& weight) {
+  if (x.scalar_type() == weight.scalar_type()) return x;
+  return EmptyWithRoom(x.size(0), x.size(1), weight.options()).copy_(x);
 }
 
 }  // namespace
@@ -49,12 +41,15 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   const Sublayer& sublayer = sublayers[t];
   // Fused attention kernels fail on zero heads; an empty sublayer has no features.
   if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
-  const at::Tensor all = Project(x_Td, sublayer.in.weight);
-  const at::Tensor projected = all.narrow(0, 0, x_Td.size(0));
+  const at::Tensor& weight = sublayer.in.weight;
+  const at::Tensor x = ToElements(x_Td, weight);
+  at::Tensor projected = EmptyWithRoom(x.size(0), weight.size(0), weight.options());
   if (sublayer.kind == SublayerKind::kFeedForward) {
-    Activate(config.activation, projected, sublayer.in.bias, projected, /*derivative=*/at::Tensor());
+    ActivatedProduct(config.activation, x, weight.t(), sublayer.in.bias, projected,
+                     /*derivative=*/at::Tensor());
     return projected;
   }
+  MatrixProduct(x, weight.t(), projected);
   at::Tensor context = at::empty({projected.size(0), sublayer.num_features()}, projected.options());
   Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context);
   return context;
@@ -63,7 +58,9 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
   const Linear& out = sublayers[t].out;
   if (z_TU.size(1) == 0) return x_Td + out.bias;
-  return (x_Td + out.bias).add_(Project(z_TU, out.weight).narrow(0, 0, x_Td.size(0)));
+  at::Tensor branch = EmptyWithRoom(z_TU.size(0), out.weight.size(0), out.weight.options());
+  MatrixProduct(ToElements(z_TU, out.weight), out.weight.t(), branch);
+  return (x_Td + out.bias).add_(branch);
 }
 
 at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const { return sublayers[t].norm(y_Td); }

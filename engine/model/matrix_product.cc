@@ -1,10 +1,14 @@
 #include "engine/model/matrix_product.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/kernels/kernels.h"
+#include "engine/model/steps.h"
+#include "engine/model/thread_scratch.h"
 
 // LibTorch's own call of oneDNN, exported but without a public header; the version is pinned
 // (cmake/FindLibTorch.cmake). result = beta * result + alpha * mat1 mat2.
@@ -15,26 +19,119 @@ void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tensor& result,
 namespace kprune {
 namespace {
 
-bool UsesOneDnn(const at::Tensor& a) {
-  // LibTorch refuses this call, for float32 too, where it would refuse bfloat16.
-  static const bool accepted = std::strcmp(CpuKernels().instructions, "avx512") == 0;
-  return accepted && a.is_cpu() && (a.scalar_type() == at::kFloat || a.scalar_type() == at::kBFloat16);
+bool HasInstructions(const char* prefix) {
+  return std::strncmp(CpuKernels().instructions, prefix, std::strlen(prefix)) == 0;
+}
+
+bool HasMatrixTiles() {
+#ifdef __x86_64__
+  static const bool has = __builtin_cpu_supports("amx-bf16");
+  return has;
+#else
+  return false;
+#endif
+}
+
+bool UsesKernels(const at::Tensor& a) {
+  if (!a.is_cpu()) return false;
+  if (a.scalar_type() == at::kFloat) return HasInstructions("avx512");
+  return a.scalar_type() == at::kBFloat16 && HasInstructions("avx512-bf16") && !HasMatrixTiles();
+}
+
+int64_t RoundedRows(int64_t rows) { return (rows + 63) / 64 * 64; }
+
+// The same rows and, where the memory behind them goes on, those up to a rounded number.
+at::Tensor WithRoundedRows(const at::Tensor& x) {
+  const int64_t rows = RoundedRows(x.size(0)), stride = x.stride(0);
+  const auto room = static_cast<int64_t>(x.storage().nbytes() / x.element_size());
+  if (x.storage_offset() + (rows - 1) * stride + x.size(1) > room) return x;
+  return x.as_strided({rows, x.size(1)}, x.strides());
+}
+
+// LibTorch's call of oneDNN refuses these.
+bool IsTiny(const at::Tensor& a, const at::Tensor& b) {
+  return a.size(0) * a.size(1) * b.size(1) < 16 * 16 * 16;
+}
+
+// Row parts of a panel, so that there are enough blocks for the threads to share them out evenly.
+int64_t RowParts(int64_t rows, int64_t panels) {
+  constexpr int64_t kBlocksPerThread = 16, kLeastRows = 56;
+  const int64_t wanted = (kBlocksPerThread * at::get_num_threads() + panels - 1) / panels;
+  return std::clamp<int64_t>(rows / kLeastRows, 1, std::max<int64_t>(1, wanted));
+}
+
+void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
+  const bool transposed = b.stride(1) != 1;
+  const ProductShape shape{
+      a.size(0),   a.size(1), b.size(1), a.stride(0), transposed ? b.stride(1) : b.stride(0),
+      c.stride(0), transposed};
+  const Kernels& kernels = CpuKernels();
+  const TypedKernels& typed = a.scalar_type() == at::kBFloat16 ? kernels.bfloat16 : kernels.float32;
+  const int64_t panels = (shape.columns + kernels.panel_columns - 1) / kernels.panel_columns;
+  const int64_t parts = RowParts(shape.rows, panels);
+  const auto first_row = [&](int64_t part) { return shape.rows * part / parts; };
+  const auto run = [&](int64_t first_part, int64_t end_part, int64_t first_panel, int64_t end_panel) {
+    if (first_part >= end_part || first_panel >= end_panel) return;
+    typed.product(shape, {first_row(first_part), first_row(end_part), first_panel, end_panel},
+                  a.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), gelu,
+                  ThreadScratch(kernels.product_scratch(shape.inner)));
+  };
+  // Blocks are numbered panel by panel: a thread's range is the end of one panel, whole panels, and the
+  // beginning of one.
+  at::parallel_for(0, panels * parts, 1, [&](int64_t begin, int64_t end) {
+    const int64_t first_whole = (begin + parts - 1) / parts, end_whole = end / parts;
+    if (first_whole > end_whole) return run(begin % parts, end % parts, begin / parts, begin / parts + 1);
+    run(begin % parts, begin % parts == 0 ? 0 : parts, begin / parts, begin / parts + 1);
+    run(0, parts, first_whole, end_whole);
+    run(0, end % parts, end_whole, end_whole + 1);
+  });
 }
 
 }  // namespace
 
 void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  const bool small = a.size(0) * a.size(1) * b.size(1) < 16 * 16 * 16;
-  if (UsesOneDnn(a) && !small) {
-    at::native::mkldnn_matmul(a, b, out, /*beta=*/0, /*alpha=*/1);
+  if (out.numel() == 0) return;
+  if (UsesKernels(a)) {
+    RunKernels(a, b, out, nullptr);
+  } else if (a.is_cpu() && a.scalar_type() == at::kBFloat16 && OneDnnAccepts(a) && !IsTiny(a, b)) {
+    const at::Tensor from = WithRoundedRows(a), to = WithRoundedRows(out);
+    const bool rounded = from.size(0) == to.size(0);
+    OneDnnMatrixProduct(rounded ? from : a, b, rounded ? to : out);
   } else {
     PlainMatrixProduct(a, b, out);
   }
 }
 
+void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const at::Tensor& weight_dU,
+                      const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
+  if (activation == "gelu" && UsesKernels(x_Td)) {
+    const GeluEpilogue gelu{bias_U.const_data_ptr(),
+                            derivative_TU.defined() ? derivative_TU.mutable_data_ptr() : nullptr};
+    return RunKernels(x_Td, weight_dU, z_TU, &gelu);
+  }
+  MatrixProduct(x_Td, weight_dU, z_TU);
+  Activate(activation, z_TU, bias_U, z_TU, derivative_TU);
+}
+
 void PlainMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   at::Tensor result = out;
   at::mm_out(result, a, b);
+}
+
+void OneDnnMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
+  at::native::mkldnn_matmul(a, b, out, /*beta=*/0, /*alpha=*/1);
+}
+
+bool OneDnnAccepts(const at::Tensor& a) {
+  // LibTorch refuses this call, for float32 too, where it would refuse bfloat16.
+  return a.is_cpu() && HasInstructions("avx512") &&
+         (a.scalar_type() == at::kFloat || a.scalar_type() == at::kBFloat16);
+}
+
+at::Tensor EmptyWithRoom(int64_t rows, int64_t columns, const at::TensorOptions& options) {
+  at::Tensor matrix = at::empty({RoundedRows(rows), columns}, options);
+  matrix.narrow(0, rows, matrix.size(0) - rows).zero_();
+  return matrix.narrow(0, 0, rows);
 }
 
 }  // namespace kprune

@@ -5,6 +5,7 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/model/portable_steps.h"
+#include "engine/model/thread_scratch.h"
 
 namespace kprune {
 namespace {
@@ -35,13 +36,6 @@ void* Bytes(const at::Tensor& x, int64_t element) {
   return static_cast<char*>(x.mutable_data_ptr()) + element * x.element_size();
 }
 
-// Scratch floats of the calling thread, kept between calls.
-float* Scratch(int64_t floats) {
-  thread_local std::vector<float> scratch;
-  if (static_cast<int64_t>(scratch.size()) < floats) scratch.resize(floats);
-  return scratch.data();
-}
-
 AttentionShape ShapeOf(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
   return {batch.offsets.data(), heads, qkv.size(1) / (3 * heads), batch.longest};
 }
@@ -51,7 +45,7 @@ template <typename Body>
 void ForEachPair(const AttentionShape& shape, const Batch& batch, const Body& body) {
   const int64_t pair_elements = batch.tokens() / std::max<int64_t>(1, batch.size()) * shape.head_dim;
   at::parallel_for(0, batch.size() * shape.heads, GrainOf(pair_elements), [&](int64_t begin, int64_t end) {
-    body(begin, end, Scratch(CpuKernels().attention_scratch(shape)));
+    body(begin, end, ThreadScratch(CpuKernels().attention_scratch(shape)));
   });
 }
 
@@ -144,7 +138,7 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
     for (int64_t head = begin; head < end; ++head) {
       KernelsOf(z_TU).column_gram(head * width, width, z_TU.size(0), z_TU.size(1), Bytes(z_TU, 0),
                                   At<float>(grams_Hhh, head * width * width),
-                                  Scratch(CpuKernels().gram_scratch(width)));
+                                  ThreadScratch(CpuKernels().gram_scratch(width)));
     }
   });
   return grams_Hhh;

@@ -20,39 +20,21 @@ at::Tensor Matrix(const at::Tensor& flat, int64_t rows, int64_t columns) {
   return flat.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
-// The same rows and, where the buffer behind them goes on, the rows up to the next rounded number.
-at::Tensor WithRoundedRows(const at::Tensor& x) {
-  const int64_t rows = RoundedRows(x.size(0)), stride = x.stride(0);
-  const auto room = static_cast<int64_t>(x.storage().nbytes() / x.element_size());
-  if (!x.is_cpu() || x.storage_offset() + (rows - 1) * stride + x.size(1) > room) return x;
-  return x.as_strided({rows, x.size(1)}, x.strides());
-}
-
-// out = x weight. What the rounded rows of `out` hold is of no use.
-void Multiply(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& out) {
-  const at::Tensor from = WithRoundedRows(x), to = WithRoundedRows(out);
-  if (from.size(0) == to.size(0)) {
-    MatrixProduct(from, weight, to);
-  } else {
-    MatrixProduct(x, weight, out);
-  }
-}
-
-// First tokens in a buffer with room for rounded rows.
+// First tokens, to be multiplied.
 at::Tensor FirstTokensOf(const at::Tensor& x, const Batch& batch) {
-  at::Tensor rows = at::zeros({RoundedRows(batch.size()), x.size(1)}, x.options()).narrow(0, 0, batch.size());
+  at::Tensor rows = EmptyWithRoom(batch.size(), x.size(1), x.options());
   at::index_select_out(rows, x, 0, batch.offsets_device.narrow(0, 0, batch.size()));
   return rows;
 }
 
 }  // namespace
 
-Tape::Tape(const Encoder& encoder, int first, int64_t max_batch_tokens)
+Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
     : encoder_(encoder),
       first_(first),
       last_(encoder.num_sublayers() - 1),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.word_embeddings.size(1), max_tokens = RoundedRows(max_batch_tokens);
+  const int64_t d = encoder.word_embeddings.size(1);
   const at::TensorOptions f32 = encoder.word_embeddings.options().dtype(at::kFloat).requires_grad(false);
   const at::TensorOptions wide =
       encoder.word_embeddings.scalar_type() == at::kDouble ? f32.dtype(at::kDouble) : f32;
@@ -120,7 +102,7 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     if (out.weight.size(1) == 0) {
       branch.zero_();
     } else {
-      Multiply(z, out.weight.t(), branch);
+      MatrixProduct(z, out.weight.t(), branch);
     }
     AddNorm(x, branch, out.bias, encoder_.sublayers[s].norm, norm);
     x = norm.out_Td;
@@ -137,18 +119,19 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
     if (first_only) first_features_NU_ = FirstTokens(z, *batch_);
     return;
   }
-  Multiply(x_Td, sublayer.in.weight.t(), projected);
+  const at::Tensor weight = sublayer.in.weight.t();
   const at::Tensor& bias = sublayer.in.bias;
   if (sublayer.kind == SublayerKind::kAttention) {
+    MatrixProduct(x_Td, weight, projected);
     Attend(projected, bias, sublayer.num_units(), *batch_, z);
   } else if (!first_only) {
-    Activate(encoder_.config.activation, projected, bias, z, /*derivative=*/projected);
+    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/projected);
   } else {
-    Activate(encoder_.config.activation, projected, bias, z, /*derivative=*/at::Tensor());
+    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/at::Tensor());
     first_features_NU_ = FirstTokensOf(z, *batch_);
-    first_derivative_NU_ = FirstTokensOf(projected, *batch_);
-    Activate(encoder_.config.activation, first_derivative_NU_, bias, at::empty_like(first_derivative_NU_),
-             first_derivative_NU_);
+    first_derivative_NU_ = at::empty_like(first_features_NU_);
+    ActivatedProduct(encoder_.config.activation, FirstTokensOf(x_Td, *batch_), weight, bias,
+                     at::empty_like(first_features_NU_), first_derivative_NU_);
   }
 }
 
@@ -207,7 +190,7 @@ void Tape::Backward(const at::Tensor& gradient_Rd,
 at::Tensor Tape::FeatureGradient(int s, const at::Tensor& gradient_Rd) {
   const Sublayer& sublayer = encoder_.sublayers[s];
   const at::Tensor result = Matrix(feature_gradient_, gradient_Rd.size(0), sublayer.num_features());
-  Multiply(gradient_Rd, sublayer.out.weight, result);
+  MatrixProduct(gradient_Rd, sublayer.out.weight, result);
   return result;
 }
 
@@ -223,7 +206,7 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
                    /*first_query_NU=*/at::Tensor());
   }
   const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
-  Multiply(at_projection, sublayer.in.weight, branch);
+  MatrixProduct(at_projection, sublayer.in.weight, branch);
   return branch;
 }
 
@@ -244,8 +227,8 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
                    sublayer.num_units(), *batch_, feature_gradient_NU, at_projection, at_query);
     of_first.add_(at_query.mm(sublayer.in.weight.narrow(0, 0, width)));
     const at::Tensor branch = Rows(branch_Td_, batch_->tokens());
-    Multiply(at_projection.narrow(1, width, 2 * width), sublayer.in.weight.narrow(0, width, 2 * width),
-             branch);
+    MatrixProduct(at_projection.narrow(1, width, 2 * width), sublayer.in.weight.narrow(0, width, 2 * width),
+                  branch);
     all.copy_(branch);
   }
   all.index_add_(0, first_tokens, of_first);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -89,6 +91,95 @@ TEST_P(KernelsTest, AttentionOfOddSizes) {
   ExpectClose(gradients[0], gradients[1]);
 }
 
+// Numbers that bfloat16 holds exactly, in either type.
+std::vector<uint16_t> ToBFloat16(const std::vector<float>& values) {
+  std::vector<uint16_t> bits(values.size());
+  for (size_t i = 0; i < values.size(); ++i) bits[i] = std::bit_cast<uint32_t>(values[i]) >> 16;
+  return bits;
+}
+
+std::vector<float> ToFloat(const std::vector<uint16_t>& bits) {
+  std::vector<float> values(bits.size());
+  for (size_t i = 0; i < bits.size(); ++i)
+    values[i] = std::bit_cast<float>(static_cast<uint32_t>(bits[i]) << 16);
+  return values;
+}
+
+// Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
+// float64.
+TEST_P(KernelsTest, ProductsOfOddSizes) {
+  const int64_t panel = kernels_->panel_columns;
+  struct Size {
+    int64_t rows, inner, columns;
+  };
+  for (const Size& size : {Size{1, 1, 1}, Size{14, 16, panel}, Size{15, 33, panel + 1},
+                           Size{41, 7, 3 * panel - 5}, Size{3, 2100, 2 * panel}, Size{29, 64, 5 * panel}}) {
+    for (const bool transposed : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << size.rows << " x " << size.inner << " x " << size.columns
+                                        << (transposed ? " transposed" : ""));
+      const std::vector<uint16_t> a = ToBFloat16(Random(size.rows * size.inner, 1)),
+                                  b = ToBFloat16(Random(size.inner * size.columns, 2));
+      const std::vector<float> wide_a = ToFloat(a), wide_b = ToFloat(b);
+      const ProductShape shape{
+          size.rows,    size.inner, size.columns, size.inner, transposed ? size.inner : size.columns,
+          size.columns, transposed};
+      std::vector<float> wide_c(size.rows * size.columns, -1);
+      std::vector<uint16_t> c(wide_c.size());
+      std::vector<float> memory(kernels_->product_scratch(size.inner) + 16);
+      void* aligned = memory.data();
+      size_t space = memory.size() * sizeof(float);
+      float* const scratch =
+          static_cast<float*>(std::align(64, (memory.size() - 16) * sizeof(float), aligned, space));
+      const int64_t panels = (size.columns + panel - 1) / panel, cut = size.rows / 3;
+      for (const ProductBlock& block : {ProductBlock{0, cut, 0, 1}, ProductBlock{cut, size.rows, 0, 1},
+                                        ProductBlock{0, size.rows, 1, panels}}) {
+        kernels_->float32.product(shape, block, wide_a.data(), wide_b.data(), wide_c.data(), nullptr,
+                                  scratch);
+        kernels_->bfloat16.product(shape, block, a.data(), b.data(), c.data(), nullptr, scratch);
+      }
+      const std::vector<float> rounded = ToFloat(c);
+      for (int64_t i = 0; i < size.rows; ++i) {
+        for (int64_t j = 0; j < size.columns; ++j) {
+          double sum = 0, magnitude = 0;
+          for (int64_t k = 0; k < size.inner; ++k) {
+            const double term = static_cast<double>(wide_a[i * size.inner + k]) *
+                                wide_b[transposed ? j * size.inner + k : k * size.columns + j];
+            sum += term;
+            magnitude += std::abs(term);
+          }
+          ASSERT_NEAR(wide_c[i * size.columns + j], sum, 2e-6 * magnitude + 1e-12) << i << " " << j;
+          ASSERT_NEAR(rounded[i * size.columns + j], sum, 2e-6 * magnitude + 0.004 * std::abs(sum) + 1e-12);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, AnActivatedProductIsTheProductThenItsActivation) {
+  const int64_t rows = 17, inner = 20, columns = kernels_->panel_columns + 3;
+  const std::vector<float> a = Random(rows * inner, 1), b = Random(inner * columns, 2),
+                           bias = Random(columns, 3);
+  const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
+  const ProductBlock all{0, rows, 0, 2};
+  std::vector<float> memory(kernels_->product_scratch(inner) + 16);
+  void* aligned = memory.data();
+  size_t space = memory.size() * sizeof(float);
+  float* const scratch =
+      static_cast<float*>(std::align(64, (memory.size() - 16) * sizeof(float), aligned, space));
+  std::vector<float> h(rows * columns), z(h.size()), derivative(h.size()), fused(h.size()),
+      fused_derivative(h.size());
+  kernels_->float32.product(shape, all, a.data(), b.data(), h.data(), nullptr, scratch);
+  kernels_->float32.gelu(rows, columns, h.data(), bias.data(), z.data(), derivative.data());
+  const GeluEpilogue gelu{bias.data(), fused_derivative.data()};
+  kernels_->float32.product(shape, all, a.data(), b.data(), fused.data(), &gelu, scratch);
+  ExpectClose(fused, z);
+  ExpectClose(fused_derivative, derivative);
+  const GeluEpilogue value_alone{bias.data(), nullptr};
+  std::vector<float> again(h.size());
+  kernels_->float32.product(shape, all, a.data(), b.data(), again.data(), &value_alone, scratch);
+  EXPECT_EQ(again, fused);
+}
+
 TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
   // A row of zeros is normalised to the bias.
   const std::vector<float> x = {1.0f, 1.00390625f, 1.01171875f, -3.14159274f, NAN, INFINITY, 0.0f};
@@ -108,8 +199,13 @@ TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
   EXPECT_EQ(out[6], 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest, ::testing::Values("baseline", "avx2", "avx512"),
-                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest,
+                         ::testing::Values("baseline", "avx2", "avx512", "avx512-bf16"),
+                         [](const auto& info) {
+                           std::string name = info.param;  // a test's name has no hyphen
+                           std::erase(name, '-');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace kprune

@@ -7,8 +7,12 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "engine/data/samples.h"
+#include "engine/model/matrix_product.h"
 #include "engine/model/portable_steps.h"
 
 namespace kprune {
@@ -72,6 +76,31 @@ TEST_P(StepsTest, EveryActivationHasItsDerivative) {
     portable::Activate(name, below, Wide(bias), below, at::Tensor());
     SCOPED_TRACE(name);
     ExpectClose(derivative, (above - below) / (2 * kStep));
+  }
+}
+
+// Plain and transposed weights; rows and columns that fill no tile, and so many that the threads share a
+// panel.
+TEST_P(StepsTest, ProductsAndActivatedProducts) {
+  for (const int64_t rows : {1, 13, 700}) {
+    const at::Tensor x = Random({rows, 77}), bias = Random({101});
+    for (const at::Tensor& weight : {Random({77, 101}), Random({101, 77}).t()}) {
+      const at::Tensor h = Wide(x).mm(Wide(weight));
+      const at::Tensor product = Empty({rows, 101});
+      MatrixProduct(x, weight, product);
+      ExpectClose(product, h);
+      for (const char* activation : {"gelu", "relu"}) {
+        SCOPED_TRACE(activation);
+        const at::Tensor z = Empty({rows, 101}), derivative = Empty({rows, 101});
+        ActivatedProduct(activation, x, weight, bias, z, derivative);
+        const at::Tensor wide_z = at::empty_like(h), wide_derivative = at::empty_like(h);
+        portable::Activate(activation, h, Wide(bias), wide_z, wide_derivative);
+        ExpectClose(z, wide_z);
+        // Rounding may carry a number across the bend of the function.
+        const at::Tensor far = (h + Wide(bias)).abs() > 0.1;
+        ExpectClose(derivative.masked_select(far), wide_derivative.masked_select(far));
+      }
+    }
   }
 }
 
@@ -159,17 +188,34 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
   }
 }
 
+// LibTorch's parallel loops are inline: compiled without OpenMP they run on one thread and say nothing.
+TEST(StepsThreadsTest, LoopsAreSharedOutAmongThreads) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::mutex mutex;
+  std::set<std::thread::id> ids;
+  at::parallel_for(0, 2, 1, [&](int64_t, int64_t) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  });
+  at::set_num_threads(threads);
+  EXPECT_EQ(ids.size(), 2U);
+}
+
 TEST_P(StepsTest, NoStepDependsOnTheNumberOfThreads) {
   const Batch batch = MakeBatches(Lengths({30, 41, 3, 77, 20}), 9, "file", at::kCPU)[0];
   const at::Tensor qkv = Random({batch.tokens(), 3 * 64}), z = Random({batch.tokens(), 300});
+  const at::Tensor weight = Random({300, 64});
   std::map<int, std::vector<at::Tensor>> found;
   const int threads = at::get_num_threads();
   for (int n : {1, 3}) {
     at::set_num_threads(n);
     const at::Tensor context = Empty({batch.tokens(), 64});
     Attend(qkv, at::zeros({3 * 64}, GetParam()), 4, batch, context);
+    const at::Tensor product = Empty({batch.tokens(), 64});
+    MatrixProduct(z, weight, product);
     found[n] = {context, ColumnSquares(z), HeadGrams(z, 5),
-                SegmentDot(z, z.clone(), z, {batch.offsets, batch.offsets_device})};
+                SegmentDot(z, z.clone(), z, {batch.offsets, batch.offsets_device}), product};
   }
   at::set_num_threads(threads);
   for (size_t i = 0; i < found[1].size(); ++i) EXPECT_TRUE(at::equal(found[1][i], found[3][i])) << i;
