@@ -1,5 +1,6 @@
 #include "worker/processors.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -56,6 +57,11 @@ void LimitSpinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("GOMP_SPINCOUNT", kSpinCount, 1);
   execv("/proc/self/exe", argv);
+}
+
+void KeepFreedMemory() {
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc accepts
 }
 
 }  // namespace kprune

@@ -21,6 +21,10 @@ int64_t AvailableMemory();
 // the program cannot be started again.
 void LimitSpinning(char** argv);
 
+// Keeps memory that was freed for what is asked for next, instead of giving it back to the machine and faulting it in again
+// for every batch. malloc_trim gives it back: the engine calls it after every sublayer. Call first in main.
+void KeepFreedMemory();
+
 }  // namespace kprune
 
 #endif  // KPRUNE_WORKER_PROCESSORS_H_

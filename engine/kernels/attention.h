@@ -79,13 +79,17 @@ inline Panels Cut(const AttentionShape& shape, int64_t tokens, float* scratch) {
   return p;
 }
 
-// to [width, padded_tokens] = the transpose of rows, zeros beyond the tokens.
+// to [width, padded_tokens] = the transpose of rows [tokens, padded_width], zeros beyond the tokens.
 inline void Transpose(const Panels& p, const float* rows, float* to) {
-  for (int64_t c = 0; c < p.width; ++c) {
-    for (int64_t t = p.tokens; t < p.padded_tokens; ++t) to[c * p.padded_tokens + t] = 0;
-  }
-  for (int64_t t = 0; t < p.tokens; ++t) {
-    for (int64_t c = 0; c < p.width; ++c) to[c * p.padded_tokens + t] = rows[t * p.padded_width + c];
+  for (int64_t t = 0; t < p.padded_tokens; t += kLanes) {
+    for (int64_t c = 0; c < p.padded_width; c += kLanes) {
+      BitVec square[kLanes];
+      for (int64_t i = 0; i < kLanes; ++i)
+        square[i] = t + i < p.tokens ? LoadWords(rows + (t + i) * p.padded_width + c) : BitVec{};
+      TransposeSquare(square);
+      for (int64_t i = 0; i < kLanes && c + i < p.width; ++i)
+        StoreWords(to + (c + i) * p.padded_tokens + t, square[i]);
+    }
   }
 }
 
@@ -107,23 +111,18 @@ inline void Softmax(const Panels& p, int64_t first, int64_t count) {
             p.scores, s, false);
   for (int64_t i = 0; i < count; ++i) {
     float* const row = p.scores + i * s;
-    for (int64_t j = p.tokens; j < s; ++j) row[j] = row[0];  // no influence on the maximum
-    Vec largest = Load(row);
-    for (int64_t j = kLanes; j < s; j += kLanes) largest = Max(largest, Load(row + j));
-    float top = largest[0];
-    for (int64_t lane = 1; lane < kLanes; ++lane) top = largest[lane] > top ? largest[lane] : top;
+    constexpr float kLowest = -3.4e38f;
+    Vec largest = Splat(kLowest);
+    for (int64_t j = 0; j < s; j += kLanes)
+      largest = Max(largest, KeepLanes(Load(row + j), p.tokens - j, kLowest));
+    const float top = Largest(largest);
     Vec sums{};
     for (int64_t j = 0; j < s; j += kLanes) {
-      const Vec e = Exp(Load(row + j) - top);
+      const Vec e = KeepLanes(Exp(Load(row + j) - top), p.tokens - j);
       Store(row + j, e);
       sums += e;
     }
-    float padding = 0;
-    for (int64_t j = p.tokens; j < s; ++j) {
-      padding += row[j];
-      row[j] = 0;
-    }
-    const float inverse = 1.0f / (Sum(sums) - padding);
+    const float inverse = 1.0f / Sum(sums);
     for (int64_t j = 0; j < s; j += kLanes) Store(row + j, Load(row + j) * inverse);
   }
 }

@@ -66,24 +66,6 @@ inline int64_t ProductScratch(int64_t inner) {
   return panel > kPackedFloats ? panel : kPackedFloats;
 }
 
-// Transposes a square of 32-bit words: blocks of 1, 2, 4 .. words change places with those across the
-// diagonal.
-inline void TransposeSquare(BitVec (&rows)[kLanes]) {
-  for (int64_t size = 1; size < kLanes; size *= 2) {
-    BitVec upper{}, lower{};
-    for (int64_t i = 0; i < kLanes; ++i) {
-      upper[i] = static_cast<uint32_t>((i & size) == 0 ? i : kLanes + i - size);
-      lower[i] = static_cast<uint32_t>((i & size) == 0 ? i + size : kLanes + i);
-    }
-    for (int64_t i = 0; i < kLanes; ++i) {
-      if ((i & size) != 0) continue;
-      const BitVec a = rows[i], b = rows[i + size];
-      rows[i] = __builtin_shuffle(a, b, upper);
-      rows[i + size] = __builtin_shuffle(a, b, lower);
-    }
-  }
-}
-
 // One panel of B: [steps, kPanelColumns], zeros beyond the columns. Of the transposed B, whose columns are
 // contiguous.
 template <typename E>

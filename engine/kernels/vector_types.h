@@ -101,20 +101,54 @@ inline void StoreUpTo(E* p, Vec x, int64_t lanes) {
     StorePart(p, x, lanes);
 }
 
-// x with zeros from lane `lanes` on.
-inline Vec KeepLanes(Vec x, int64_t lanes) {
-  for (int64_t i = lanes; i < kLanes; ++i) x[i] = 0;
-  return x;
+inline IntVec LaneNumbers() {
+  IntVec numbers{};
+  for (int32_t i = 0; i < kLanes; ++i) numbers[i] = i;
+  return numbers;
 }
 
-inline float Sum(Vec x) {
-  float sum = 0;
-  for (int64_t i = 0; i < kLanes; ++i) sum += x[i];
-  return sum;
+// x with `other` from lane `lanes` on.
+inline Vec KeepLanes(Vec x, int64_t lanes, float other = 0) {
+  if (lanes >= kLanes) return x;
+  return LaneNumbers() < static_cast<int32_t>(lanes) ? x : Splat(other);
 }
 
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
+
+// What `combine` makes of all lanes, half of them at a time.
+template <typename Combine>
+inline float Reduce(Vec x, const Combine& combine) {
+  const IntVec numbers = LaneNumbers();
+  for (int32_t half = kLanes / 2; half > 0; half /= 2) x = combine(x, __builtin_shuffle(x, numbers ^ half));
+  return x[0];
+}
+
+inline float Sum(Vec x) {
+  return Reduce(x, [](Vec a, Vec b) { return a + b; });
+}
+
+inline float Largest(Vec x) {
+  return Reduce(x, [](Vec a, Vec b) { return Max(a, b); });
+}
+
+// Transposes a square of 32-bit words: blocks of 1, 2, 4 .. words change places with those across the
+// diagonal.
+inline void TransposeSquare(BitVec (&rows)[kLanes]) {
+  for (int64_t size = 1; size < kLanes; size *= 2) {
+    BitVec upper{}, lower{};
+    for (int64_t i = 0; i < kLanes; ++i) {
+      upper[i] = static_cast<uint32_t>((i & size) == 0 ? i : kLanes + i - size);
+      lower[i] = static_cast<uint32_t>((i & size) == 0 ? i + size : kLanes + i);
+    }
+    for (int64_t i = 0; i < kLanes; ++i) {
+      if ((i & size) != 0) continue;
+      const BitVec a = rows[i], b = rows[i + size];
+      rows[i] = __builtin_shuffle(a, b, upper);
+      rows[i + size] = __builtin_shuffle(a, b, lower);
+    }
+  }
+}
 
 // exp(x) within 2 units in the last place for -87 <= x <= 88, clamped beyond, what is not a number stays so;
 // the polynomial is Cephes' expf.
