@@ -47,10 +47,14 @@ double OutputBackwardFlops(const ModelConfig& config, const TokenCounts& counts,
 double InputBackwardFlops(const ModelConfig& config, const TokenCounts& counts, int t) {
   const double rows = GradientRows(config, counts, t);
   if (!IsAttention(t)) return Projection(config, t, rows);
-  const bool all_rows = rows == counts.tokens;
-  const double pairs = all_rows ? counts.squared_lengths : counts.tokens;  // of a query and a key
-  return Projection(config, t, rows) + 2 * Projection(config, t, counts.tokens) +
-         8 * Features(config, t) * pairs;
+  if (rows == counts.tokens)
+    return 3 * Projection(config, t, rows) + 8 * Features(config, t) * counts.squared_lengths;
+  // One query a sequence: the gradients at its keys are multiples of one vector a head, those at its values
+  // of another. Query and vectors are projected; scores and query take a row of pairs each; the multiples are
+  // summed for all tokens.
+  const double heads = Features(config, t) / config.head_dim;
+  return 3 * Projection(config, t, rows) + 4 * Features(config, t) * counts.tokens +
+         2 * counts.tokens * 2 * heads * config.hidden_size;
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 //
 // A model that reads only the first token of a sequence (a text classifier, or pooling "cls") needs less in
 // its last layer: the last feed-forward's output projection for the first tokens only; backwards, the last
-// feed-forward, the last attention's output projection, its queries and one row of its scores for the first
-// tokens only, and its keys and values for all.
+// feed-forward, the last attention's output projection and its queries for the first tokens only, and for its
+// keys and values, whose gradients have one direction a head and sequence, two vectors a head and sequence.
 //
 // Everything from t up is still unpruned, so its widths are the config's. Embeddings, norms, activation
 // functions and the task head are not counted. Pure functions.

@@ -14,7 +14,7 @@ struct Activated {
 inline Activated GeluOf(Vec x) {
   const Vec magnitude = (x < 0 ? -x : x) * 0.70710678118654752f;
   const Vec t = 1.0f / (1.0f + 0.3275911f * magnitude);
-  const Vec gauss = Exp(-magnitude * magnitude);  // exp(-x^2 / 2)
+  const Vec gauss = ExpInRange(Max(-magnitude * magnitude, Splat(-87.0f)));  // exp(-x^2 / 2)
   Vec p = Splat(1.061405429f);
   p = p * t - 1.453152027f;
   p = p * t + 1.421413741f;

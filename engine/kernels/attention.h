@@ -93,15 +93,47 @@ inline void Transpose(const Panels& p, const float* rows, float* to) {
   }
 }
 
-// Reads query, key and value of one head of the sequence that begins at `qkv`; `bias` is the head's.
+// Where a (sequence, head) pair is: pairs are numbered sequence * heads + head.
+struct Place {
+  int64_t sequence, head, first_token, tokens, column;
+};
+
+inline Place PlaceOf(const AttentionShape& shape, int64_t pair) {
+  const int64_t n = pair / shape.heads, head = pair % shape.heads, first = shape.offsets[n];
+  return {n, head, first, shape.offsets[n + 1] - first, head * shape.head_dim};
+}
+
+inline float ScaleOf(const AttentionShape& shape) {
+  return static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(shape.head_dim)));
+}
+
+// Reads query, key and value of one pair.
 template <typename E>
-void ReadPanels(const AttentionShape& shape, const E* qkv, const E* bias, Panels& p) {
+Panels ReadPanels(const AttentionShape& shape, const Place& place, const void* qkv_elements,
+                  const void* bias_elements, float* scratch) {
+  Panels p = Cut(shape, place.tokens, scratch);
   const int64_t units = shape.heads * shape.head_dim;
-  const float scale = static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(shape.head_dim)));
-  Pack(p.tokens, p.width, p.padded_width, qkv, 3 * units, bias, scale, p.query);
+  const E* const qkv = static_cast<const E*>(qkv_elements) + place.first_token * 3 * units + place.column;
+  const E* const bias = static_cast<const E*>(bias_elements) + place.column;
+  Pack(p.tokens, p.width, p.padded_width, qkv, 3 * units, bias, ScaleOf(shape), p.query);
   Pack(p.tokens, p.width, p.padded_width, qkv + units, 3 * units, bias + units, 1.0f, p.key);
   Pack(p.tokens, p.width, p.padded_width, qkv + 2 * units, 3 * units, bias + 2 * units, 1.0f, p.value);
   Transpose(p, p.key, p.key_columns);
+  return p;
+}
+
+// And the gradient at the context of rows `row` .. row + rows - 1.
+template <typename E>
+Panels ReadPanelsAndGradient(const AttentionShape& shape, const Place& place, const void* qkv_elements,
+                             const void* bias_elements, const void* gradient_elements, int64_t row,
+                             int64_t rows, float* scratch) {
+  Panels p = ReadPanels<E>(shape, place, qkv_elements, bias_elements, scratch);
+  const int64_t units = shape.heads * shape.head_dim;
+  Transpose(p, p.value, p.value_columns);
+  Pack<E>(rows, p.width, p.padded_width,
+          static_cast<const E*>(gradient_elements) + row * units + place.column, units, nullptr, 1.0f,
+          p.context_gradient);
+  return p;
 }
 
 // scores = softmax of queries first .. first + count - 1 over the tokens; zero in the padding.
@@ -128,16 +160,13 @@ inline void Softmax(const Panels& p, int64_t first, int64_t count) {
 }
 
 template <typename E>
-void Attention(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv_elements,
-               const void* bias_elements, void* context_elements, float* scratch) {
+void Attention(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv, const void* bias,
+               void* context_elements, float* scratch) {
   const int64_t units = shape.heads * shape.head_dim;
   for (int64_t pair = begin; pair < end; ++pair) {
-    const int64_t n = pair / shape.heads, column = pair % shape.heads * shape.head_dim;
-    const int64_t first = shape.offsets[n];
-    Panels p = Cut(shape, shape.offsets[n + 1] - first, scratch);
-    ReadPanels(shape, static_cast<const E*>(qkv_elements) + first * 3 * units + column,
-               static_cast<const E*>(bias_elements) + column, p);
-    E* const context = static_cast<E*>(context_elements) + first * units + column;
+    const Place place = PlaceOf(shape, pair);
+    const Panels p = ReadPanels<E>(shape, place, qkv, bias, scratch);
+    E* const context = static_cast<E*>(context_elements) + place.first_token * units + place.column;
     for (int64_t i = 0; i < p.tokens; i += kQueries) {
       const int64_t count = Least(kQueries, p.tokens - i);
       Softmax(p, i, count);
@@ -166,35 +195,22 @@ inline void SoftmaxBackward(const Panels& p, int64_t first, int64_t count) {
 }
 
 template <typename E>
-void AttentionBackward(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv_elements,
-                       const void* bias_elements, const void* context_elements, void* qkv_gradients,
-                       void* first_query_elements, float* scratch) {
+void AttentionBackward(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
+                       const void* bias, const void* context_gradient, void* qkv_gradients, float* scratch) {
   const int64_t units = shape.heads * shape.head_dim;
-  const float scale = static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(shape.head_dim)));
-  E* const first_query = static_cast<E*>(first_query_elements);
+  const float scale = ScaleOf(shape);
   for (int64_t pair = begin; pair < end; ++pair) {
-    const int64_t n = pair / shape.heads, column = pair % shape.heads * shape.head_dim;
-    const int64_t first = shape.offsets[n];
-    Panels p = Cut(shape, shape.offsets[n + 1] - first, scratch);
-    ReadPanels(shape, static_cast<const E*>(qkv_elements) + first * 3 * units + column,
-               static_cast<const E*>(bias_elements) + column, p);
-    Transpose(p, p.value, p.value_columns);
-    const int64_t queries = first_query == nullptr ? p.tokens : Least(1, p.tokens);
-    const int64_t context_row = first_query == nullptr ? first : n;
-    Pack<E>(queries, p.width, p.padded_width,
-            static_cast<const E*>(context_elements) + context_row * units + column, units, nullptr, 1.0f,
-            p.context_gradient);
-    E* const gradient = static_cast<E*>(qkv_gradients) + first * 3 * units + column;
-    E* const query_rows = first_query == nullptr ? gradient : first_query + n * units + column;
-    const int64_t query_stride = first_query == nullptr ? 3 * units : units;
-    for (int64_t i = 0; i < queries; i += kQueries) {
-      const int64_t count = Least(kQueries, queries - i);
+    const Place place = PlaceOf(shape, pair);
+    const Panels p = ReadPanelsAndGradient<E>(shape, place, qkv, bias, context_gradient, place.first_token,
+                                              place.tokens, scratch);
+    E* const gradient = static_cast<E*>(qkv_gradients) + place.first_token * 3 * units + place.column;
+    for (int64_t i = 0; i < p.tokens; i += kQueries) {
+      const int64_t count = Least(kQueries, p.tokens - i);
       Softmax(p, i, count);
       SoftmaxBackward(p, i, count);
       SmallGemm(count, p.padded_width, p.tokens, {p.score_gradient, p.padded_tokens, 1}, p.key,
                 p.padded_width, p.query_gradient, p.padded_width, false);
-      Unpack(count, p.width, p.padded_width, p.query_gradient, scale, query_rows + i * query_stride,
-             query_stride);
+      Unpack(count, p.width, p.padded_width, p.query_gradient, scale, gradient + i * 3 * units, 3 * units);
       // The stored query is scaled already.
       SmallGemm(p.tokens, p.padded_width, count, {p.score_gradient, 1, p.padded_tokens},
                 p.query + i * p.padded_width, p.padded_width, p.key_gradient, p.padded_width, i > 0);
@@ -204,6 +220,32 @@ void AttentionBackward(int64_t begin, int64_t end, const AttentionShape& shape, 
     }
     Unpack(p.tokens, p.width, p.padded_width, p.key_gradient, 1.0f, gradient + units, 3 * units);
     Unpack(p.tokens, p.width, p.padded_width, p.value_gradient, 1.0f, gradient + 2 * units, 3 * units);
+  }
+}
+
+template <typename E>
+void FirstQueryBackward(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
+                        const void* bias, const void* context_gradient, float* query, float* query_gradient,
+                        float* multiples, float* scratch) {
+  const int64_t units = shape.heads * shape.head_dim;
+  const float scale = ScaleOf(shape);
+  for (int64_t pair = begin; pair < end; ++pair) {
+    const Place place = PlaceOf(shape, pair);
+    if (place.tokens == 0) continue;
+    const Panels p =
+        ReadPanelsAndGradient<E>(shape, place, qkv, bias, context_gradient, place.sequence, 1, scratch);
+    const int64_t row = place.sequence * units + place.column;
+    Softmax(p, 0, 1);
+    SoftmaxBackward(p, 0, 1);
+    SmallGemm(1, p.padded_width, p.tokens, {p.score_gradient, p.padded_tokens, 1}, p.key, p.padded_width,
+              p.query_gradient, p.padded_width, false);
+    Unpack(1, p.width, p.padded_width, p.query, 1.0f, query + row, units);
+    Unpack(1, p.width, p.padded_width, p.query_gradient, scale, query_gradient + row, units);
+    for (int64_t t = 0; t < p.tokens; ++t) {
+      float* const multiple = multiples + (place.first_token + t) * 2 * shape.heads + place.head;
+      multiple[0] = p.score_gradient[t];
+      multiple[shape.heads] = p.scores[t];
+    }
   }
 }
 

@@ -74,12 +74,25 @@ struct TypedKernels {
   void (*attention)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
                     const void* bias, void* context, float* scratch);
 
-  // The gradient at qkv, given that at the context: of all tokens ([T, U]); or, when `first_query` is not
-  // null, of the first token of every sequence ([N, U]), then the gradient of the queries goes to first_query
-  // [N, U] and the queries' part of gradient_qkv is left alone.
+  // The gradient at qkv, given that at the context [T, U].
   void (*attention_backward)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
                              const void* bias, const void* gradient_context, void* gradient_qkv,
-                             void* first_query, float* scratch);
+                             float* scratch);
+
+  // The same for the context of the first token of every sequence alone, whose gradient is gradient_context
+  // [N, U]. The gradient at a token's key is then a multiple of the first token's query, and that at its
+  // value a multiple of gradient_context: `query` [N, U] gets the queries (scaled by 1/sqrt(head_dim)),
+  // `multiples` [T, 2 heads] the factors of keys and of values. `query_gradient` [N, U] gets the gradient at
+  // the queries in qkv. All but qkv, its bias and gradient_context are float32. `scratch` has
+  // attention_scratch floats.
+  void (*first_query_backward)(int64_t begin, int64_t end, const AttentionShape& shape, const void* qkv,
+                               const void* bias, const void* gradient_context, float* query,
+                               float* query_gradient, float* multiples, float* scratch);
+
+  // packed [rows, gram_columns] = columns panel * gram_columns .. of z [rows, columns] in float64, zeros
+  // beyond the last.
+  void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
+                    double* packed);
 
   // One block of a product; sums are float32. `gelu` may be null. `scratch` has product_scratch floats and is
   // aligned to 64 bytes.
@@ -93,6 +106,17 @@ struct Kernels {
   TypedKernels bfloat16;
   int64_t (*attention_scratch)(const AttentionShape& shape);
   int64_t (*gram_scratch)(int64_t width);
+  // Rows begin .. end - 1 of out [T, d]: row t = sum over j < count of multiples[t, j] * vectors[j], rows of
+  // d floats that lie `stride` floats apart.
+  void (*combine)(int64_t begin, int64_t end, int64_t count, int64_t d, const float* multiples,
+                  const float* vectors, int64_t stride, float* out);
+  // pack_gram of float64; and c [height, width] += A^T B of two packed panels, height and width at most
+  // gram_columns.
+  int64_t gram_columns;
+  void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
+                    double* packed);
+  void (*gram_tile)(int64_t rows, const double* a, const double* b, int64_t height, int64_t width, double* c,
+                    int64_t stride);
   int64_t panel_columns;
   int64_t (*product_scratch)(int64_t inner);
 };

@@ -4,6 +4,7 @@
 
 #include "engine/kernels/activation.h"
 #include "engine/kernels/attention.h"
+#include "engine/kernels/double_gram.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/product.h"
 #include "engine/kernels/small_gemm.h"
@@ -176,10 +177,34 @@ void ColumnGram(int64_t begin, int64_t width, int64_t rows, int64_t units, const
   Unpack(width, width, padded, sums, 1.0f, gram, width);
 }
 
+// V vectors of columns from `c` on of one row.
+template <int V>
+inline void CombinePanel(int64_t c, int64_t lanes, int64_t count, const float* multiples,
+                         const float* vectors, int64_t stride, float* out) {
+  Vec sums[V] = {};
+  for (int64_t j = 0; j < count; ++j) {
+    for (int v = 0; v < V; ++v)
+      sums[v] += multiples[j] * LoadUpTo(vectors + j * stride + c + v * kLanes, lanes - v * kLanes);
+  }
+  for (int v = 0; v < V; ++v) StoreUpTo(out + c + v * kLanes, sums[v], lanes - v * kLanes);
+}
+
+void Combine(int64_t begin, int64_t end, int64_t count, int64_t d, const float* multiples,
+             const float* vectors, int64_t stride, float* out) {
+  for (int64_t t = begin; t < end; ++t) {
+    int64_t c = 0;
+    for (; c + kPanel <= d; c += kPanel)
+      CombinePanel<4>(c, kPanel, count, multiples + t * count, vectors, stride, out + t * d);
+    for (; c < d; c += kLanes)
+      CombinePanel<1>(c, d - c, count, multiples + t * count, vectors, stride, out + t * d);
+  }
+}
+
 template <typename E>
 constexpr TypedKernels Typed() {
-  return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>, ColumnSquares<E>,
-          ColumnGram<E>, Attention<E>, AttentionBackward<E>, Product<E>};
+  return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>,         ColumnSquares<E>,
+          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, PackGram<E>,
+          Product<E>};
 }
 
 }  // namespace
@@ -189,9 +214,9 @@ namespace kprune {
 const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
-  static constexpr Kernels kKernels = {KPRUNE_KERNELS_NAME, Typed<float>(), Typed<BFloat16>(),
-                                       AttentionScratch,    GramScratch,    kPanelColumns,
-                                       ProductScratch};
+  static constexpr Kernels kKernels = {
+      KPRUNE_KERNELS_NAME, Typed<float>(),   Typed<BFloat16>(), AttentionScratch, GramScratch,   Combine,
+      kGramColumns,        PackGram<double>, GramTile,          kPanelColumns,    ProductScratch};
   return kKernels;
 }
 

@@ -150,10 +150,9 @@ inline void TransposeSquare(BitVec (&rows)[kLanes]) {
   }
 }
 
-// exp(x) within 2 units in the last place for -87 <= x <= 88, clamped beyond, what is not a number stays so;
-// the polynomial is Cephes' expf.
-inline Vec Exp(Vec argument) {
-  const Vec x = Min(Max(argument, Splat(-87.0f)), Splat(88.0f));
+// exp(x) within 2 units in the last place for -87 <= x <= 88, of no meaning beyond; the polynomial is Cephes'
+// expf.
+inline Vec ExpInRange(Vec x) {
   const Vec shift = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer
   const Vec n = (x * 1.44269504088896341f + shift) - shift;
   const Vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
@@ -165,7 +164,13 @@ inline Vec Exp(Vec argument) {
   p = p * r + 5.0000001201e-1f;
   const Vec y = p * (r * r) + r + 1.0f;
   const BitVec scale = reinterpret_cast<BitVec>((__builtin_convertvector(n, IntVec) + 127) << 23);
-  return argument == argument ? y * reinterpret_cast<Vec>(scale) : argument;
+  return y * reinterpret_cast<Vec>(scale);
+}
+
+// exp(x), clamped outside of that range; what is not a number stays so.
+inline Vec Exp(Vec x) {
+  const Vec y = ExpInRange(Min(Max(x, Splat(-87.0f)), Splat(88.0f)));
+  return x == x ? y : x;
 }
 
 }  // namespace

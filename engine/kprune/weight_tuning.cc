@@ -8,23 +8,18 @@ namespace kprune {
 
 TuningAccumulator::TuningAccumulator(const Sublayer& target)
     : target_(target),
-      gram_(target.num_features(), target.in.weight.device()),
-      cross_Kd_(at::zeros({target.num_features(), target.out.bias.size(0)},
-                          at::TensorOptions(at::kDouble).device(target.in.weight.device()))),
-      target_squared_(at::zeros({}, cross_Kd_.options())) {}
+      equations_(target.num_features(), target.out.bias.size(0), target.in.weight.device()),
+      target_squared_(at::zeros({}, equations_.Cross().options())) {}
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
                             const at::Tensor& teacher_Td) {
-  const at::Tensor z = features_TK.to(at::kDouble);
-  const at::Tensor residual_Td =
-      (teacher_Td.to(at::kDouble) - student_Td.to(at::kDouble)) - target_.out.bias.to(at::kDouble);
-  gram_.Add(z);
-  cross_Kd_.addmm_(z.t(), residual_Td);
+  const at::Tensor residual_Td = teacher_Td.to(at::kDouble).sub_(student_Td).sub_(target_.out.bias);
+  equations_.Add(features_TK, residual_Td);
   target_squared_ += residual_Td.square().sum();
 }
 
 NormalEquations TuningAccumulator::Result() const {
-  return {gram_.Matrix(), cross_Kd_, target_squared_.item<double>()};
+  return {equations_.Matrix(), equations_.Cross(), target_squared_.item<double>()};
 }
 
 TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations) {

@@ -28,8 +28,7 @@ class TuningAccumulator {
 
  private:
   const Sublayer& target_;
-  GramAccumulator gram_;
-  at::Tensor cross_Kd_;
+  GramAccumulator equations_;
   at::Tensor target_squared_;  // scalar
 };
 

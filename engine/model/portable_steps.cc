@@ -120,23 +120,24 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const 
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
-                    const at::Tensor& first_query_NU) {
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv) {
   const at::Tensor leaf = (Widened(qkv) + bias).to(qkv.scalar_type()).detach().requires_grad_(true);
   at::Tensor context;
   {
     c10::AutoGradMode grad_mode(true);
     context = PaddedAttention(leaf, heads, batch);
-    if (first_query_NU.defined()) context = context.index_select(0, FirstTokens(batch));
   }
-  {
-    const StrictlyDeterministic strict;
-    gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient})[0]);
-  }
-  if (first_query_NU.defined()) {
-    first_query_NU.copy_(
-        gradient_qkv.narrow(1, 0, first_query_NU.size(1)).index_select(0, FirstTokens(batch)));
-  }
+  const StrictlyDeterministic strict;
+  gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient_TU})[0]);
+}
+
+at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU) {
+  at::Tensor gradient_TU = at::zeros({qkv.size(0), gradient_NU.size(1)}, gradient_NU.options());
+  gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
+  const at::Tensor gradient_qkv = at::empty_like(qkv);
+  portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv);
+  return Widened(gradient_qkv.mm(weight));
 }
 
 }  // namespace kprune::portable

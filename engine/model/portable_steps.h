@@ -20,8 +20,9 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
             const at::Tensor& context_TU);
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
-                    const at::Tensor& first_query_NU);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
+at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU);
 
 }  // namespace kprune::portable
 

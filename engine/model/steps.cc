@@ -154,15 +154,56 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const 
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
-                    const at::Tensor& first_query_NU) {
-  if (!HasKernels(qkv))
-    return portable::AttendBackward(qkv, bias, heads, batch, gradient, gradient_qkv, first_query_NU);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv) {
+  if (!HasKernels(qkv)) return portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv);
   const AttentionShape shape = ShapeOf(qkv, heads, batch);
   ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
-    KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(gradient, 0),
-                                      Bytes(gradient_qkv, 0), Bytes(first_query_NU, 0), scratch);
+    KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(gradient_TU, 0),
+                                      Bytes(gradient_qkv, 0), scratch);
   });
+}
+
+// With the first token's query q and the gradient g at its context, the gradient at key t is a_t q and that
+// at value t is p_t g, for every head: x_t gets sum over heads of a_t (q W_K) + p_t (g W_V), far less work
+// than the products of all gradients with W_K and W_V.
+at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU) {
+  if (!HasKernels(qkv)) return portable::FirstQueryBackward(qkv, bias, weight, heads, batch, gradient_NU);
+  const int64_t width = gradient_NU.size(1), head_dim = width / heads, d = weight.size(1);
+  const at::TensorOptions f32 = qkv.options().dtype(at::kFloat);
+  const at::Tensor query_NU = at::empty(gradient_NU.sizes(), f32), at_query_NU = at::empty_like(query_NU);
+  const at::Tensor multiples_T2H = at::empty({batch.tokens(), 2 * heads}, f32);
+  const AttentionShape shape = ShapeOf(qkv, heads, batch);
+  ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
+    KernelsOf(qkv).first_query_backward(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0),
+                                        Bytes(gradient_NU, 0), At<float>(query_NU, 0),
+                                        At<float>(at_query_NU, 0), At<float>(multiples_T2H, 0), scratch);
+  });
+  const at::Tensor wide_weight = weight.to(at::kFloat);
+  const auto of_head = [&](int64_t part) {
+    return wide_weight.narrow(0, part * width, width).view({heads, head_dim, d});
+  };
+  const at::Tensor by_head_HNh = gradient_NU.to(at::kFloat).view({-1, heads, head_dim}).transpose(0, 1);
+  at::Tensor gradient_Td = at::empty({batch.tokens(), d}, f32);
+  // Some sequences at a time: a sequence has 2 heads vectors of d floats.
+  constexpr int64_t kSequences = 64;
+  for (int64_t first = 0; first < batch.size(); first += kSequences) {
+    const int64_t count = std::min(kSequences, batch.size() - first);
+    const at::Tensor query_Hnh =
+        query_NU.narrow(0, first, count).view({count, heads, head_dim}).transpose(0, 1);
+    const at::Tensor vectors =
+        at::cat({query_Hnh.bmm(of_head(1)), by_head_HNh.narrow(1, first, count).bmm(of_head(2))});
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; ++n) {
+        CpuKernels().combine(batch.offsets[first + n], batch.offsets[first + n + 1], 2 * heads, d,
+                             At<float>(multiples_T2H, 0), At<float>(vectors, n * d), count * d,
+                             At<float>(gradient_Td, 0));
+      }
+    });
+  }
+  gradient_Td.index_add_(0, batch.offsets_device.narrow(0, 0, batch.size()),
+                         at_query_NU.mm(wide_weight.narrow(0, 0, width)));
+  return gradient_Td;
 }
 
 }  // namespace kprune

@@ -68,12 +68,14 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
             const at::Tensor& context_TU);
 
-// The gradient at qkv given that at the context vectors [T, U]. With a defined `first_query`, `gradient` is
-// [N, U], that of the first token of every sequence alone (the others' is zero): the gradient of their
-// queries goes to first_query [N, U] and the queries' columns of gradient_qkv are not to be used.
+// The gradient at qkv given that at the context vectors [T, U].
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient, const at::Tensor& gradient_qkv,
-                    const at::Tensor& first_query_NU);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
+
+// The gradient at x, [T, d] float32, where qkv = x weight^T with weight [3U, d], given that at the context
+// vectors of the first token of every sequence alone, [N, U]: the others' is zero.
+at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU);
 
 }  // namespace kprune
 

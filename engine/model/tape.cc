@@ -202,8 +202,7 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
   if (sublayer.kind == SublayerKind::kAttention) {
     at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * sublayer.num_features());
     AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                   sublayer.num_units(), *batch_, feature_gradient, at_projection,
-                   /*first_query_NU=*/at::Tensor());
+                   sublayer.num_units(), *batch_, feature_gradient, at_projection);
   }
   const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
   MatrixProduct(at_projection, sublayer.in.weight, branch);
@@ -214,24 +213,15 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
 at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
   const int s = last_ - 1;
   const Sublayer& sublayer = encoder_.sublayers[s];
+  const at::Tensor of_first = Rows(gradient_Td_, batch_->size()).clone();
   const at::Tensor all = Rows(gradient_Td_, batch_->tokens());
-  const at::Tensor first_tokens = batch_->offsets_device.narrow(0, 0, batch_->size());
-  at::Tensor of_first = Rows(gradient_Td_, batch_->size()).clone();
   if (sublayer.num_units() == 0) {
     all.zero_();
   } else {
-    const int64_t width = sublayer.num_features();
-    const at::Tensor at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * width);
-    const at::Tensor at_query = at::empty(feature_gradient_NU.sizes(), feature_gradient_NU.options());
-    AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                   sublayer.num_units(), *batch_, feature_gradient_NU, at_projection, at_query);
-    of_first.add_(at_query.mm(sublayer.in.weight.narrow(0, 0, width)));
-    const at::Tensor branch = Rows(branch_Td_, batch_->tokens());
-    MatrixProduct(at_projection.narrow(1, width, 2 * width), sublayer.in.weight.narrow(0, width, 2 * width),
-                  branch);
-    all.copy_(branch);
+    all.copy_(FirstQueryBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
+                                 sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU));
   }
-  all.index_add_(0, first_tokens, of_first);
+  all.index_add_(0, batch_->offsets_device.narrow(0, 0, batch_->size()), of_first);
   return {};
 }
 

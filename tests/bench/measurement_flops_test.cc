@@ -38,14 +38,15 @@ TEST(MeasurementFlopsTest, Examples) {
                 + 2 * kNeuronsOfFirstTokens + kProjectionOfFirstTokens);      // backward
 }
 
-TEST(MeasurementFlopsTest, TheLastAttentionIsCrossedForFirstTokensButForItsKeysAndValues) {
+TEST(MeasurementFlopsTest, TheLastAttentionIsCrossedForFirstTokens) {
   // Target 1 of four sublayers: the last layer backwards in full, and the output projection of the target.
   const double forward = 2 * kNeurons + 4 * kProjection + 2 * kScores + kNeurons + kNeuronsOfFirstTokens;
   const double one_row_of_scores = 2 * (1 + 3) * 2;  // the first token of each sample with all its tokens
   const double backward = 2 * kNeuronsOfFirstTokens  // last feed-forward
-                          + 2 * kProjectionOfFirstTokens + 2 * kProjection  // output, query; key, value
-                          + 4 * one_row_of_scores  // of values, scores, queries, keys
-                          + kNeurons;              // output of the target
+                          + 4 * kProjectionOfFirstTokens  // output; query, and the vectors of key and value
+                          + 2 * one_row_of_scores         // of values, to the query
+                          + 2 * 4 * 2 * 2                 // [4, 2 vectors] x [2 vectors, 2]
+                          + kNeurons;                     // output of the target
   EXPECT_EQ(MeasurementFlops(TinyConfig(2), kTwoSamples, 1, 1), forward + backward);
   EXPECT_EQ(MeasurementFlops(TinyConfig(2), kTwoSamples, 3, 1), forward + 3 * backward);
 }

@@ -84,7 +84,7 @@ TEST_P(KernelsTest, AttentionOfOddSizes) {
     gradients[which].resize(83 * 78);
     kernels->float32.attention(0, 6, shape, qkv.data(), bias.data(), contexts[which].data(), scratch.data());
     kernels->float32.attention_backward(0, 6, shape, qkv.data(), bias.data(), gradient.data(),
-                                        gradients[which].data(), nullptr, scratch.data());
+                                        gradients[which].data(), scratch.data());
     ++which;
   }
   ExpectClose(contexts[0], contexts[1]);

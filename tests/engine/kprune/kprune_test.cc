@@ -173,7 +173,7 @@ TEST_F(KPruneTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
   RecordingObserver short_of_memory;
   // Enough for query, key and value of 128 tokens, but not of 256.
   const auto result = [&] {
-    const LimitedAllocations limit(40'000);
+    const LimitedAllocations limit(70'000);
     return Prune(encoder_, {}, short_of_memory);
   }();
   ASSERT_TRUE(result.ok() && expected.ok()) << result.status();

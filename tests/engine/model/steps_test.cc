@@ -171,24 +171,28 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
       ExpectClose(context, wide_context);
 
       const at::Tensor backward = Empty({tokens, 3 * width}), wide_backward = Wide(qkv).clone();
-      AttendBackward(qkv, bias, heads, batch, gradient, backward, at::Tensor());
-      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(gradient), wide_backward,
-                               at::Tensor());
+      AttendBackward(qkv, bias, heads, batch, gradient, backward);
+      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(gradient), wide_backward);
       ExpectClose(backward, wide_backward);
 
-      // Of first tokens alone.
-      const at::Tensor of_first = Random({batch.size(), width});
-      const at::Tensor query = Empty({batch.size(), width}), wide_query = Wide(query).clone();
-      AttendBackward(qkv, bias, heads, batch, of_first, backward, query);
-      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(of_first), wide_backward,
-                               wide_query);
-      ExpectClose(query, wide_query);
-      ExpectClose(backward.narrow(1, width, 2 * width), wide_backward.narrow(1, width, 2 * width));
+      const at::Tensor weight = Random({3 * width, 21}), of_first = Random({batch.size(), width});
+      const at::Tensor at_input = FirstQueryBackward(qkv, bias, weight, heads, batch, of_first);
+      EXPECT_EQ(at_input.scalar_type(), at::kFloat);
+      ExpectClose(at_input, portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads, batch,
+                                                         Wide(of_first)));
     }
   }
 }
 
-// LibTorch's parallel loops are inline: compiled without OpenMP they run on one thread and say nothing.
+// More sequences than are taken at a time.
+TEST_P(StepsTest, GradientsOfManyFirstTokens) {
+  const Batch batch = MakeBatches(Lengths(std::vector<int>(150, 2)), kAnyNumber, "file", at::kCPU)[0];
+  const at::Tensor qkv = Random({300, 24}), bias = Random({24}), weight = Random({24, 5}),
+                   gradient = Random({150, 8});
+  ExpectClose(FirstQueryBackward(qkv, bias, weight, 2, batch, gradient),
+              portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, batch, Wide(gradient)));
+}
+
 TEST(StepsThreadsTest, LoopsAreSharedOutAmongThreads) {
   const int threads = at::get_num_threads();
   at::set_num_threads(2);
