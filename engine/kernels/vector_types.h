@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -150,6 +150,31 @@ inline void TransposeSquare(BitVec (&rows)[kLanes]) {
   }
 }
 
+#if defined(__AVX512F__)
+// With a mask of all lanes: GCC 12 warns of the others' own definitions.
+constexpr __mmask16 kAllLanes = 0xffff;
+#endif
+
+// 2^n y for whole n.
+inline Vec ScaleByPowerOfTwo(Vec y, Vec n) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_scalef_ps(kAllLanes, y, n);
+#else
+  const BitVec scale = reinterpret_cast<BitVec>((__builtin_convertvector(n, IntVec) + 127) << 23);
+  return y * reinterpret_cast<Vec>(scale);
+#endif
+}
+
+// 1 / x within a unit in the last place, for x that are neither tiny nor huge.
+inline Vec Reciprocal(Vec x) {
+#if defined(__AVX512F__)
+  const Vec r = _mm512_maskz_rcp14_ps(kAllLanes, x);
+  return r + r * (1.0f - x * r);  // a step of Newton's
+#else
+  return 1.0f / x;
+#endif
+}
+
 // exp(x) within 2 units in the last place for -87 <= x <= 88, of no meaning beyond; the polynomial is Cephes'
 // expf.
 inline Vec ExpInRange(Vec x) {
@@ -162,9 +187,7 @@ inline Vec ExpInRange(Vec x) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  const Vec y = p * (r * r) + r + 1.0f;
-  const BitVec scale = reinterpret_cast<BitVec>((__builtin_convertvector(n, IntVec) + 127) << 23);
-  return y * reinterpret_cast<Vec>(scale);
+  return ScaleByPowerOfTwo(p * (r * r) + r + 1.0f, n);
 }
 
 // exp(x), clamped outside of that range; what is not a number stays so.

@@ -180,6 +180,49 @@ TEST_P(KernelsTest, AnActivatedProductIsTheProductThenItsActivation) {
   EXPECT_EQ(again, fused);
 }
 
+// The same loops serve both types: on numbers that bfloat16 holds exactly they differ by the rounding of what
+// they store.
+TEST_P(KernelsTest, BFloat16ComputesAsFloat32Does) {
+  const std::vector<int64_t> offsets = {0, 1, 20, 43};
+  const AttentionShape shape{offsets.data(), 2, 13, 23};
+  const std::vector<uint16_t> qkv = ToBFloat16(Random(43 * 78, 4)), bias = ToBFloat16(Random(78, 6)),
+                              gradient = ToBFloat16(Random(43 * 26, 5));
+  const std::vector<float> wide_qkv = ToFloat(qkv), wide_bias = ToFloat(bias),
+                           wide_gradient = ToFloat(gradient);
+  std::vector<float> scratch(kernels_->attention_scratch(shape));
+  std::vector<float> wide_context(43 * 26), wide_back(43 * 78);
+  kernels_->float32.attention(0, 6, shape, wide_qkv.data(), wide_bias.data(), wide_context.data(),
+                              scratch.data());
+  kernels_->float32.attention_backward(0, 6, shape, wide_qkv.data(), wide_bias.data(), wide_gradient.data(),
+                                       wide_back.data(), scratch.data());
+  std::vector<uint16_t> context(43 * 26), back(43 * 78);
+  kernels_->bfloat16.attention(0, 6, shape, qkv.data(), bias.data(), context.data(), scratch.data());
+  kernels_->bfloat16.attention_backward(0, 6, shape, qkv.data(), bias.data(), gradient.data(), back.data(),
+                                        scratch.data());
+  std::vector<uint16_t> z(43 * 26), derivative(43 * 26), scaled = gradient;
+  std::vector<float> wide_z(43 * 26), wide_derivative(43 * 26), wide_scaled = wide_gradient, sums(3 * 26),
+                                                                wide_sums(3 * 26);
+  kernels_->bfloat16.gelu(43, 26, gradient.data(), bias.data(), z.data(), derivative.data());
+  kernels_->float32.gelu(43, 26, wide_gradient.data(), wide_bias.data(), wide_z.data(),
+                         wide_derivative.data());
+  kernels_->bfloat16.segment_dot(0, 26, 26, 3, offsets.data(), gradient.data(), scaled.data(),
+                                 gradient.data(), sums.data());
+  kernels_->float32.segment_dot(0, 26, 26, 3, offsets.data(), wide_gradient.data(), wide_scaled.data(),
+                                wide_gradient.data(), wide_sums.data());
+  ExpectClose(sums, wide_sums);
+  const auto expect_rounded = [](const std::vector<uint16_t>& found, const std::vector<float>& expected) {
+    ASSERT_EQ(found.size(), expected.size());
+    const std::vector<float> values = ToFloat(found);
+    for (size_t i = 0; i < values.size(); ++i)
+      ASSERT_NEAR(values[i], expected[i], 0.004 * std::abs(expected[i]) + 1e-5) << i;
+  };
+  expect_rounded(context, wide_context);
+  expect_rounded(back, wide_back);
+  expect_rounded(z, wide_z);
+  expect_rounded(derivative, wide_derivative);
+  expect_rounded(scaled, wide_scaled);
+}
+
 TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
   // A row of zeros is normalised to the bias.
   const std::vector<float> x = {1.0f, 1.00390625f, 1.01171875f, -3.14159274f, NAN, INFINITY, 0.0f};

@@ -12,6 +12,7 @@
 #include "engine/model/model_folder.h"
 #include "engine/model/tensor_conversion.h"
 #include "tests/engine/kprune/random_encoder.h"
+#include "tests/engine/model/compute_device.h"
 
 namespace kprune {
 namespace {
@@ -54,7 +55,7 @@ TEST_P(GoldenTest, KeepsTheSameUnitsAndTunesTheSameWeights) {
   const auto samples =
       ReadSamples(files, tokenizer->get(), {.max_length = 64, .vocab_size = folder->config.vocab_size});
   ASSERT_TRUE(samples.ok()) << samples.status();
-  const auto encoder = LoadEncoder(*folder, at::kCPU);
+  const auto encoder = LoadEncoder(*folder, testing::ComputeDevice());
   ASSERT_TRUE(encoder.ok()) << encoder.status();
   const auto golden = OpenSafetensors(kShared / "golden" / absl::StrCat(GetParam().name, ".safetensors"));
   ASSERT_TRUE(golden.ok()) << golden.status();
@@ -80,7 +81,7 @@ TEST_P(GoldenTest, KeepsTheSameUnitsAndTunesTheSameWeights) {
     const at::Tensor their_columns =
         weight.index_select(1, FeaturesOf(theirs, sublayer.unit_width, at::kCPU));
     const at::Tensor our_columns =
-        sublayer.out.weight.index_select(1, FeaturesOf(ours, sublayer.unit_width, at::kCPU));
+        sublayer.out.weight.to(at::kCPU).index_select(1, FeaturesOf(ours, sublayer.unit_width, at::kCPU));
     EXPECT_LE((their_columns - our_columns).norm().item<double>(), 0.01 * their_columns.norm().item<double>())
         << "sublayer " << t;
   }

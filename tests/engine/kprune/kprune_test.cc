@@ -14,6 +14,7 @@
 #include "engine/evaluation/outputs.h"
 #include "engine/kprune/streams.h"
 #include "tests/engine/kprune/random_encoder.h"
+#include "tests/engine/model/compute_device.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -191,6 +192,21 @@ TEST_F(KPruneTest, MemoryThatIsShortForOneSequenceEndsTheRun) {
   plan_.scratch_directory = folder_.path().string();
   const LimitedAllocations limit(15'000);  // less than the tape of one sequence
   EXPECT_THROW((void)Prune(encoder_, {}, observer), std::exception);
+}
+
+// Up to ties: on both devices the same knowledge, summed in another order.
+TEST_F(KPruneTest, AGpuKeepsTheUnitsThatTheCpuKeeps) {
+  if (testing::ComputeDevice().is_cpu()) GTEST_SKIP() << "KPRUNE_TEST_DEVICE names no GPU";
+  testing::SilentObserver observer;
+  const auto cpu = Prune(encoder_, {}, observer);
+  const auto gpu = Prune(testing::MovedTo(testing::ComputeDevice(), encoder_), {}, observer);
+  ASSERT_TRUE(cpu.ok() && gpu.ok()) << cpu.status() << gpu.status();
+  for (int t = 0; t < 6; ++t) {
+    const Sublayer &here = cpu->encoder.sublayers[t], &there = gpu->encoder.sublayers[t];
+    EXPECT_EQ(here.units, there.units) << "sublayer " << t;
+    const at::Tensor weight = there.out.weight.to(at::kCPU);
+    EXPECT_TRUE(at::allclose(weight, here.out.weight, 1e-3, 1e-4)) << "sublayer " << t;
+  }
 }
 
 TEST_F(KPruneTest, StreamsInAFileGiveTheSameBits) {

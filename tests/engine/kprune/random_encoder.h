@@ -73,6 +73,23 @@ inline Encoder RandomEncoder(const RandomShape& shape = {}) {
   return encoder;
 }
 
+inline Encoder MovedTo(at::Device device, Encoder encoder) {
+  std::vector<at::Tensor*> tensors = {&encoder.word_embeddings,       &encoder.position_embeddings,
+                                      &encoder.token_type_embeddings, &encoder.embeddings_norm.weight,
+                                      &encoder.embeddings_norm.bias,  &encoder.pooler.weight,
+                                      &encoder.pooler.bias,           &encoder.classifier.weight,
+                                      &encoder.classifier.bias};
+  for (Sublayer& sublayer : encoder.sublayers) {
+    for (at::Tensor* tensor : {&sublayer.in.weight, &sublayer.in.bias, &sublayer.out.weight,
+                               &sublayer.out.bias, &sublayer.norm.weight, &sublayer.norm.bias})
+      tensors.push_back(tensor);
+  }
+  for (at::Tensor* tensor : tensors) {
+    if (tensor->defined()) *tensor = tensor->to(device);
+  }
+  return encoder;
+}
+
 // Sequences of 3 to 11 tokens.
 inline std::vector<Sample> RandomSamples(int count, uint64_t seed = 7) {
   std::vector<Sample> samples(count);

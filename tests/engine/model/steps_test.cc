@@ -1,5 +1,6 @@
-// The steps on kernels, for every instruction set of this processor through CpuKernels' own choice, against
-// their portable twins in float64.
+// The steps on kernels, as CpuKernels chooses them for this processor, and their portable twins on the device
+// that KPRUNE_TEST_DEVICE names, in the types that they compute in: both against the portable ones in float64
+// on the CPU.
 #include "engine/model/steps.h"
 
 #include <ATen/ATen.h>
@@ -14,6 +15,7 @@
 #include "engine/data/samples.h"
 #include "engine/model/matrix_product.h"
 #include "engine/model/portable_steps.h"
+#include "tests/engine/model/compute_device.h"
 
 namespace kprune {
 namespace {
@@ -28,39 +30,80 @@ std::vector<Sample> Lengths(const std::vector<int>& lengths) {
   return samples;
 }
 
-class StepsTest : public ::testing::TestWithParam<at::ScalarType> {
+// One implementation of all steps.
+struct Steps {
+  decltype(&Activate) activate;
+  decltype(&AddNorm) add_norm;
+  decltype(&NormBackward) norm_backward;
+  decltype(&SegmentDot) segment_dot;
+  decltype(&ColumnSquares) column_squares;
+  decltype(&HeadGrams) head_grams;
+  decltype(&Attend) attend;
+  decltype(&AttendBackward) attend_backward;
+  decltype(&FirstQueryBackward) first_query_backward;
+};
+
+constexpr Steps kOnKernels = {&Activate,  &AddNorm, &NormBackward,   &SegmentDot,        &ColumnSquares,
+                              &HeadGrams, &Attend,  &AttendBackward, &FirstQueryBackward};
+constexpr Steps kPortable = {&portable::Activate,   &portable::AddNorm,        &portable::NormBackward,
+                             &portable::SegmentDot, &portable::ColumnSquares,  &portable::HeadGrams,
+                             &portable::Attend,     &portable::AttendBackward, &portable::FirstQueryBackward};
+
+struct Case {
+  at::ScalarType type;
+  bool portable;
+};
+
+class StepsTest : public ::testing::TestWithParam<Case> {
  protected:
   void SetUp() override { at::manual_seed(7); }
 
-  // What rounding to the type may change, relative to the largest value.
-  double tolerance() const { return GetParam() == at::kBFloat16 ? 1.2e-2 : 1e-5; }
+  at::ScalarType type() const { return GetParam().type; }
+  // What rounding to the type may change, relative to the largest value; twice as much where intermediate
+  // results are rounded, too.
+  double tolerance() const {
+    return (type() == at::kBFloat16 ? 1.2e-2 : 1e-5) * (GetParam().portable ? 2 : 1);
+  }
+  at::Tensor Normal(std::vector<int64_t> shape) const { return at::randn(shape).to(device_); }
   // Values that the type holds exactly, so that both twins read the same.
-  at::Tensor Random(std::vector<int64_t> shape) const { return at::randn(shape).to(GetParam()); }
+  at::Tensor Random(std::vector<int64_t> shape) const { return Normal(shape).to(type()); }
+  at::Tensor Empty(std::vector<int64_t> shape) const { return Floats(shape).to(type()); }
+  at::Tensor Floats(std::vector<int64_t> shape) const { return at::empty(shape, device_); }
+  Batch OneBatch(const std::vector<int>& lengths) const {
+    return MakeBatches(Lengths(lengths), kAnyNumber, "file", device_)[0];
+  }
+  Batch OneWideBatch(const std::vector<int>& lengths) const {
+    return MakeBatches(Lengths(lengths), kAnyNumber, "file", at::kCPU)[0];
+  }
   void ExpectClose(const at::Tensor& found, const at::Tensor& expected) const {
     ASSERT_EQ(found.sizes(), expected.sizes());
-    const at::Tensor difference = (found.to(at::kDouble) - expected.to(at::kDouble)).abs();
+    const at::Tensor difference =
+        (found.to(at::kCPU, at::kDouble) - expected.to(at::kCPU, at::kDouble)).abs();
     EXPECT_LE(difference.max().item<double>(),
               tolerance() * std::max(1.0, expected.abs().max().item<double>()));
   }
-  at::Tensor Empty(std::vector<int64_t> shape) const { return at::empty(shape, GetParam()); }
+
+  const at::Device device_ = GetParam().portable ? testing::ComputeDevice() : at::Device(at::kCPU);
+  const Steps& steps_ = GetParam().portable ? kPortable : kOnKernels;
 };
 
-at::Tensor Wide(const at::Tensor& x) { return x.to(at::kDouble); }
+at::Tensor Wide(const at::Tensor& x) { return x.to(at::kCPU, at::kDouble); }
 
 TEST_P(StepsTest, GeluAndItsDerivativeEverywhere) {
   // All of the range that matters, and the far tails.
-  const at::Tensor h =
-      at::cat({at::linspace(-12, 12, 4001), at::tensor({-1e4, -88.0, 88.0})}).to(GetParam()).view({4, 1001});
+  const at::Tensor h = at::cat({at::linspace(-12, 12, 4001), at::tensor({-1e4, -88.0, 88.0})})
+                           .to(device_, type())
+                           .view({4, 1001});
   const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
-  const at::Tensor no_bias = at::zeros({h.size(1)}, GetParam());
-  Activate("gelu", h, no_bias, z, derivative);
+  const at::Tensor no_bias = at::zeros({h.size(1)}, h.options());
+  steps_.activate("gelu", h, no_bias, z, derivative);
   const at::Tensor wide_z = Wide(h).clone(), wide_derivative = Wide(h).clone();
   portable::Activate("gelu", Wide(h), Wide(no_bias), wide_z, wide_derivative);
-  const double bound = GetParam() == at::kBFloat16 ? 4e-3 : 1e-6;
+  const double bound = type() == at::kBFloat16 ? 4e-3 : 1e-6;
   EXPECT_LE(((Wide(z) - wide_z).abs() / wide_z.abs().clamp_min(1)).max().item<double>(), bound);
   EXPECT_LE((Wide(derivative) - wide_derivative).abs().max().item<double>(), bound);
   const at::Tensor in_place = h.clone();
-  Activate("gelu", in_place, no_bias, in_place, at::Tensor());
+  steps_.activate("gelu", in_place, no_bias, in_place, at::Tensor());
   EXPECT_TRUE(at::equal(in_place, z));
 }
 
@@ -69,7 +112,7 @@ TEST_P(StepsTest, EveryActivationHasItsDerivative) {
     const at::Tensor h = Random({7, 33});
     const at::Tensor z = at::empty_like(h), derivative = at::empty_like(h);
     const at::Tensor bias = Random({33});
-    Activate(name, h, bias, z, derivative);
+    steps_.activate(name, h, bias, z, derivative);
     constexpr double kStep = 1e-5;
     const at::Tensor above = Wide(h) + kStep, below = Wide(h) - kStep;
     portable::Activate(name, above, Wide(bias), above, at::Tensor());
@@ -98,7 +141,7 @@ TEST_P(StepsTest, ProductsAndActivatedProducts) {
         ExpectClose(z, wide_z);
         // Rounding may carry a number across the bend of the function.
         const at::Tensor far = (h + Wide(bias)).abs() > 0.1;
-        ExpectClose(derivative.masked_select(far), wide_derivative.masked_select(far));
+        ExpectClose(Wide(derivative).masked_select(far), wide_derivative.masked_select(far));
       }
     }
   }
@@ -107,25 +150,25 @@ TEST_P(StepsTest, ProductsAndActivatedProducts) {
 TEST_P(StepsTest, AddNormAndItsBackward) {
   for (int64_t d : {8, 15, 16, 384, 770}) {
     SCOPED_TRACE(d);
-    const at::Tensor x = at::randn({13, d}), branch = Random({13, d}), gradient = at::randn({13, d});
+    const at::Tensor x = Normal({13, d}), branch = Random({13, d}), gradient = Normal({13, d});
     const at::Tensor bias = Random({d});
-    const LayerNorm norm{1 + 0.1 * at::randn({d}), at::randn({d}), 1e-12};
+    const LayerNorm norm{1 + 0.1 * Normal({d}), Normal({d}), 1e-12};
     const LayerNorm wide_norm{Wide(norm.weight), Wide(norm.bias), 1e-12};
-    const NormResult result{at::empty({13, d}), at::empty({13, 2}), at::empty({13, d}), Empty({13, d})};
+    const NormResult result{Floats({13, d}), Floats({13, 2}), Floats({13, d}), Empty({13, d})};
     const NormResult wide{Wide(x), at::empty({13, 2}, at::kDouble), Wide(x).clone(), at::Tensor()};
-    AddNorm(x, branch, bias, norm, result);
+    steps_.add_norm(x, branch, bias, norm, result);
     portable::AddNorm(Wide(x), Wide(branch), Wide(bias), wide_norm, wide);
     ExpectClose(result.out_Td, wide.out_Td);
     ExpectClose(result.out_element_Td, wide.out_Td);
 
-    const at::Tensor out = at::empty({13, d}), element = Empty({13, d}), wide_out = Wide(out);
-    NormBackward(gradient, branch, norm, result, out, element);
+    const at::Tensor out = Floats({13, d}), element = Empty({13, d}), wide_out = Wide(out);
+    steps_.norm_backward(gradient, branch, norm, result, out, element);
     portable::NormBackward(Wide(gradient), Wide(branch), wide_norm, wide, wide_out, at::Tensor());
     ExpectClose(out, wide_out);
     ExpectClose(element, wide_out);
     // In place, without a branch.
     const at::Tensor same = gradient.clone();
-    NormBackward(same, at::Tensor(), norm, result, same, element);
+    steps_.norm_backward(same, at::Tensor(), norm, result, same, element);
     portable::NormBackward(Wide(gradient), at::Tensor(), wide_norm, wide, wide_out, at::Tensor());
     ExpectClose(same, wide_out);
   }
@@ -133,17 +176,18 @@ TEST_P(StepsTest, AddNormAndItsBackward) {
 
 TEST_P(StepsTest, SegmentDotSumsEverySequenceAndScalesTheGradient) {
   const std::vector<int64_t> offsets = {0, 3, 4, 4, 11};
-  const Segments segments{offsets, at::tensor(offsets)};
+  const Segments segments{offsets, at::tensor(offsets).to(device_)};
+  const Segments wide_segments{offsets, at::tensor(offsets)};
   for (int64_t units : {1, 5, 64, 100, 257}) {
     SCOPED_TRACE(units);
     const at::Tensor z = Random({11, units}), gradient = Random({11, units}),
                      derivative = Random({11, units});
     const at::Tensor scaled = gradient.clone(), wide_scaled = Wide(gradient).clone();
-    const at::Tensor sums = SegmentDot(z, scaled, derivative, segments);
-    ExpectClose(sums, portable::SegmentDot(Wide(z), wide_scaled, Wide(derivative), segments));
+    const at::Tensor sums = steps_.segment_dot(z, scaled, derivative, segments);
+    ExpectClose(sums, portable::SegmentDot(Wide(z), wide_scaled, Wide(derivative), wide_segments));
     ExpectClose(scaled, wide_scaled);
     const at::Tensor untouched = gradient.clone();
-    EXPECT_TRUE(at::equal(SegmentDot(z, untouched, at::Tensor(), segments), sums));
+    EXPECT_TRUE(at::equal(steps_.segment_dot(z, untouched, at::Tensor(), segments), sums));
     EXPECT_TRUE(at::equal(untouched, gradient));
     EXPECT_EQ(sums[2].abs().max().item<float>(), 0) << "an empty segment";
   }
@@ -152,8 +196,8 @@ TEST_P(StepsTest, SegmentDotSumsEverySequenceAndScalesTheGradient) {
 TEST_P(StepsTest, SquaresAndGramsOfColumns) {
   for (int64_t rows : {1, 9, 600}) {
     const at::Tensor z = Random({rows, 3 * 20});
-    ExpectClose(ColumnSquares(z), portable::ColumnSquares(Wide(z)));
-    ExpectClose(HeadGrams(z, 3), portable::HeadGrams(Wide(z), 3));
+    ExpectClose(steps_.column_squares(z), portable::ColumnSquares(Wide(z)));
+    ExpectClose(steps_.head_grams(z, 3), portable::HeadGrams(Wide(z), 3));
   }
 }
 
@@ -161,38 +205,40 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
   for (int64_t head_dim : {4, 16, 20, 64}) {
     for (const std::vector<int>& lengths : {std::vector<int>{1}, {5, 5}, {1, 17, 49, 3}, {200, 64}}) {
       SCOPED_TRACE(head_dim);
-      const Batch batch = MakeBatches(Lengths(lengths), 9, "file", at::kCPU)[0];
+      const Batch batch = OneBatch(lengths), wide_batch = OneWideBatch(lengths);
       const int64_t heads = 3, width = heads * head_dim, tokens = batch.tokens();
       const at::Tensor bias = Random({3 * width});
       const at::Tensor qkv = Random({tokens, 3 * width}), gradient = Random({tokens, width});
       const at::Tensor context = Empty({tokens, width}), wide_context = Wide(context).clone();
-      Attend(qkv, bias, heads, batch, context);
-      portable::Attend(Wide(qkv), Wide(bias), heads, batch, wide_context);
+      steps_.attend(qkv, bias, heads, batch, context);
+      portable::Attend(Wide(qkv), Wide(bias), heads, wide_batch, wide_context);
       ExpectClose(context, wide_context);
 
       const at::Tensor backward = Empty({tokens, 3 * width}), wide_backward = Wide(qkv).clone();
-      AttendBackward(qkv, bias, heads, batch, gradient, backward);
-      portable::AttendBackward(Wide(qkv), Wide(bias), heads, batch, Wide(gradient), wide_backward);
+      steps_.attend_backward(qkv, bias, heads, batch, gradient, backward);
+      portable::AttendBackward(Wide(qkv), Wide(bias), heads, wide_batch, Wide(gradient), wide_backward);
       ExpectClose(backward, wide_backward);
 
       const at::Tensor weight = Random({3 * width, 21}), of_first = Random({batch.size(), width});
-      const at::Tensor at_input = FirstQueryBackward(qkv, bias, weight, heads, batch, of_first);
+      const at::Tensor at_input = steps_.first_query_backward(qkv, bias, weight, heads, batch, of_first);
       EXPECT_EQ(at_input.scalar_type(), at::kFloat);
-      ExpectClose(at_input, portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads, batch,
-                                                         Wide(of_first)));
+      ExpectClose(at_input, portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads,
+                                                         wide_batch, Wide(of_first)));
     }
   }
 }
 
 // More sequences than are taken at a time.
 TEST_P(StepsTest, GradientsOfManyFirstTokens) {
-  const Batch batch = MakeBatches(Lengths(std::vector<int>(150, 2)), kAnyNumber, "file", at::kCPU)[0];
+  const std::vector<int> lengths(150, 2);
   const at::Tensor qkv = Random({300, 24}), bias = Random({24}), weight = Random({24, 5}),
                    gradient = Random({150, 8});
-  ExpectClose(FirstQueryBackward(qkv, bias, weight, 2, batch, gradient),
-              portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, batch, Wide(gradient)));
+  ExpectClose(steps_.first_query_backward(qkv, bias, weight, 2, OneBatch(lengths), gradient),
+              portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, OneWideBatch(lengths),
+                                           Wide(gradient)));
 }
 
+// LibTorch's parallel loops are inline: compiled without OpenMP they run on one thread and say nothing.
 TEST(StepsThreadsTest, LoopsAreSharedOutAmongThreads) {
   const int threads = at::get_num_threads();
   at::set_num_threads(2);
@@ -206,8 +252,10 @@ TEST(StepsThreadsTest, LoopsAreSharedOutAmongThreads) {
   EXPECT_EQ(ids.size(), 2U);
 }
 
-TEST_P(StepsTest, NoStepDependsOnTheNumberOfThreads) {
-  const Batch batch = MakeBatches(Lengths({30, 41, 3, 77, 20}), 9, "file", at::kCPU)[0];
+class KernelStepsTest : public StepsTest {};
+
+TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
+  const Batch batch = OneBatch({30, 41, 3, 77, 20});
   const at::Tensor qkv = Random({batch.tokens(), 3 * 64}), z = Random({batch.tokens(), 300});
   const at::Tensor weight = Random({300, 64});
   std::map<int, std::vector<at::Tensor>> found;
@@ -215,18 +263,27 @@ TEST_P(StepsTest, NoStepDependsOnTheNumberOfThreads) {
   for (int n : {1, 3}) {
     at::set_num_threads(n);
     const at::Tensor context = Empty({batch.tokens(), 64});
-    Attend(qkv, at::zeros({3 * 64}, GetParam()), 4, batch, context);
+    steps_.attend(qkv, at::zeros({3 * 64}, qkv.options()), 4, batch, context);
     const at::Tensor product = Empty({batch.tokens(), 64});
     MatrixProduct(z, weight, product);
-    found[n] = {context, ColumnSquares(z), HeadGrams(z, 5),
-                SegmentDot(z, z.clone(), z, {batch.offsets, batch.offsets_device}), product};
+    found[n] = {context, steps_.column_squares(z), steps_.head_grams(z, 5),
+                steps_.segment_dot(z, z.clone(), z, {batch.offsets, batch.offsets_device}), product};
   }
   at::set_num_threads(threads);
   for (size_t i = 0; i < found[1].size(); ++i) EXPECT_TRUE(at::equal(found[1][i], found[3][i])) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(Types, StepsTest, ::testing::Values(at::kFloat, at::kBFloat16),
-                         [](const auto& info) { return info.param == at::kFloat ? "float32" : "bfloat16"; });
+std::string NameOf(const ::testing::TestParamInfo<Case>& info) {
+  return std::string(info.param.portable ? "Portable" : "Kernels") +
+         (info.param.type == at::kFloat ? "Float32" : "BFloat16");
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, KernelStepsTest,
+                         ::testing::Values(Case{at::kFloat, false}, Case{at::kBFloat16, false}), NameOf);
+INSTANTIATE_TEST_SUITE_P(Types, StepsTest,
+                         ::testing::Values(Case{at::kFloat, false}, Case{at::kBFloat16, false},
+                                           Case{at::kFloat, true}, Case{at::kBFloat16, true}),
+                         NameOf);
 
 }  // namespace
 }  // namespace kprune
