@@ -265,6 +265,7 @@ absl::StatusOr<TunedProjection> Pruning::Tune(int t) {
 absl::Status Pruning::Advance(int t) {
   if (t + 1 == teacher_.num_sublayers()) return absl::OkStatus();  // nothing stands above
   for (const Batch& batch : batches_) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
     if (absl::Status status = streams_->Advance(student_, t, batch); !status.ok()) return status;
   }
   return absl::OkStatus();
