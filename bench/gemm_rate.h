@@ -16,7 +16,7 @@ struct GemmRate {
   int64_t rows = 0, inner = 0, columns = 0;
 };
 
-// The best of at::mm and of the engine's own choice of library over [T, d] x [d, m], [T, m] x [m, d] and [T,
+// The best of the engine's own choice, at::mm and oneDNN over [T, d] x [d, m], [T, m] x [m, d] and [T,
 // d] x [d, 3d] with d = `hidden`, m = `intermediate` and T = 256, 1024 and 4096, on a GPU also 16384. Each
 // shape is timed three times, in turns, for at least `seconds` each, after one product for warm-up. Uses the
 // current number of threads.

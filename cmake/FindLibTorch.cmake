@@ -35,10 +35,10 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
   target_compile_options(LibTorch::LibTorch INTERFACE
     "SHELL:-idirafter ${LIBTORCH_DIR}/include"
     "SHELL:-idirafter ${LIBTORCH_DIR}/include/torch/csrc/api/include")
-  # at::parallel_for is inline: code that is compiled without OpenMP runs it on one thread, silently. The run-time
-  # is LibTorch's own copy, so that a process has one pool of threads.
+  # at::parallel_for is inline: code that is compiled without OpenMP runs it on one thread, silently. The
+  # run-time is LibTorch's own copy, so that a process has one pool of threads.
   target_compile_options(LibTorch::LibTorch INTERFACE -fopenmp)
-  file(GLOB _libgomp "${LIBTORCH_DIR}/lib/libgomp*.so*")
+  file(GLOB _libgomp "${LIBTORCH_DIR}/lib/libgomp*.so*" "${LIBTORCH_DIR}/../torch.libs/libgomp*.so*")
   target_link_libraries(LibTorch::LibTorch INTERFACE
     "${LIBTORCH_DIR}/lib/libtorch_cpu.so" "${LIBTORCH_DIR}/lib/libc10.so" "${_libgomp}")
   if(NOT _libgomp)

@@ -21,8 +21,9 @@ int64_t AvailableMemory();
 // the program cannot be started again.
 void LimitSpinning(char** argv);
 
-// Keeps memory that was freed for what is asked for next, instead of giving it back to the machine and faulting it in again
-// for every batch. malloc_trim gives it back: the engine calls it after every sublayer. Call first in main.
+// Keeps memory that was freed for what is asked for next, instead of giving it back to the machine and
+// faulting it in again for every batch. malloc_trim gives it back: the engine calls it after every sublayer.
+// Call at the beginning of main.
 void KeepFreedMemory();
 
 }  // namespace kprune

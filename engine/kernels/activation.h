@@ -12,7 +12,8 @@ struct Activated {
 
 // x Phi(x), with Phi within 1e-7 of the normal distribution function (Abramowitz and Stegun, 7.1.26).
 inline Activated GeluOf(Vec x) {
-  const Vec magnitude = (x < 0 ? -x : x) * 0.70710678118654752f;
+  // Beyond 100 nothing changes; an infinite x stays out of the reciprocal.
+  const Vec magnitude = Min((x < 0 ? -x : x) * 0.70710678118654752f, Splat(100.0f));
   const Vec t = Reciprocal(1.0f + 0.3275911f * magnitude);
   const Vec gauss = ExpInRange(Max(-magnitude * magnitude, Splat(-87.0f)));  // exp(-x^2 / 2)
   Vec p = Splat(1.061405429f);

@@ -37,7 +37,8 @@ void GramTile(int64_t rows, const double* a, const double* b, int64_t height, in
   for (int64_t half = 0; half < kGramColumns; half += kDoubles) {
     DoubleVec sums[kDoubles][2] = {};
     for (int64_t t = 0; t < rows; ++t) {
-      const auto* const columns = reinterpret_cast<const UnalignedDoubleVec*>(b + t * kGramColumns);
+      const UnalignedDoubleVec* const columns =
+          reinterpret_cast<const UnalignedDoubleVec*>(b + t * kGramColumns);
       const DoubleVec left = columns[0], right = columns[1];
       for (int64_t r = 0; r < kDoubles; ++r) {
         const double factor = a[t * kGramColumns + half + r];

@@ -3,8 +3,9 @@
 //
 // Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
 // row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
-// compute in float32. Every function works on a range of rows, columns or (sequence, head) pairs, so that
-// callers share them out among threads; a result does not depend on how. Thread-safe; nothing here allocates.
+// compute in float32, but for sums of products of columns in float64 (pack_gram, gram_tile). Every function
+// works on a range of rows, columns or (sequence, head) pairs, so that callers share them out among threads;
+// a result does not depend on how. Thread-safe; nothing here allocates.
 #ifndef KPRUNE_ENGINE_KERNELS_KERNELS_H_
 #define KPRUNE_ENGINE_KERNELS_KERNELS_H_
 

@@ -25,7 +25,10 @@ GramAccumulator::GramAccumulator(int64_t columns, int64_t targets, at::Device de
 
 void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td) {
   const int64_t columns = lower_UU_.size(0);
-  if (rows_TU.is_cpu()) return AddByKernels(rows_TU, targets_Td.contiguous());
+  TORCH_CHECK(rows_TU.size(1) == columns && targets_Td.size(1) == cross_Ud_.size(1) &&
+                  rows_TU.size(0) == targets_Td.size(0),
+              "rows and targets of other sizes");
+  if (rows_TU.is_cpu()) return AddByKernels(rows_TU.contiguous(), targets_Td.to(at::kDouble).contiguous());
   const at::Tensor rows = rows_TU.to(at::kDouble);
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
     const int64_t width = std::min(kBlock, columns - begin);
@@ -40,6 +43,8 @@ void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& 
   const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_gram
                     : rows_TU.scalar_type() == at::kBFloat16 ? kernels.bfloat16.pack_gram
                                                              : kernels.float32.pack_gram;
+  TORCH_CHECK(at::isFloatingType(rows_TU.scalar_type()) && rows_TU.scalar_type() != at::kHalf,
+              "rows are float32, bfloat16 or float64");
   const int64_t columns = lower_UU_.size(0), targets = cross_Ud_.size(1), width = kernels.gram_columns;
   const int64_t panels = Panels(columns), target_panels = Panels(targets);
   double *const gram = lower_UU_.mutable_data_ptr<double>(), *const cross =

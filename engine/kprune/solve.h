@@ -32,8 +32,8 @@ struct Solution {
 };
 
 // Scales the columns to length 1 (columns of zeros get zero weights) and takes the first step of this ladder
-// whose answer is finite and fits no worse than `current_Ud`:
-//   cholesky      when the condition number is at most kMaxCondition
+// whose answer is finite and, after the first step, fits no worse than `current_Ud`:
+//   cholesky      when the condition number is at most kMaxCondition: the minimum, up to rounding
 //   ridge         Cholesky with kRidge on the scaled diagonal
 //   eigen         pseudo-inverse, eigenvalues below U eps times the largest dropped
 //   kept-weights  `current_Ud` itself: also where the sums are not finite

@@ -13,7 +13,7 @@ TuningAccumulator::TuningAccumulator(const Sublayer& target)
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
                             const at::Tensor& teacher_Td) {
-  const at::Tensor residual_Td = teacher_Td.to(at::kDouble).sub_(student_Td).sub_(target_.out.bias);
+  const at::Tensor residual_Td = (teacher_Td.to(at::kDouble) - student_Td).sub_(target_.out.bias);
   equations_.Add(features_TK, residual_Td);
   target_squared_ += residual_Td.square().sum();
 }

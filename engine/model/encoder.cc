@@ -50,7 +50,7 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
     return projected;
   }
   MatrixProduct(x, weight.t(), projected);
-  at::Tensor context = at::empty({projected.size(0), sublayer.num_features()}, projected.options());
+  at::Tensor context = EmptyWithRoom(projected.size(0), sublayer.num_features(), projected.options());
   Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context);
   return context;
 }

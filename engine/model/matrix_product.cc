@@ -38,8 +38,6 @@ bool UsesKernels(const at::Tensor& a) {
   return a.scalar_type() == at::kBFloat16 && HasInstructions("avx512-bf16") && !HasMatrixTiles();
 }
 
-int64_t RoundedRows(int64_t rows) { return (rows + 63) / 64 * 64; }
-
 // The same rows and, where the memory behind them goes on, those up to a rounded number.
 at::Tensor WithRoundedRows(const at::Tensor& x) {
   const int64_t rows = RoundedRows(x.size(0)), stride = x.stride(0);
@@ -61,6 +59,7 @@ int64_t RowParts(int64_t rows, int64_t panels) {
 }
 
 void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
+  if (c.numel() == 0) return;
   const bool transposed = b.stride(1) != 1;
   const ProductShape shape{
       a.size(0),   a.size(1), b.size(1), a.stride(0), transposed ? b.stride(1) : b.stride(0),
@@ -90,7 +89,6 @@ void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, c
 }  // namespace
 
 void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  if (out.numel() == 0) return;
   if (UsesKernels(a)) {
     RunKernels(a, b, out, nullptr);
   } else if (a.is_cpu() && a.scalar_type() == at::kBFloat16 && OneDnnAccepts(a) && !IsTiny(a, b)) {
@@ -127,6 +125,8 @@ bool OneDnnAccepts(const at::Tensor& a) {
   return a.is_cpu() && HasInstructions("avx512") &&
          (a.scalar_type() == at::kFloat || a.scalar_type() == at::kBFloat16);
 }
+
+int64_t RoundedRows(int64_t rows) { return (rows + 63) / 64 * 64; }
 
 at::Tensor EmptyWithRoom(int64_t rows, int64_t columns, const at::TensorOptions& options) {
   at::Tensor matrix = at::empty({RoundedRows(rows), columns}, options);

@@ -15,6 +15,7 @@ namespace kprune {
 
 // out [M, N] = a [M, K] b [K, N]. One type for all: float32 or bfloat16 (or float64, slowly); sums are
 // float32. `b` may be a transposed view; the rows of `a` and `out` are contiguous. Thread-safe.
+// Where oneDNN multiplies, rows of `out` up to a multiple of 64 are overwritten as far as its memory goes on.
 void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);
 
 // z = activation(x weight + bias) and, unless `derivative` is undefined, the activation's derivative there. x
@@ -28,6 +29,9 @@ void OneDnnMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Ten
 
 // Whether OneDnnMatrixProduct takes the type of `a` on this processor.
 bool OneDnnAccepts(const at::Tensor& a);
+
+// Rows up to a multiple of 64.
+int64_t RoundedRows(int64_t rows);
 
 // An uninitialised matrix whose memory goes on to a multiple of 64 rows, and zeros there: oneDNN compiles a
 // kernel for every number of rows that it meets, and takes these instead.

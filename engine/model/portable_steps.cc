@@ -131,13 +131,14 @@ void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads
   gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient_TU})[0]);
 }
 
-at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
-                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU) {
+void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                        int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
+                        const at::Tensor& gradient_Td) {
   at::Tensor gradient_TU = at::zeros({qkv.size(0), gradient_NU.size(1)}, gradient_NU.options());
   gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
   const at::Tensor gradient_qkv = at::empty_like(qkv);
   portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv);
-  return Widened(gradient_qkv.mm(weight));
+  gradient_Td.copy_(gradient_qkv.mm(weight));
 }
 
 }  // namespace kprune::portable

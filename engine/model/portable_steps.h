@@ -21,8 +21,9 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const 
             const at::Tensor& context_TU);
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
                     const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
-at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
-                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU);
+void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                        int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
+                        const at::Tensor& gradient_Td);
 
 }  // namespace kprune::portable
 

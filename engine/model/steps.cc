@@ -166,9 +166,11 @@ void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads
 // With the first token's query q and the gradient g at its context, the gradient at key t is a_t q and that
 // at value t is p_t g, for every head: x_t gets sum over heads of a_t (q W_K) + p_t (g W_V), far less work
 // than the products of all gradients with W_K and W_V.
-at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
-                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU) {
-  if (!HasKernels(qkv)) return portable::FirstQueryBackward(qkv, bias, weight, heads, batch, gradient_NU);
+void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                        int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
+                        const at::Tensor& gradient_Td) {
+  if (!HasKernels(qkv))
+    return portable::FirstQueryBackward(qkv, bias, weight, heads, batch, gradient_NU, gradient_Td);
   const int64_t width = gradient_NU.size(1), head_dim = width / heads, d = weight.size(1);
   const at::TensorOptions f32 = qkv.options().dtype(at::kFloat);
   const at::Tensor query_NU = at::empty(gradient_NU.sizes(), f32), at_query_NU = at::empty_like(query_NU);
@@ -184,7 +186,6 @@ at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, con
     return wide_weight.narrow(0, part * width, width).view({heads, head_dim, d});
   };
   const at::Tensor by_head_HNh = gradient_NU.to(at::kFloat).view({-1, heads, head_dim}).transpose(0, 1);
-  at::Tensor gradient_Td = at::empty({batch.tokens(), d}, f32);
   // Some sequences at a time: a sequence has 2 heads vectors of d floats.
   constexpr int64_t kSequences = 64;
   for (int64_t first = 0; first < batch.size(); first += kSequences) {
@@ -201,9 +202,9 @@ at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, con
       }
     });
   }
-  gradient_Td.index_add_(0, batch.offsets_device.narrow(0, 0, batch.size()),
-                         at_query_NU.mm(wide_weight.narrow(0, 0, width)));
-  return gradient_Td;
+  at::Tensor gradient = gradient_Td;
+  gradient.index_add_(0, batch.offsets_device.narrow(0, 0, batch.size()),
+                      at_query_NU.mm(wide_weight.narrow(0, 0, width)));
 }
 
 }  // namespace kprune

@@ -72,10 +72,11 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
                     const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
 
-// The gradient at x, [T, d] float32, where qkv = x weight^T with weight [3U, d], given that at the context
-// vectors of the first token of every sequence alone, [N, U]: the others' is zero.
-at::Tensor FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
-                              int64_t heads, const Batch& batch, const at::Tensor& gradient_NU);
+// The gradient at x, where qkv = x weight^T with weight [3U, d], given that at the context vectors of the
+// first token of every sequence alone, [N, U]: the others' is zero. gradient_Td is float32.
+void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
+                        int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
+                        const at::Tensor& gradient_Td);
 
 }  // namespace kprune
 

@@ -34,7 +34,7 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
       first_(first),
       last_(encoder.num_sublayers() - 1),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.word_embeddings.size(1);
+  const int64_t d = encoder.word_embeddings.size(1), rows = RoundedRows(max_tokens);
   const at::TensorOptions f32 = encoder.word_embeddings.options().dtype(at::kFloat).requires_grad(false);
   const at::TensorOptions wide =
       encoder.word_embeddings.scalar_type() == at::kDouble ? f32.dtype(at::kDouble) : f32;
@@ -43,20 +43,20 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
   for (int s = first; s <= last_; ++s) {
     const Sublayer& sublayer = encoder.sublayers[s];
     const int64_t width = sublayer.num_features(), projected = width * sublayer.in_blocks();
-    saved_.push_back({at::zeros({max_tokens, projected}, element), at::zeros({max_tokens, width}, element),
-                      at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
+    saved_.push_back({at::zeros({rows, projected}, element), at::zeros({rows, width}, element),
+                      at::empty({rows, d}, wide), at::empty({rows, 2}, wide)});
     features = std::max(features, width);
     if (sublayer.kind == SublayerKind::kAttention) projections = std::max(projections, projected);
   }
-  x_Td_ = at::zeros({max_tokens, d}, wide);
-  gradient_Td_ = at::zeros({max_tokens, d}, wide);
-  branch_Td_ = at::zeros({max_tokens, d}, element);
+  x_Td_ = at::zeros({rows, d}, wide);
+  gradient_Td_ = at::zeros({rows, d}, wide);
+  branch_Td_ = at::zeros({rows, d}, element);
   if (element.dtype() != wide.dtype()) {
-    x_element_Td_ = at::zeros({max_tokens, d}, element);
-    gradient_element_Td_ = at::zeros({max_tokens, d}, element);
+    x_element_Td_ = at::zeros({rows, d}, element);
+    gradient_element_Td_ = at::zeros({rows, d}, element);
   }
-  feature_gradient_ = at::zeros({max_tokens * features}, element);
-  projection_gradient_ = at::zeros({max_tokens * projections}, element);
+  feature_gradient_ = at::zeros({rows * features}, element);
+  projection_gradient_ = at::zeros({rows * projections}, element);
 }
 
 int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_type) {
@@ -129,9 +129,9 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
   } else {
     ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/at::Tensor());
     first_features_NU_ = FirstTokensOf(z, *batch_);
-    first_derivative_NU_ = at::empty_like(first_features_NU_);
+    first_derivative_NU_ = EmptyWithRoom(batch_->size(), z.size(1), z.options());
     ActivatedProduct(encoder_.config.activation, FirstTokensOf(x_Td, *batch_), weight, bias,
-                     at::empty_like(first_features_NU_), first_derivative_NU_);
+                     EmptyWithRoom(batch_->size(), z.size(1), z.options()), first_derivative_NU_);
   }
 }
 
@@ -218,8 +218,8 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
   if (sublayer.num_units() == 0) {
     all.zero_();
   } else {
-    all.copy_(FirstQueryBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                                 sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU));
+    FirstQueryBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
+                       sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU, all);
   }
   all.index_add_(0, batch_->offsets_device.narrow(0, 0, batch_->size()), of_first);
   return {};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <memory>
@@ -89,6 +90,73 @@ TEST_P(KernelsTest, AttentionOfOddSizes) {
   }
   ExpectClose(contexts[0], contexts[1]);
   ExpectClose(gradients[0], gradients[1]);
+}
+
+TEST_P(KernelsTest, FirstQueriesGiveWhatAllQueriesGiveForThemAlone) {
+  const std::vector<int64_t> offsets = {0, 1, 20, 43};
+  const int64_t heads = 2, head_dim = 13, units = 26, tokens = 43;
+  const AttentionShape shape{offsets.data(), heads, head_dim, 23};
+  const std::vector<float> qkv = Random(tokens * 78, 4), bias = Random(78, 6), first = Random(3 * units, 5);
+  std::vector<float> scratch(kernels_->attention_scratch(shape)), gradient(tokens * units), all(tokens * 78);
+  for (int64_t n = 0; n < 3; ++n)
+    std::copy_n(first.begin() + n * units, units, gradient.begin() + offsets[n] * units);
+  kernels_->float32.attention_backward(0, 6, shape, qkv.data(), bias.data(), gradient.data(), all.data(),
+                                       scratch.data());
+  std::vector<float> query(3 * units), query_gradient(3 * units), multiples(tokens * 2 * heads);
+  kernels_->float32.first_query_backward(0, 6, shape, qkv.data(), bias.data(), first.data(), query.data(),
+                                         query_gradient.data(), multiples.data(), scratch.data());
+  for (int64_t n = 0; n < 3; ++n) {
+    for (int64_t u = 0; u < units; ++u) {
+      ASSERT_NEAR(query_gradient[n * units + u], all[offsets[n] * 78 + u], 2e-5);
+      for (int64_t t = offsets[n]; t < offsets[n + 1]; ++t) {
+        const float* const factors = multiples.data() + t * 2 * heads + u / head_dim;
+        ASSERT_NEAR(factors[0] * query[n * units + u], all[t * 78 + units + u], 2e-5);
+        ASSERT_NEAR(factors[heads] * first[n * units + u], all[t * 78 + 2 * units + u], 2e-5);
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, SumsOfColumnsAndRows) {
+  const int64_t rows = 37, columns = 3 * kernels_->gram_columns - 3, width = kernels_->gram_columns;
+  const std::vector<float> z = Random(rows * columns, 1);
+  const auto product = [&](int64_t i, int64_t j) {
+    double sum = 0;
+    for (int64_t t = 0; t < rows; ++t)
+      sum += static_cast<double>(z[t * columns + i]) * static_cast<double>(z[t * columns + j]);
+    return sum;
+  };
+  std::vector<double> packed(3 * rows * width), gram(columns * columns);
+  for (int64_t p = 0; p < 3; ++p)
+    kernels_->float32.pack_gram(rows, columns, p, z.data(), columns, packed.data() + p * rows * width);
+  for (int64_t i = 0; i < 3; ++i) {
+    for (int64_t j = 0; j < 3; ++j)
+      kernels_->gram_tile(rows, packed.data() + i * rows * width, packed.data() + j * rows * width,
+                          std::min(width, columns - i * width), columns - j * width,
+                          gram.data() + i * width * columns + j * width, columns);
+  }
+  std::vector<float> of_head(11 * 11), scratch(kernels_->gram_scratch(11));
+  kernels_->float32.column_gram(2, 11, rows, columns, z.data(), of_head.data(), scratch.data());
+  for (int64_t i = 0; i < columns; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      ASSERT_NEAR(gram[i * columns + j], product(i, j), 1e-11) << i << " " << j;
+      if (i < 11 && j < 11) {
+        ASSERT_NEAR(of_head[i * 11 + j], product(i + 2, j + 2), 1e-4);
+      }
+    }
+  }
+  const int64_t d = 77, count = 5;
+  const std::vector<float> vectors = Random(count * 90, 2), multiples = Random(rows * count, 3);
+  std::vector<float> combined(rows * d, 9);
+  kernels_->combine(1, rows, count, d, multiples.data(), vectors.data(), 90, combined.data());
+  for (int64_t t = 0; t < rows; ++t) {
+    for (int64_t c = 0; c < d; ++c) {
+      double sum = t == 0 ? 9 : 0;  // a row that was not asked for
+      for (int64_t j = 0; j < count && t > 0; ++j)
+        sum += static_cast<double>(multiples[t * count + j]) * static_cast<double>(vectors[j * 90 + c]);
+      ASSERT_NEAR(combined[t * d + c], sum, 1e-5);
+    }
+  }
 }
 
 // Numbers that bfloat16 holds exactly, in either type.

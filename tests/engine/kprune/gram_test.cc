@@ -33,6 +33,16 @@ TEST_P(GramSizeTest, EqualsThePlainProductOfAllRows) {
   EXPECT_LT((gram.Cross() - wide.t().mm(targets)).abs().max().item<double>(), 1e-10);
 }
 
+TEST(GramAccumulatorTest, TakesViewsAndNoRowsAtAll) {
+  const at::Tensor transposed = at::randn({7, 30}, at::kDouble).t(),
+                   targets = at::randn({30, 2}, at::kDouble);
+  GramAccumulator gram(7, 2, at::kCPU);
+  gram.Add(transposed, targets);
+  gram.Add(at::empty({0, 7}, at::kDouble), at::empty({0, 2}, at::kDouble));
+  EXPECT_LT((gram.Matrix() - transposed.t().mm(transposed)).abs().max().item<double>(), 1e-10);
+  EXPECT_THROW(gram.Add(targets, targets), c10::Error) << "other columns";
+}
+
 TEST(GramAccumulatorTest, DoesNotDependOnTheNumberOfThreads) {
   const at::Tensor rows = at::randn({300, 77}), targets = at::randn({300, 20}, at::kDouble);
   const int before = at::get_num_threads();

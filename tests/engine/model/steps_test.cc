@@ -147,6 +147,19 @@ TEST_P(StepsTest, ProductsAndActivatedProducts) {
   }
 }
 
+TEST_P(StepsTest, ProductsOfViewsAndOfNothing) {
+  const at::Tensor wide = Random({30, 50}), weight = Random({20, 33});
+  const at::Tensor x = wide.narrow(1, 7, 20), out = Empty({30, 40}).zero_();
+  MatrixProduct(x, weight, out.narrow(1, 3, 33));
+  ExpectClose(out.narrow(1, 3, 33), Wide(x).mm(Wide(weight)));
+  EXPECT_EQ(out.narrow(1, 0, 3).abs().max().item<float>(), 0) << "beside it nothing is written";
+  const at::Tensor none = Empty({30, 0});
+  ActivatedProduct("gelu", x, weight.narrow(1, 0, 0), Random({0}), none, at::Tensor());
+  const at::Tensor zeros = Empty({30, 33});
+  MatrixProduct(Random({30, 0}), Random({0, 33}), zeros);
+  EXPECT_EQ(zeros.abs().max().item<float>(), 0) << "sums over nothing";
+}
+
 TEST_P(StepsTest, AddNormAndItsBackward) {
   for (int64_t d : {8, 15, 16, 384, 770}) {
     SCOPED_TRACE(d);
@@ -219,11 +232,12 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
       portable::AttendBackward(Wide(qkv), Wide(bias), heads, wide_batch, Wide(gradient), wide_backward);
       ExpectClose(backward, wide_backward);
 
-      const at::Tensor weight = Random({3 * width, 21}), of_first = Random({batch.size(), width});
-      const at::Tensor at_input = steps_.first_query_backward(qkv, bias, weight, heads, batch, of_first);
-      EXPECT_EQ(at_input.scalar_type(), at::kFloat);
-      ExpectClose(at_input, portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads,
-                                                         wide_batch, Wide(of_first)));
+      const at::Tensor weight = Random({3 * width, 77}), of_first = Random({batch.size(), width});
+      const at::Tensor at_input = Floats({tokens, 77}), wide_at_input = Wide(at_input);
+      steps_.first_query_backward(qkv, bias, weight, heads, batch, of_first, at_input);
+      portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads, wide_batch, Wide(of_first),
+                                   wide_at_input);
+      ExpectClose(at_input, wide_at_input);
     }
   }
 }
@@ -233,9 +247,11 @@ TEST_P(StepsTest, GradientsOfManyFirstTokens) {
   const std::vector<int> lengths(150, 2);
   const at::Tensor qkv = Random({300, 24}), bias = Random({24}), weight = Random({24, 5}),
                    gradient = Random({150, 8});
-  ExpectClose(steps_.first_query_backward(qkv, bias, weight, 2, OneBatch(lengths), gradient),
-              portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, OneWideBatch(lengths),
-                                           Wide(gradient)));
+  const at::Tensor found = Floats({300, 5}), expected = Wide(found);
+  steps_.first_query_backward(qkv, bias, weight, 2, OneBatch(lengths), gradient, found);
+  portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, OneWideBatch(lengths), Wide(gradient),
+                               expected);
+  ExpectClose(found, expected);
 }
 
 // LibTorch's parallel loops are inline: compiled without OpenMP they run on one thread and say nothing.
@@ -257,17 +273,28 @@ class KernelStepsTest : public StepsTest {};
 TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
   const Batch batch = OneBatch({30, 41, 3, 77, 20});
   const at::Tensor qkv = Random({batch.tokens(), 3 * 64}), z = Random({batch.tokens(), 300});
-  const at::Tensor weight = Random({300, 64});
+  const at::Tensor weight = Random({300, 64}), at_weight = Random({3 * 64, 77}), bias = Random({3 * 64});
+  const at::Tensor first = Random({batch.size(), 64});
   std::map<int, std::vector<at::Tensor>> found;
   const int threads = at::get_num_threads();
   for (int n : {1, 3}) {
     at::set_num_threads(n);
     const at::Tensor context = Empty({batch.tokens(), 64});
-    steps_.attend(qkv, at::zeros({3 * 64}, qkv.options()), 4, batch, context);
-    const at::Tensor product = Empty({batch.tokens(), 64});
+    steps_.attend(qkv, bias, 4, batch, context);
+    const at::Tensor product = Empty({batch.tokens(), 64}), panel = Empty({batch.tokens(), 20});
     MatrixProduct(z, weight, product);
-    found[n] = {context, steps_.column_squares(z), steps_.head_grams(z, 5),
-                steps_.segment_dot(z, z.clone(), z, {batch.offsets, batch.offsets_device}), product};
+    MatrixProduct(z, weight.narrow(1, 0, 20), panel);  // the threads share one panel
+    const at::Tensor at_qkv = at::empty_like(qkv), at_input = Floats({batch.tokens(), 77});
+    steps_.attend_backward(qkv, bias, 4, batch, context, at_qkv);
+    steps_.first_query_backward(qkv, bias, at_weight, 4, batch, first, at_input);
+    found[n] = {context,
+                steps_.column_squares(z),
+                steps_.head_grams(z, 5),
+                steps_.segment_dot(z, z.clone(), z, {batch.offsets, batch.offsets_device}),
+                product,
+                panel,
+                at_qkv,
+                at_input};
   }
   at::set_num_threads(threads);
   for (size_t i = 0; i < found[1].size(); ++i) EXPECT_TRUE(at::equal(found[1][i], found[3][i])) << i;
