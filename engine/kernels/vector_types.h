@@ -27,7 +27,7 @@ typedef uint32_t BitVec __attribute__((vector_size(KPRUNE_LANES * 4)));
 typedef uint16_t HalfVec __attribute__((vector_size(KPRUNE_LANES * 2)));
 typedef Vec UnalignedVec __attribute__((aligned(4), may_alias));
 typedef HalfVec UnalignedHalfVec __attribute__((aligned(2), may_alias));
-typedef BitVec UnalignedBitVec __attribute__((aligned(4), may_alias));
+typedef BitVec UnalignedBitVec __attribute__((aligned(1), may_alias));
 
 struct BFloat16 {
   uint16_t bits;

@@ -118,7 +118,7 @@ TEST_P(KernelsTest, FirstQueriesGiveWhatAllQueriesGiveForThemAlone) {
 }
 
 TEST_P(KernelsTest, SumsOfColumnsAndRows) {
-  const int64_t rows = 37, columns = 3 * kernels_->gram_columns - 3, width = kernels_->gram_columns;
+  const int64_t rows = 37, columns = 4 * kernels_->gram_columns - 3, width = kernels_->gram_columns;
   const std::vector<float> z = Random(rows * columns, 1);
   const auto product = [&](int64_t i, int64_t j) {
     double sum = 0;
@@ -126,11 +126,11 @@ TEST_P(KernelsTest, SumsOfColumnsAndRows) {
       sum += static_cast<double>(z[t * columns + i]) * static_cast<double>(z[t * columns + j]);
     return sum;
   };
-  std::vector<double> packed(3 * rows * width), gram(columns * columns);
-  for (int64_t p = 0; p < 3; ++p)
+  std::vector<double> packed(4 * rows * width), gram(columns * columns);
+  for (int64_t p = 0; p < 4; ++p)
     kernels_->float32.pack_gram(rows, columns, p, z.data(), columns, packed.data() + p * rows * width);
-  for (int64_t i = 0; i < 3; ++i) {
-    for (int64_t j = 0; j < 3; ++j)
+  for (int64_t i = 0; i < 4; ++i) {
+    for (int64_t j = 0; j < 4; ++j)
       kernels_->gram_tile(rows, packed.data() + i * rows * width, packed.data() + j * rows * width,
                           std::min(width, columns - i * width), columns - j * width,
                           gram.data() + i * width * columns + j * width, columns);
