@@ -12,8 +12,6 @@ using kprune::AttentionShape;
 
 inline int64_t RoundUp(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
-inline int64_t Least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // to [rows, padded] = scale * (from + bias) for columns 0 .. width - 1 of from [., stride]; zeros beyond.
 // `bias` may be null.
 template <typename E>

@@ -113,7 +113,7 @@ void PackPlainPanel(const ProductShape& shape, int64_t columns, const E* b,
 template <typename E>
 void PackPanel(const ProductShape& shape, int64_t panel, const E* b, typename Meeting<E>::Packed* packed) {
   const int64_t first = panel * kPanelColumns;
-  const int64_t columns = shape.columns - first < kPanelColumns ? shape.columns - first : kPanelColumns;
+  const int64_t columns = Least(kPanelColumns, shape.columns - first);
   if (shape.b_transposed) {
     PackTransposedPanel(shape, columns, b + first * shape.b_stride, packed);
   } else {
@@ -183,7 +183,7 @@ void ProductOfPanels(const ProductShape& shape, const ProductBlock& block, const
   const int64_t fit = kPackedFloats / (panel_size > 0 ? panel_size : 1), together = fit > 1 ? fit : 1;
   Packed* const packed = reinterpret_cast<Packed*>(scratch);
   for (int64_t first = block.first_panel; first < block.end_panel; first += together) {
-    const int64_t panels = block.end_panel - first < together ? block.end_panel - first : together;
+    const int64_t panels = Least(together, block.end_panel - first);
     for (int64_t p = 0; p < panels; ++p) PackPanel(shape, first + p, b, packed + p * panel_size);
     for (int64_t i = block.first_row; i < block.end_row; i += kTileRows) {
       const int64_t rows = block.end_row - i;

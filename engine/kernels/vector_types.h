@@ -33,6 +33,8 @@ struct BFloat16 {
   uint16_t bits;
 };
 
+inline int64_t Least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 inline float ToFloat(float x) { return x; }
 
 inline float ToFloat(BFloat16 x) {

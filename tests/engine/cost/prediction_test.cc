@@ -8,19 +8,7 @@
 namespace kprune {
 namespace {
 
-ModelConfig Config() {
-  ModelConfig config;
-  config.num_layers = 2;
-  config.hidden_size = 64;
-  config.head_dim = 16;
-  config.num_heads = 4;
-  config.intermediate_size = 256;
-  config.vocab_size = 1000;
-  config.num_labels = 2;
-  config.heads.assign(2, std::vector<int64_t>(4));
-  config.neurons.assign(2, std::vector<int64_t>(256));
-  return config;
-}
+ModelConfig Config() { return ConfigOfSize(2, 64, 16, 256, 1000); }
 
 TEST(PredictionTest, Examples) {
   const ModelConfig config = Config();

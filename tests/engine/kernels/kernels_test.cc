@@ -34,6 +34,14 @@ class KernelsTest : public ::testing::TestWithParam<std::string> {
     for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2e-5 * std::max(1.0f, std::abs(b[i]))) << i;
   }
 
+  // `floats` of them in `memory`, aligned to 64 bytes.
+  static float* AlignedScratch(int64_t floats, std::vector<float>& memory) {
+    memory.resize(floats + 16);
+    void* aligned = memory.data();
+    size_t space = memory.size() * sizeof(float);
+    return static_cast<float*>(std::align(64, floats * sizeof(float), aligned, space));
+  }
+
   const Kernels* kernels_ = nullptr;
   const Kernels& baseline_ = *FindCpuKernels("baseline");
 };
@@ -193,11 +201,8 @@ TEST_P(KernelsTest, ProductsOfOddSizes) {
           size.columns, transposed};
       std::vector<float> wide_c(size.rows * size.columns, -1);
       std::vector<uint16_t> c(wide_c.size());
-      std::vector<float> memory(kernels_->product_scratch(size.inner) + 16);
-      void* aligned = memory.data();
-      size_t space = memory.size() * sizeof(float);
-      float* const scratch =
-          static_cast<float*>(std::align(64, (memory.size() - 16) * sizeof(float), aligned, space));
+      std::vector<float> memory;
+      float* const scratch = AlignedScratch(kernels_->product_scratch(size.inner), memory);
       const int64_t panels = (size.columns + panel - 1) / panel, cut = size.rows / 3;
       for (const ProductBlock& block : {ProductBlock{0, cut, 0, 1}, ProductBlock{cut, size.rows, 0, 1},
                                         ProductBlock{0, size.rows, 1, panels}}) {
@@ -229,11 +234,8 @@ TEST_P(KernelsTest, AnActivatedProductIsTheProductThenItsActivation) {
                            bias = Random(columns, 3);
   const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
   const ProductBlock all{0, rows, 0, 2};
-  std::vector<float> memory(kernels_->product_scratch(inner) + 16);
-  void* aligned = memory.data();
-  size_t space = memory.size() * sizeof(float);
-  float* const scratch =
-      static_cast<float*>(std::align(64, (memory.size() - 16) * sizeof(float), aligned, space));
+  std::vector<float> memory;
+  float* const scratch = AlignedScratch(kernels_->product_scratch(inner), memory);
   std::vector<float> h(rows * columns), z(h.size()), derivative(h.size()), fused(h.size()),
       fused_derivative(h.size());
   kernels_->float32.product(shape, all, a.data(), b.data(), h.data(), nullptr, scratch);

@@ -4,24 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/model/tape.h"
+#include "tests/engine/model/tiny_encoder.h"
 
 namespace kprune {
 namespace {
 
 // BERT-base.
-ModelConfig Config() {
-  ModelConfig config;
-  config.num_layers = 12;
-  config.hidden_size = 768;
-  config.head_dim = 64;
-  config.num_heads = 12;
-  config.intermediate_size = 3072;
-  config.vocab_size = 30522;
-  config.num_labels = 2;
-  config.heads.assign(12, std::vector<int64_t>(12));
-  config.neurons.assign(12, std::vector<int64_t>(3072));
-  return config;
-}
+ModelConfig Config() { return ConfigOfSize(12, 768, 64, 3072, 30522); }
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 // 16,384 samples of 128 tokens.

@@ -32,6 +32,21 @@ inline std::vector<Sample> SamplesOfLengths(const std::vector<int>& lengths, con
   return samples;
 }
 
+// A text classifier of two classes with all its units; only sizes, no weights.
+inline ModelConfig ConfigOfSize(int layers, int hidden, int head_dim, int intermediate, int vocabulary) {
+  ModelConfig config;
+  config.num_layers = layers;
+  config.hidden_size = hidden;
+  config.head_dim = head_dim;
+  config.num_heads = hidden / head_dim;
+  config.intermediate_size = intermediate;
+  config.vocab_size = vocabulary;
+  config.num_labels = 2;
+  config.heads.assign(layers, std::vector<int64_t>(config.num_heads));
+  config.neurons.assign(layers, std::vector<int64_t>(intermediate));
+  return config;
+}
+
 // Fails the test and throws where the folder cannot be opened.
 inline ModelFolder Opened(const std::filesystem::path& folder, const Options& options = {}) {
   absl::StatusOr<ModelFolder> opened = OpenModelFolder(folder.string(), options);
