@@ -1,6 +1,6 @@
 #include "bench/measurement_flops.h"
 
-#include "engine/kprune/objective.h"
+#include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {

@@ -26,8 +26,8 @@ class StoppingObserver : public ProgressObserver {
 };
 
 // The one place that knows how the engine is called.
-absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
-                                   const Options& options, PruningRun& run, ProgressObserver& observer) {
+absl::StatusOr<PruningResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
+                                    const Options& options, PruningRun& run, ProgressObserver& observer) {
   const Workload workload =
       WorkloadOf(model.num_parameters(), samples, options, model.word_embeddings.device());
   absl::StatusOr<ExecutionPlan> plan =
@@ -36,7 +36,7 @@ absl::StatusOr<KPruneResult> Prune(const Encoder& model, absl::Span<const Sample
   run.plan = *std::move(plan);
   run.predicted_peak_bytes = PredictPeakMemory(model.config, workload, options, run.plan);
   const auto start = std::chrono::steady_clock::now();
-  absl::StatusOr<KPruneResult> result =
+  absl::StatusOr<PruningResult> result =
       KPrune(model, samples, run.budget, options, run.plan, /*checkpoint=*/nullptr, observer);
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
@@ -54,7 +54,7 @@ absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sam
   const size_t all = model.sublayers.size();
   const bool stops = most_sublayers > 0 && static_cast<size_t>(most_sublayers) < all;
   StoppingObserver observer(run, stops ? static_cast<size_t>(most_sublayers) : all + 1);
-  absl::StatusOr<KPruneResult> result = Prune(model, samples, options, run, observer);
+  absl::StatusOr<PruningResult> result = Prune(model, samples, options, run, observer);
   if (!result.ok() && !(stops && absl::IsCancelled(result.status()))) return result.status();
   if (result.ok()) {
     run.encoder = std::move(result->encoder);

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
-#include "engine/kprune/execution_plan.h"
 #include "engine/kprune/kprune.h"
 #include "engine/model/encoder.h"
+#include "engine/pruning/execution_plan.h"
 #include "kprune/options.h"
 #include "kprune/progress.h"
 

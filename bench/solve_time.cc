@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "engine/kprune/solve.h"
+#include "engine/pruning/solve.h"
 
 namespace kprune {
 

@@ -4,7 +4,7 @@
 #include "engine/cost/flops.h"
 #include "engine/cost/prediction.h"
 #include "engine/data/draw.h"
-#include "engine/kprune/kprune.h"
+#include "engine/pruning/budget.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"

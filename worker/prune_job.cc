@@ -78,7 +78,7 @@ class PruneJob {
   std::vector<Sample> pruning_, judging_;  // disjoint samples
   bool judging_labelled_ = false;
   SampleSet eval_;
-  std::optional<KPruneResult> result_;
+  std::optional<PruningResult> result_;
   std::optional<ResultFolder> folder_;
   Encoder written_;  // the result as a user will load it
   ReportContents report_;
@@ -180,7 +180,7 @@ absl::Status PruneJob::Prune() {
   absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, job_.options.keep_flops, sequence_length);
   if (!budget.ok()) return budget.status();
   PhaseProgress progress(observer_, kLoaded, kPruned);
-  absl::StatusOr<KPruneResult> result =
+  absl::StatusOr<PruningResult> result =
       KPrune(original_, pruning_, *budget, job_.options, plan_, checkpoint_.get(), progress);
   if (!result.ok()) return result.status();
   result_ = *std::move(result);

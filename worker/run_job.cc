@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/kprune/out_of_memory.h"
+#include "engine/pruning/out_of_memory.h"
 #include "kprune/worker_protocol.h"
 #include "worker/jobs.h"
 #include "worker/processors.h"

@@ -6,7 +6,7 @@
 
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
-#include "engine/kprune/execution_plan.h"
+#include "engine/pruning/execution_plan.h"
 #include "kprune/options.h"
 
 namespace kprune {

@@ -6,7 +6,7 @@
 #include <chrono>
 
 #include "engine/cost/flops.h"
-#include "engine/kprune/objective.h"
+#include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {

@@ -1,4 +1,4 @@
-// How long a pruning job will take, before it runs. Memory: engine/kprune/execution_plan.h.
+// How long a pruning job will take, before it runs. Memory: engine/pruning/execution_plan.h.
 #ifndef KPRUNE_ENGINE_COST_PREDICTION_H_
 #define KPRUNE_ENGINE_COST_PREDICTION_H_
 

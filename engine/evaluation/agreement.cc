@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/evaluation/statistics.h"
-#include "engine/kprune/objective.h"
+#include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "engine/cost/latency.h"
 #include "engine/evaluation/metrics.h"
-#include "engine/kprune/kprune.h"
+#include "engine/pruning/budget.h"
 #include "kprune/options.h"
 #include "nlohmann/json.hpp"
 

@@ -4,7 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "engine/kprune/objective.h"
+#include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {

@@ -3,37 +3,15 @@
 #ifndef KPRUNE_ENGINE_KPRUNE_KPRUNE_H_
 #define KPRUNE_ENGINE_KPRUNE_KPRUNE_H_
 
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
-#include "engine/kprune/checkpoint.h"
-#include "engine/kprune/execution_plan.h"
 #include "engine/model/encoder.h"
+#include "engine/pruning/pruning_state.h"
 #include "kprune/options.h"
 #include "kprune/progress.h"
 
 namespace kprune {
-
-// FLOPs of one sequence, prunable units only.
-struct FlopsBudget {
-  double sequence_length = 0;  // tokens
-  double original_flops = 0;
-  double budget_flops = 0;  // what may be kept
-};
-
-// The budget of keeping `keep_flops` of what `config` has. FailedPrecondition where not even one unit fits,
-// with the range that can be reached.
-absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_flops, double sequence_length);
-
-struct KPruneResult {
-  Encoder encoder;                        // float32
-  std::vector<SublayerPruned> sublayers;  // bottom up
-  std::vector<int64_t> batch_tokens;      // with which each of them was pruned
-  int resumed_sublayers = 0;              // taken from the checkpoint
-  double kept_flops = 0;                  // of one sequence; at most the budget
-};
 
 // Prunes `model` with `samples` to `budget`. Memory: the model, two streams of hidden states (2 x tokens x d
 // x 4 bytes, wherever the plan puts them), the activations of plan.batch_tokens tokens and the float64 Gram
@@ -45,10 +23,10 @@ struct KPruneResult {
 // are reported. Every further sublayer is added to it, and the result is byte-identical to that of a run
 // never interrupted. `observer` is called on this thread; fractions run from 0 to 1 here. Errors: Cancelled;
 // Internal where a score is not finite; ResourceExhausted; those of HiddenStates and Checkpoint.
-absl::StatusOr<KPruneResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
-                                    const FlopsBudget& budget, const Options& options,
-                                    const ExecutionPlan& plan, Checkpoint* checkpoint,
-                                    ProgressObserver& observer);
+absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
+                                     const FlopsBudget& budget, const Options& options,
+                                     const ExecutionPlan& plan, Checkpoint* checkpoint,
+                                     ProgressObserver& observer);
 
 }  // namespace kprune
 

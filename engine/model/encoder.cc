@@ -107,6 +107,12 @@ void Encoder::Keep(int t, const Selection& keep) {
   recorded[sublayer.layer] = sublayer.units;
 }
 
+void Encoder::ReplaceInput(int t, const Linear& in) {
+  Linear& current = sublayers[t].in;
+  const at::ScalarType type = current.weight.scalar_type();
+  current = {in.weight.to(type), in.bias.to(type)};
+}
+
 void Encoder::ReplaceOutput(int t, const Linear& out) {
   Linear& current = sublayers[t].out;
   const at::ScalarType type = current.weight.scalar_type();

@@ -87,6 +87,10 @@ class Encoder {
   // Removes every unit of sublayer t but `keep`.
   void Keep(int t, const Selection& keep);
 
+  // Puts `in`, [in_blocks x features of t, d], in the place of the input projection of sublayer t, in its
+  // compute type.
+  void ReplaceInput(int t, const Linear& in);
+
   // Puts `out`, [d, features of t], in the place of the output projection of sublayer t, in its compute type.
   void ReplaceOutput(int t, const Linear& out);
 

@@ -6,7 +6,7 @@
 
 #include "bench/random_model.h"
 #include "engine/cost/flops.h"
-#include "engine/kprune/objective.h"
+#include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {

@@ -11,8 +11,8 @@
 #include "engine/kprune/kprune.h"
 #include "engine/model/model_folder.h"
 #include "engine/model/tensor_conversion.h"
-#include "tests/engine/kprune/random_encoder.h"
 #include "tests/engine/model/compute_device.h"
+#include "tests/engine/pruning/random_encoder.h"
 
 namespace kprune {
 namespace {

@@ -7,8 +7,8 @@
 
 #include <functional>
 
-#include "engine/kprune/objective.h"
-#include "tests/engine/kprune/random_encoder.h"
+#include "engine/pruning/objective.h"
+#include "tests/engine/pruning/random_encoder.h"
 
 namespace kprune {
 namespace {

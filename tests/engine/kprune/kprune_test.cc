@@ -12,9 +12,9 @@
 
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
-#include "engine/kprune/streams.h"
-#include "tests/engine/kprune/random_encoder.h"
+#include "engine/pruning/streams.h"
 #include "tests/engine/model/compute_device.h"
+#include "tests/engine/pruning/random_encoder.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -41,8 +41,8 @@ class RecordingObserver : public testing::SilentObserver {
 
 class KPruneTest : public ::testing::TestWithParam<double> {
  protected:
-  absl::StatusOr<KPruneResult> Prune(const Encoder& encoder, const Options& options,
-                                     ProgressObserver& observer) {
+  absl::StatusOr<PruningResult> Prune(const Encoder& encoder, const Options& options,
+                                      ProgressObserver& observer) {
     const auto budget = MakeBudget(encoder.config, options.keep_flops, 7);
     if (!budget.ok()) return budget.status();
     return KPrune(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
@@ -64,7 +64,7 @@ class KPruneTest : public ::testing::TestWithParam<double> {
   std::unique_ptr<Checkpoint> checkpoint_;
 };
 
-void ExpectSameBits(const KPruneResult& a, const KPruneResult& b) {
+void ExpectSameBits(const PruningResult& a, const PruningResult& b) {
   for (int t = 0; t < 6; ++t) {
     EXPECT_EQ(a.encoder.sublayers[t].units, b.encoder.sublayers[t].units) << "sublayer " << t;
     EXPECT_TRUE(at::equal(a.encoder.sublayers[t].out.weight, b.encoder.sublayers[t].out.weight))

@@ -8,8 +8,8 @@
 #include <map>
 #include <tuple>
 
-#include "tests/engine/kprune/random_encoder.h"
 #include "tests/engine/model/compute_device.h"
+#include "tests/engine/pruning/random_encoder.h"
 
 namespace kprune {
 namespace {

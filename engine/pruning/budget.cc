@@ -1,0 +1,32 @@
+#include "engine/pruning/budget.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/cost/flops.h"
+
+namespace kprune {
+
+absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_flops, double sequence_length) {
+  FlopsBudget budget{sequence_length, EncoderFlops(config, sequence_length), 0};
+  budget.budget_flops = keep_flops * budget.original_flops;
+  if (budget.original_flops <= 0)
+    return absl::FailedPreconditionError("the model has no heads and no neurons left to prune");
+  // A unit of the dearer kind must fit: it may be the first that the search takes.
+  double dearest = 0;
+  for (SublayerKind kind : {SublayerKind::kAttention, SublayerKind::kFeedForward}) {
+    const auto& layers = kind == SublayerKind::kAttention ? config.heads : config.neurons;
+    const bool present =
+        std::any_of(layers.begin(), layers.end(), [](const auto& units) { return !units.empty(); });
+    if (present) dearest = std::max(dearest, UnitFlops(config, kind, sequence_length));
+  }
+  if (budget.budget_flops < dearest) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "keep_flops ", keep_flops, " leaves less than one unit; the reachable range of this model is ",
+        dearest / budget.original_flops, " to 1"));
+  }
+  return budget;
+}
+
+}  // namespace kprune

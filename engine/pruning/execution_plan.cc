@@ -1,0 +1,127 @@
+#include "engine/pruning/execution_plan.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "engine/evaluation/outputs.h"
+#include "engine/model/tape.h"
+
+namespace kprune {
+namespace {
+
+// LibTorch with its thread pools, the pages of its kernels that a job touches and what oneDNN compiles,
+// measured as what remains of the resident size of small jobs; and what a CUDA context with its libraries
+// takes on the device.
+constexpr int64_t kRuntimeBytes = int64_t{310} << 20;
+constexpr int64_t kCudaContextBytes = int64_t{600} << 20;
+
+// Samples as read, and the index tensors of the batches.
+constexpr int64_t kIndexBytesPerToken = 60;
+
+// The widest sublayer's features.
+int64_t WidestFeatures(const ModelConfig& config) {
+  int64_t widest = 0;
+  for (const auto& layer : config.heads)
+    widest = std::max<int64_t>(widest, static_cast<int64_t>(layer.size()) * config.head_dim);
+  for (const auto& layer : config.neurons)
+    widest = std::max<int64_t>(widest, static_cast<int64_t>(layer.size()));
+  return widest;
+}
+
+int64_t SublayerParameters(const ModelConfig& config) {
+  int64_t parameters = 0;
+  for (const auto& layer : config.heads)
+    parameters += 4 * static_cast<int64_t>(layer.size()) * config.head_dim * config.hidden_size;
+  for (const auto& layer : config.neurons)
+    parameters += 2 * static_cast<int64_t>(layer.size()) * config.hidden_size;
+  return parameters;
+}
+
+// What a job holds all along: the model, what is kept of it, and both again in 16 bits if they compute so.
+int64_t ModelBytes(const ModelConfig& config, const Workload& workload, double keep) {
+  const double sublayers = static_cast<double>(SublayerParameters(config));
+  double bytes = 4.0 * static_cast<double>(workload.parameters) + 4 * keep * sublayers;
+  if (workload.compute_type == at::kBFloat16) bytes += 2 * (1 + keep) * sublayers;
+  return static_cast<int64_t>(bytes);
+}
+
+// Verifying and judging: the original, and the result in memory, as it is written and as it is read; one
+// batch's widest activations.
+int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, double keep) {
+  const double sublayers = static_cast<double>(SublayerParameters(config));
+  const double kept = static_cast<double>(workload.parameters) - (1 - keep) * sublayers;
+  const double widest =
+      static_cast<double>(std::max<int64_t>(WidestFeatures(config), 4 * config.hidden_size));
+  return static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
+                              kEvaluationTokens * 4 * (2 * widest + 4.0 * config.hidden_size));
+}
+
+// Sums and factors of the normal equations, and one batch in float64.
+int64_t TuningBytes(const ModelConfig& config, double keep, int64_t batch_tokens) {
+  const double kept = keep * static_cast<double>(WidestFeatures(config));
+  const double widest = static_cast<double>(WidestFeatures(config));
+  return static_cast<int64_t>(6 * 8 * kept * kept + static_cast<double>(batch_tokens) *
+                                                        (12 * kept + 8 * widest + 40.0 * config.hidden_size));
+}
+
+bool Spilled(const ExecutionPlan& plan, at::Device device) {
+  return plan.streams == Place::kFile || (plan.streams == Place::kHost && !device.is_cpu());
+}
+
+}  // namespace
+
+int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
+                          const ExecutionPlan& plan) {
+  // Half as much again: what is kept is not spread evenly over the sublayers.
+  const double keep = std::min(1.0, 1.5 * options.keep_flops);
+  const int64_t batch_tokens = std::min(std::max(plan.batch_tokens, workload.longest), workload.tokens);
+  const int64_t runtime = workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes;
+  const int64_t stream_rows = Spilled(plan, workload.device) ? batch_tokens : workload.tokens;
+  const int64_t streams = 2 * stream_rows * config.hidden_size * 4;
+  const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type);
+  const int64_t tuning = TuningBytes(config, keep, batch_tokens);
+  const int64_t pruning =
+      ModelBytes(config, workload, options.keep_flops) + streams + std::max(measuring, tuning);
+  return runtime + workload.tokens * kIndexBytesPerToken +
+         std::max(pruning, EvaluationBytes(config, workload, options.keep_flops));
+}
+
+absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
+                                            const Options& options, const std::string& scratch_directory) {
+  const bool cuda = workload.device.is_cuda();
+  ExecutionPlan plan;
+  plan.compute_type = workload.compute_type;
+  plan.scratch_directory = scratch_directory;
+  const int64_t fastest = cuda ? ExecutionPlan::kCudaBatchTokens : ExecutionPlan::kCpuBatchTokens;
+  const int64_t limit = options.memory_limit_bytes;
+
+  std::vector<Place> places = {Place::kDevice};
+  if (cuda) places.push_back(Place::kHost);
+  places.push_back(Place::kFile);
+  // Without a limit, only the place of the streams gives way: it changes no bit of the result.
+  const int64_t smallest = limit > 0 ? fastest / 4 : fastest;
+  int64_t needed = 0;
+  const auto fits = [&](Place place, int64_t batch_tokens) {
+    plan.streams = place;
+    plan.batch_tokens = batch_tokens;
+    needed = PredictPeakMemory(config, workload, options, plan);
+    const int64_t most = limit > 0 ? limit : workload.free_bytes;
+    return most <= 0 || needed <= most;
+  };
+  for (Place place : places) {
+    for (int64_t tokens = fastest; tokens >= smallest; tokens /= 2) {
+      if (fits(place, tokens)) return plan;
+    }
+  }
+  // The machine's free memory is no promise of anybody's: the job may try.
+  if (limit <= 0) return plan;
+  for (int64_t tokens = smallest / 2; tokens >= ExecutionPlan::kMinBatchTokens; tokens /= 2) {
+    if (fits(Place::kFile, tokens)) return plan;
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("memory_limit_bytes is ", limit, ", but this model with these samples needs at least ",
+                   needed, " bytes; raise it, or use a shorter max_length or fewer samples"));
+}
+
+}  // namespace kprune

@@ -1,0 +1,54 @@
+// How a job is carried out on this machine: what its result does not depend on by meaning, but by its last
+// bits.
+#ifndef KPRUNE_ENGINE_PRUNING_EXECUTION_PLAN_H_
+#define KPRUNE_ENGINE_PRUNING_EXECUTION_PLAN_H_
+
+#include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "engine/model/model_config.h"
+#include "engine/pruning/hidden_states.h"
+#include "kprune/options.h"
+
+namespace kprune {
+
+struct ExecutionPlan {
+  at::ScalarType compute_type = at::kFloat;  // of the projections: float32 or bfloat16
+  int64_t batch_tokens = kCpuBatchTokens;    // most tokens that are computed at once; out of memory halves it
+  Place streams = Place::kDevice;            // where the hidden states of all tokens live
+  std::string scratch_directory;             // for streams in a file
+
+  static constexpr int64_t kCpuBatchTokens = 1024;
+  static constexpr int64_t kCudaBatchTokens = 32768;
+  static constexpr int64_t kMinBatchTokens = 64;
+};
+
+// What is known of a job before it runs.
+struct Workload {
+  int64_t parameters = 0;  // values of the model
+  int64_t tokens = 0;      // of all samples
+  int64_t longest = 0;     // tokens of the longest sample
+  at::Device device = at::kCPU;
+  at::ScalarType compute_type = at::kFloat;
+  int64_t free_bytes = 0;  // memory of the machine, or of the GPU, that the job may fill; 0: not known
+};
+
+// Chooses batch_tokens and the place of the streams: as they are fastest where memory allows, smaller and
+// further away where options.memory_limit_bytes or the machine is short. Without a limit, batch_tokens
+// depends on the kind of device alone. RESOURCE_EXHAUSTED, with what is needed, where a limit is given and
+// not even the smallest plan fits.
+absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
+                                            const Options& options, const std::string& scratch_directory);
+
+// Largest size that a job which carries out `plan` reaches, in bytes: on a CPU the worker's resident memory,
+// on a GPU the device memory. Evaluation of the result is counted, too.
+int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
+                          const ExecutionPlan& plan);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_PRUNING_EXECUTION_PLAN_H_

@@ -1,0 +1,93 @@
+#include "engine/pruning/gram.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "engine/kernels/kernels.h"
+
+namespace kprune {
+namespace {
+
+constexpr int64_t kBlock = 256;  // columns of a block where LibTorch multiplies
+constexpr int64_t kRows = 256;   // rows that are packed at a time: a panel of them stays in the first cache
+
+int64_t Panels(int64_t columns) {
+  return (columns + CpuKernels().gram_columns - 1) / CpuKernels().gram_columns;
+}
+
+}  // namespace
+
+GramAccumulator::GramAccumulator(int64_t columns, int64_t targets, at::Device device)
+    : lower_UU_(at::zeros({columns, columns}, at::TensorOptions(at::kDouble).device(device))),
+      cross_Ud_(at::zeros({columns, targets}, lower_UU_.options())) {}
+
+void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td) {
+  const int64_t columns = lower_UU_.size(0);
+  TORCH_CHECK(rows_TU.size(1) == columns && targets_Td.size(1) == cross_Ud_.size(1) &&
+                  rows_TU.size(0) == targets_Td.size(0),
+              "rows and targets of other sizes");
+  if (rows_TU.is_cpu()) return AddByKernels(rows_TU.contiguous(), targets_Td.to(at::kDouble).contiguous());
+  const at::Tensor rows = rows_TU.to(at::kDouble);
+  for (int64_t begin = 0; begin < columns; begin += kBlock) {
+    const int64_t width = std::min(kBlock, columns - begin);
+    at::Tensor block = lower_UU_.narrow(0, begin, width).narrow(1, 0, begin + width);
+    block.addmm_(rows.narrow(1, begin, width).t(), rows.narrow(1, 0, begin + width));
+  }
+  cross_Ud_.addmm_(rows.t(), targets_Td);
+}
+
+void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td) {
+  const Kernels& kernels = CpuKernels();
+  const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_gram
+                    : rows_TU.scalar_type() == at::kBFloat16 ? kernels.bfloat16.pack_gram
+                                                             : kernels.float32.pack_gram;
+  TORCH_CHECK(at::isFloatingType(rows_TU.scalar_type()) && rows_TU.scalar_type() != at::kHalf,
+              "rows are float32, bfloat16 or float64");
+  const int64_t columns = lower_UU_.size(0), targets = cross_Ud_.size(1), width = kernels.gram_columns;
+  const int64_t panels = Panels(columns), target_panels = Panels(targets);
+  double *const gram = lower_UU_.mutable_data_ptr<double>(), *const cross =
+                                                                 cross_Ud_.mutable_data_ptr<double>();
+  const int64_t most_rows = std::min(kRows, rows_TU.size(0)), panel_size = most_rows * width;
+  const int64_t needed = (panels + target_panels) * panel_size;
+  if (!packed_.defined() || packed_.size(0) < needed) packed_ = at::empty({needed}, lower_UU_.options());
+  const auto packed = [&](int64_t panel) { return packed_.mutable_data_ptr<double>() + panel * panel_size; };
+  for (int64_t first = 0; first < rows_TU.size(0); first += kRows) {
+    const int64_t rows = std::min(kRows, rows_TU.size(0) - first);
+    const at::Tensor z = rows_TU.narrow(0, first, rows), r = targets_Td.narrow(0, first, rows);
+    at::parallel_for(0, panels + target_panels, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t p = begin; p < end; ++p) {
+        if (p < panels) {
+          pack(rows, columns, p, z.const_data_ptr(), z.stride(0), packed(p));
+        } else {
+          kernels.pack_gram(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), packed(p));
+        }
+      }
+    });
+    // Tiles are numbered panel by panel: panel i meets panels 0 .. i, then the targets.
+    const auto tiles_below = [&](int64_t i) { return i * (i + 1) / 2 + i * target_panels; };
+    at::parallel_for(0, tiles_below(panels), 1, [&](int64_t begin, int64_t end) {
+      int64_t i = 0;
+      for (int64_t tile = begin; tile < end; ++tile) {
+        while (tiles_below(i + 1) <= tile) ++i;
+        const int64_t j = tile - tiles_below(i), height = std::min(width, columns - i * width);
+        if (j <= i) {
+          kernels.gram_tile(rows, packed(i), packed(j), height, columns - j * width,
+                            gram + i * width * columns + j * width, columns);
+        } else {
+          const int64_t q = j - i - 1;
+          kernels.gram_tile(rows, packed(i), packed(panels + q), height, targets - q * width,
+                            cross + i * width * targets + q * width, targets);
+        }
+      }
+    });
+  }
+}
+
+at::Tensor GramAccumulator::Matrix() const {
+  const at::Tensor strictly_lower = lower_UU_.tril(-1);
+  return strictly_lower + strictly_lower.t() + lower_UU_.diagonal().diag();
+}
+
+}  // namespace kprune

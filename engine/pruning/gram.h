@@ -1,0 +1,37 @@
+// Z^T Z and Z^T R over many batches, in float64.
+#ifndef KPRUNE_ENGINE_PRUNING_GRAM_H_
+#define KPRUNE_ENGINE_PRUNING_GRAM_H_
+
+#include <ATen/core/Tensor.h>
+
+namespace kprune {
+
+// Sums the Gram matrix of rows that arrive in pieces, and their products with targets. Only what is on and
+// below the diagonal is computed (a symmetric rank-k update); Matrix() mirrors it. Sums do not depend on the
+// number of threads. Not thread-safe.
+//
+// Shapes: T rows of a piece, U columns, d targets.
+class GramAccumulator {
+ public:
+  GramAccumulator(int64_t columns, int64_t targets, at::Device device);
+
+  // rows_TU: float32, bfloat16 or float64, multiplied and summed in float64. targets_Td: float64.
+  void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td);
+
+  // [U, U] float64, symmetric.
+  at::Tensor Matrix() const;
+
+  // Z^T R, [U, d] float64; a view.
+  const at::Tensor& Cross() const { return cross_Ud_; }
+
+ private:
+  void AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td);
+
+  at::Tensor lower_UU_;  // above the diagonal: of no meaning
+  at::Tensor cross_Ud_;
+  at::Tensor packed_;  // some rows of Z and R in panels of columns
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_PRUNING_GRAM_H_

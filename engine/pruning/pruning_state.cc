@@ -1,0 +1,178 @@
+#include "engine/pruning/pruning_state.h"
+
+#include <ATen/ATen.h>
+#include <malloc.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cost/flops.h"
+#include "engine/pruning/out_of_memory.h"
+
+namespace kprune {
+namespace {
+
+Linear OnDevice(const Linear& linear, at::Device device) {
+  if (!linear.weight.defined()) return {};
+  return {linear.weight.to(device), linear.bias.to(device)};
+}
+
+}  // namespace
+
+PruningState::PruningState(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
+                           const ExecutionPlan& plan, const Order& order, ProgressObserver& observer)
+    : samples_(samples),
+      budget_(budget),
+      plan_(plan),
+      order_(order),
+      observer_(observer),
+      teacher_(model.WithComputeType(plan.compute_type)),
+      student_(teacher_),
+      result_{model, {}, {}, 0, 0},
+      budget_left_(budget.budget_flops) {
+  SetBatchTokens(plan.batch_tokens);
+}
+
+double PruningState::unit_flops(int t) const {
+  return UnitFlops(teacher_.config, teacher_.sublayers[t].kind, budget_.sequence_length);
+}
+
+int64_t PruningState::largest_batch() const {
+  int64_t largest = 0;
+  for (const Batch& batch : batches_) largest = std::max(largest, batch.tokens());
+  return largest;
+}
+
+SublayerPruned PruningState::RowOf(int t, const Selection& keep) const {
+  const Sublayer& target = student_.sublayers[t];
+  SublayerPruned row;
+  row.index = t;
+  row.total = num_sublayers();
+  row.layer = target.layer;
+  row.kind = target.kind;
+  row.units = static_cast<int>(target.num_units());
+  row.kept = static_cast<int>(keep.size());
+  row.budget_left_flops = budget_left_ - static_cast<double>(keep.size()) * unit_flops(t);
+  return row;
+}
+
+absl::Status PruningState::Embed() {
+  if (!streams_) {
+    absl::StatusOr<Streams> streams =
+        Streams::Create(teacher_, tokens(), plan_.streams, plan_.scratch_directory);
+    if (!streams.ok()) return streams.status();
+    streams_.emplace(*std::move(streams));
+  }
+  return ForEachBatch([&](const Batch& batch) { return streams_->Embed(batch); });
+}
+
+absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const {
+  for (const Batch& batch : batches_) {
+    if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+    if (absl::Status status = step(batch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PruningState::MeasureWithinMemory(const std::string& what,
+                                               const std::function<absl::Status()>& measure) {
+  while (true) {
+    const int64_t largest = largest_batch();
+    int64_t sequences = 0;
+    for (const Batch& batch : batches_) sequences = std::max(sequences, batch.size());
+    int64_t smaller = plan_.batch_tokens / 2;
+    while (smaller >= largest && smaller > 1) smaller /= 2;
+    try {
+      return measure();
+    } catch (const std::exception& error) {
+      // Batches of one sequence each cannot be cut.
+      if (!IsOutOfMemory(error) || sequences <= 1) throw;
+    }
+    observer_.OnWarning(absl::StrCat(what, ": out of memory with batches of ", plan_.batch_tokens,
+                                     " tokens; measuring it again with ", smaller));
+    SetBatchTokens(smaller);
+  }
+}
+
+absl::Status PruningState::SettleSublayers(
+    Checkpoint* checkpoint, const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune) {
+  for (int t = 0; t < num_sublayers(); ++t) {
+    if (checkpoint != nullptr && t < checkpoint->size()) {
+      absl::StatusOr<SublayerCheckpoint> record = checkpoint->Read(t);
+      if (!record.ok()) return record.status();
+      if (absl::Status status = Replay(t, *record); !status.ok()) return status;
+    } else {
+      absl::StatusOr<PrunedSublayer> pruned = prune(t);
+      if (!pruned.ok()) return pruned.status();
+      result_.sublayers.back().tune_seconds = settling_.seconds();
+      if (pruned->row.solver == "kept-weights") {
+        observer_.OnWarning(absl::StrCat(
+            "sublayer ", t, ": no refit fits better than the original weights, which were kept"));
+      }
+      if (checkpoint != nullptr) {
+        const SublayerCheckpoint record{result_.sublayers.back(), pruned->keep,
+                                        OnDevice(pruned->in, at::kCPU), OnDevice(pruned->out, at::kCPU),
+                                        plan_.batch_tokens};
+        if (absl::Status status = checkpoint->Append(record); !status.ok()) return status;
+      }
+    }
+    observer_.OnSublayer(result_.sublayers.back());
+    // Every sublayer keeps a number of units of its own: the heap would fill with holes of all sizes.
+    malloc_trim(0);
+  }
+  return absl::OkStatus();
+}
+
+// Only what the checkpoint does not hold is computed: the hidden states.
+absl::Status PruningState::Replay(int t, const SublayerCheckpoint& record) {
+  SetBatchTokens(record.batch_tokens);
+  Keep(t, record.kept_positions);
+  const PrunedSublayer pruned{record.kept_positions, OnDevice(record.in, device()),
+                              OnDevice(record.out, device()), record.pruned};
+  if (pruned.in.weight.defined()) ReplaceInput(t, pruned.in);
+  ++result_.resumed_sublayers;
+  if (t + 1 < num_sublayers()) {
+    absl::Status status =
+        ForEachBatch([&](const Batch& batch) { return streams_->AdvanceTeacherToOutput(t, batch).status(); });
+    if (!status.ok()) return status;
+  }
+  return Finish(t, pruned);
+}
+
+void PruningState::Keep(int t, const Selection& keep) {
+  settling_ = Stopwatch();
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->Keep(t, keep);
+  WarnOfOverfitting(t);
+}
+
+void PruningState::ReplaceInput(int t, const Linear& in) {
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceInput(t, in);
+}
+
+absl::Status PruningState::Finish(int t, const PrunedSublayer& pruned) {
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceOutput(t, pruned.out);
+  result_.kept_flops += static_cast<double>(pruned.row.kept) * unit_flops(t);
+  budget_left_ = pruned.row.budget_left_flops;
+  result_.sublayers.push_back(pruned.row);
+  result_.batch_tokens.push_back(plan_.batch_tokens);
+  if (t + 1 == num_sublayers()) return absl::OkStatus();  // nothing stands above
+  return ForEachBatch([&](const Batch& batch) { return streams_->Advance(student_, t, batch); });
+}
+
+void PruningState::SetBatchTokens(int64_t batch_tokens) {
+  if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
+  plan_.batch_tokens = batch_tokens;
+  batches_ = MakeBatches(samples_, order_.group_size, order_.batch_order, device(), batch_tokens);
+}
+
+void PruningState::WarnOfOverfitting(int t) {
+  const int64_t kept_features = student_.sublayers[t].num_features();
+  if (warned_of_overfitting_ || tokens() >= 2 * kept_features) return;
+  warned_of_overfitting_ = true;
+  observer_.OnWarning(
+      absl::StrCat("the samples have ", tokens(), " tokens, but sublayer ", t, " keeps ", kept_features,
+                   " features: with fewer than two tokens a feature the tuned weights overfit; "
+                   "give more samples"));
+}
+
+}  // namespace kprune

@@ -1,0 +1,124 @@
+// The state of a pruning run, whatever the method: the models and the streams at the target sublayer, and the
+// budget that is left. Methods decide what a sublayer keeps and with which weights; everything else is here.
+//
+// Shapes: T tokens of a batch, d hidden size, K kept features of a sublayer.
+#ifndef KPRUNE_ENGINE_PRUNING_PRUNING_STATE_H_
+#define KPRUNE_ENGINE_PRUNING_PRUNING_STATE_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/model/encoder.h"
+#include "engine/pruning/budget.h"
+#include "engine/pruning/checkpoint.h"
+#include "engine/pruning/execution_plan.h"
+#include "engine/pruning/stopwatch.h"
+#include "engine/pruning/streams.h"
+#include "kprune/progress.h"
+
+namespace kprune {
+
+struct PruningResult {
+  Encoder encoder;                        // float32
+  std::vector<SublayerPruned> sublayers;  // bottom up
+  std::vector<int64_t> batch_tokens;      // with which each of them was pruned
+  int resumed_sublayers = 0;              // taken from the checkpoint
+  double kept_flops = 0;                  // of one sequence; at most the budget
+};
+
+// What a method settles of one sublayer.
+struct PrunedSublayer {
+  Selection keep;
+  Linear in;           // of the kept units; undefined where the original rows stay
+  Linear out;          // [d, K] and [d]
+  SublayerPruned row;  // without tune_seconds: what Keep to Finish take
+};
+
+// Not thread-safe.
+class PruningState {
+ public:
+  // How samples stand in batches: groups of so many sequences, "length" or "file".
+  struct Order {
+    int64_t group_size = kAnyNumber;
+    std::string batch_order = "length";
+  };
+
+  // All are borrowed but the plan.
+  PruningState(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
+               const ExecutionPlan& plan, const Order& order, ProgressObserver& observer);
+
+  // The uncompressed model, and what has become of it so far; both with projections in the compute type.
+  const Encoder& teacher() const { return teacher_; }
+  const Encoder& student() const { return student_; }
+  // The student in float32, as it will be handed over.
+  const Encoder& result() const { return result_.encoder; }
+  int num_sublayers() const { return teacher_.num_sublayers(); }
+  at::Device device() const { return teacher_.word_embeddings.device(); }
+  ProgressObserver& observer() const { return observer_; }
+
+  const std::vector<Batch>& batches() const { return batches_; }
+  int64_t tokens() const { return batches_.empty() ? 0 : batches_.back().end(); }
+  int64_t num_samples() const { return static_cast<int64_t>(samples_.size()); }
+  int64_t largest_batch() const;  // tokens
+  const ExecutionPlan& plan() const { return plan_; }
+  const FlopsBudget& budget() const { return budget_; }
+  double budget_left() const { return budget_left_; }
+  double unit_flops(int t) const;
+
+  // The row of sublayer t if it keeps `keep`; how that came about is for the method to add.
+  SublayerPruned RowOf(int t, const Selection& keep) const;
+
+  // Puts both streams at the embeddings; the first call reserves them. Errors are those of HiddenStates.
+  absl::Status Embed();
+  Streams& streams() { return *streams_; }
+
+  // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
+  absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
+
+  // Calls `measure`, and again with smaller batches where memory runs out, after a warning that begins with
+  // `what`.
+  absl::Status MeasureWithinMemory(const std::string& what, const std::function<absl::Status()>& measure);
+
+  // Settles all sublayers, bottom up: those that `checkpoint` (may be null) holds as it says, the others as
+  // `prune` does, which calls Keep, ReplaceInput and Finish. What is new goes to the checkpoint; every row
+  // goes to the observer.
+  absl::Status SettleSublayers(Checkpoint* checkpoint,
+                               const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);
+
+  // The steps of settling sublayer t, in this order. Keep says once that the samples are too few where they
+  // are too few for least squares of the kept features to mean anything.
+  void Keep(int t, const Selection& keep);
+  void ReplaceInput(int t, const Linear& in);
+  absl::Status Finish(int t, const PrunedSublayer& pruned);  // both streams go on to t + 1
+
+  PruningResult TakeResult() { return std::move(result_); }
+
+ private:
+  absl::Status Replay(int t, const SublayerCheckpoint& record);
+  void SetBatchTokens(int64_t batch_tokens);
+  void WarnOfOverfitting(int t);
+
+  const absl::Span<const Sample> samples_;
+  const FlopsBudget& budget_;
+  ExecutionPlan plan_;
+  const Order order_;
+  ProgressObserver& observer_;
+  const Encoder teacher_;
+  Encoder student_;
+  PruningResult result_;
+  double budget_left_;
+  std::vector<Batch> batches_;
+  std::optional<Streams> streams_;
+  Stopwatch settling_;  // since the last Keep
+  bool warned_of_overfitting_ = false;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_PRUNING_PRUNING_STATE_H_

@@ -1,0 +1,35 @@
+#include "engine/pruning/weight_tuning.h"
+
+#include <ATen/ATen.h>
+
+#include "engine/model/tensor_conversion.h"
+
+namespace kprune {
+
+TuningAccumulator::TuningAccumulator(const Sublayer& target)
+    : target_(target),
+      equations_(target.num_features(), target.out.bias.size(0), target.in.weight.device()),
+      target_squared_(at::zeros({}, equations_.Cross().options())) {}
+
+void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
+                            const at::Tensor& teacher_Td) {
+  const at::Tensor residual_Td = (teacher_Td.to(at::kDouble) - student_Td).sub_(target_.out.bias);
+  equations_.Add(features_TK, residual_Td);
+  target_squared_ += residual_Td.square().sum();
+}
+
+NormalEquations TuningAccumulator::Result() const {
+  return {equations_.Matrix(), equations_.Cross(), target_squared_.item<double>()};
+}
+
+TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations) {
+  const at::Tensor& current_dK = target.out.weight;
+  if (target.num_units() == 0)
+    return {target.out, {at::Tensor(), "empty", 0, equations.target_squared > 0 ? 1.0 : 0.0}};
+  Solution solution = SolveLeastSquares(equations, current_dK.t().to(at::kDouble));
+  // As the checkpoint will store it, so that the sublayers above are tuned against what a user loads.
+  const at::Tensor stored = ToCheckpointTensor(solution.weights_Ud.t(), target.stored_type);
+  return {{stored.to(current_dK.device(), at::kFloat).contiguous(), target.out.bias}, std::move(solution)};
+}
+
+}  // namespace kprune

@@ -1,0 +1,76 @@
+#include "engine/pruning/execution_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/model/tape.h"
+#include "tests/engine/model/tiny_encoder.h"
+
+namespace kprune {
+namespace {
+
+// BERT-base.
+ModelConfig Config() { return ConfigOfSize(12, 768, 64, 3072, 30522); }
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+// 16,384 samples of 128 tokens.
+const Workload kLarge = {.parameters = 109'000'000, .tokens = 16384 * 128, .longest = 128};
+
+TEST(ExecutionPlanTest, Examples) {
+  const auto plan = PlanExecution(Config(), kLarge, {}, "");
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->batch_tokens, 1024);
+  EXPECT_EQ(plan->streams, Place::kDevice);
+  // Two streams of float32.
+  EXPECT_GT(PredictPeakMemory(Config(), kLarge, {}, *plan), 2 * kLarge.tokens * 768 * 4);
+}
+
+TEST(ExecutionPlanTest, AMachineThatIsShortSpillsTheStreamsAndComputesTheSame) {
+  Workload workload = kLarge;
+  workload.free_bytes = 8 * kGiB;
+  const auto plan = PlanExecution(Config(), workload, {}, "/scratch");
+  ASSERT_TRUE(plan.ok());
+  EXPECT_EQ(plan->streams, Place::kFile);
+  EXPECT_EQ(plan->scratch_directory, "/scratch");
+  EXPECT_EQ(plan->batch_tokens, 1024) << "batches change the last bits of the result";
+}
+
+TEST(ExecutionPlanTest, ALimitIsKept) {
+  for (int64_t limit : {20 * kGiB, 4 * kGiB, 2 * kGiB}) {
+    const Options options{.memory_limit_bytes = limit};
+    const auto plan = PlanExecution(Config(), kLarge, options, "");
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    EXPECT_LE(PredictPeakMemory(Config(), kLarge, options, *plan), limit);
+    EXPECT_EQ(plan->streams, limit > 16 * kGiB ? Place::kDevice : Place::kFile);
+  }
+}
+
+TEST(ExecutionPlanTest, ALimitBelowWhatTheModelNeedsSaysHowMuchThatIs) {
+  const Options options{.memory_limit_bytes = kGiB};
+  const auto plan = PlanExecution(Config(), kLarge, options, "");
+  EXPECT_EQ(plan.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(plan.status().message()), ::testing::HasSubstr("needs at least"));
+}
+
+TEST(ExecutionPlanTest, MemoryGrowsWithTokensByTheTwoStreams) {
+  Workload workload = kLarge;
+  const auto plan = PlanExecution(Config(), workload, {}, "");
+  const int64_t more = PredictPeakMemory(Config(), workload, {}, *plan);
+  workload.tokens /= 2;
+  const int64_t less = PredictPeakMemory(Config(), workload, {}, *plan);
+  const double a_token = static_cast<double>(more - less) / static_cast<double>(workload.tokens);
+  EXPECT_NEAR(a_token, 2 * 768 * 4, 100) << "and the samples themselves";
+}
+
+TEST(ExecutionPlanTest, SixteenBitsTakeLessAndLongSequencesMore) {
+  Workload workload = kLarge;
+  workload.tokens = 4096;
+  const auto plan = PlanExecution(Config(), workload, {}, "");
+  const int64_t full = PredictPeakMemory(Config(), workload, {}, *plan);
+  workload.longest = 2048;
+  EXPECT_GT(PredictPeakMemory(Config(), workload, {}, *plan), full);
+  EXPECT_LT(Tape::BytesPerToken(Config(), at::kBFloat16), Tape::BytesPerToken(Config(), at::kFloat));
+}
+
+}  // namespace
+}  // namespace kprune
