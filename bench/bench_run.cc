@@ -8,55 +8,22 @@
 #include <cmath>
 #include <optional>
 
+#include "bench/bench_inputs.h"
 #include "bench/gemm_rate.h"
 #include "bench/measurement_flops.h"
 #include "bench/pruning_run.h"
 #include "bench/solve_time.h"
-#include "engine/data/draw.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/evaluation/process_memory.h"
 #include "engine/evaluation/report.h"
 #include "worker/devices.h"
-#include "worker/inputs.h"
 #include "worker/processors.h"
 
 namespace kprune {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct BenchInputs {
-  Encoder encoder;
-  std::vector<Sample> samples, eval;
-};
-
-absl::StatusOr<BenchInputs> LoadInputs(const BenchRequest& request, at::Device device) {
-  absl::StatusOr<ModelInputs> model = OpenModel(request.model, request.options);
-  if (!model.ok()) return model.status();
-  absl::StatusOr<SampleSet> data = ReadModelSamples(*model, {request.data}, request.options);
-  if (!data.ok()) return data.status();
-  absl::StatusOr<SampleDraw> draw = DrawSamples(static_cast<int64_t>(data->samples.size()),
-                                                request.options.samples, /*holdout=*/0, request.options.seed);
-  if (!draw.ok()) return draw.status();
-  BenchInputs inputs;
-  inputs.samples = Take(*data, draw->pruning);
-  if (!request.eval.empty()) {
-    absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model, {request.eval}, request.options);
-    if (!eval.ok()) return eval.status();
-    inputs.eval = std::move(eval->samples);
-  }
-  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, device);
-  if (!encoder.ok()) return encoder.status();
-  inputs.encoder = *std::move(encoder);
-  return inputs;
-}
-
-BenchInputs MakeRandomInputs(const BenchRequest& request, at::Device device) {
-  return {MakeRandomClassifier(request.shape, request.options.seed, device),
-          MakeRandomSamples(request.random_samples, request.random_tokens, request.options.seed),
-          {}};
-}
 
 // The most that LibTorch's allocator has held on a GPU; null on the CPU, where the process's memory says it.
 Json DevicePeakBytes(at::Device device) {
@@ -65,17 +32,19 @@ Json DevicePeakBytes(at::Device device) {
   return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
-// Times, rows and analytic FLOPs of the sublayers that were done; returns the FLOPs of their measurement.
+// Times, rows and, of method "kprune", analytic FLOPs of the sublayers that were done; returns the FLOPs of
+// their measurement.
 double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Options& options, Json& json) {
   const ModelConfig& config = inputs.encoder.config;
   const TokenCounts counts = CountTokens(inputs.samples);
   const int passes = BackwardPasses(config, options);
+  const bool counted = options.method == "kprune";
   double measure = 0, search = 0, tune = 0, measure_flops = 0, total_flops = 0;
   Json rows = Json::array();
   for (const SublayerPruned& sublayer : run.sublayers) {
     const double flops = MeasurementFlops(config, counts, passes, sublayer.index);
     Json& row = rows.emplace_back(SublayerJson(sublayer));
-    row["analytic_measure_flops"] = flops;
+    row["analytic_measure_flops"] = counted ? Json(flops) : Json();
     measure += sublayer.measure_seconds;
     search += sublayer.search_seconds;
     tune += sublayer.tune_seconds;
@@ -87,8 +56,8 @@ double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Opti
   json["tune_seconds"] = tune;
   json["sublayers"] = std::move(rows);
   json["backward_passes"] = passes;
-  json["analytic_measure_flops"] = measure_flops;
-  json["analytic_total_flops"] = total_flops;
+  json["analytic_measure_flops"] = counted ? Json(measure_flops) : Json();
+  json["analytic_total_flops"] = counted ? Json(total_flops) : Json();
   return measure_flops;
 }
 
@@ -104,7 +73,10 @@ void AddLimit(const BenchRequest& request, const ModelConfig& config, at::Device
       MeasureBestGemmRate(config.hidden_size, config.intermediate_size, type, device, request.gemm_seconds);
   json["gemm_rate_flops"] = limit.flops_per_second;
   json["gemm_shape"] = {limit.rows, limit.inner, limit.columns};
-  json["fraction_of_limit"] = measure_flops / json["measure_seconds"].get<double>() / limit.flops_per_second;
+  if (!json["analytic_measure_flops"].is_null()) {
+    json["fraction_of_limit"] =
+        measure_flops / json["measure_seconds"].get<double>() / limit.flops_per_second;
+  }
   json["solve_seconds"] = MeasureSolveSeconds(config.intermediate_size, config.hidden_size, device);
 }
 
@@ -125,6 +97,7 @@ void AddMachineAndModel(const BenchInputs& inputs, const Options& options, at::D
   json["device"] = device.str();
   json["device_name"] = DeviceName(device);
   json["threads"] = at::get_num_threads();
+  json["method"] = options.method;
   json["precision"] = options.precision;
   json["versions"] = {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}};
   json["samples"] = static_cast<int64_t>(counts.sequences);
@@ -145,7 +118,12 @@ absl::StatusOr<nlohmann::ordered_json> RunBench(const BenchRequest& request) {
   if (!device.ok()) return device.status();
   UseDeterministicAlgorithms(*device);  // as jobs do
   absl::StatusOr<BenchInputs> inputs =
-      request.model.empty() ? MakeRandomInputs(request, *device) : LoadInputs(request, *device);
+      request.model.empty()
+          ? BenchInputs{MakeRandomClassifier(request.shape, options.seed, *device),
+                        MakeRandomSamples(request.random_samples, request.random_tokens, options.seed),
+                        {},
+                        {}}
+          : LoadBenchInputs(request.model, request.data, request.eval, options, /*holdout=*/0, *device);
   if (!inputs.ok()) return inputs.status();
   const double load_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const absl::StatusOr<ProcessMemory> loaded = ReadProcessMemory();

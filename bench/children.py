@@ -83,15 +83,15 @@ _TINY = 1e-12  # above 0
 _AT_LEAST = {  # every number of kprune-bench's object and its least value
     "threads": 1, "samples": 1, "tokens": 1, "layers": 1, "hidden": 1, "heads": 1, "intermediate": 1,
     "backward_passes": 1, "load_seconds": _TINY, "prune_seconds": _TINY, "measure_seconds": _TINY,
-    "search_seconds": 0, "tune_seconds": 0, "analytic_measure_flops": 1, "analytic_total_flops": 1,
+    "search_seconds": 0, "tune_seconds": 0,
     "sequence_length": 1, "memory_limit_bytes": 0, "vm_after_load_bytes": 1, "vm_hwm_after_load_bytes": 1,
     "vm_hwm_bytes": 1, "peak_above_load_bytes": 0,
 }
 _NULL_OR_AT_LEAST = {
     "stopped_after": 1, "kept_over_budget": 0, "gemm_rate_flops": 1, "fraction_of_limit": _TINY,
-    "solve_seconds": _TINY, "device_peak_bytes": 1,
+    "solve_seconds": _TINY, "device_peak_bytes": 1, "analytic_measure_flops": 1, "analytic_total_flops": 1,
 }
-_OTHERS = {"device": str, "device_name": str, "precision": str, "versions": dict, "plan": dict, "sublayers": list,
+_OTHERS = {"method": str, "device": str, "device_name": str, "precision": str, "versions": dict, "plan": dict, "sublayers": list,
            "warnings": list, "gemm_shape": (list, type(None)), "accuracy": (dict, type(None))}
 
 

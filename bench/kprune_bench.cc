@@ -10,38 +10,13 @@
 #include <string>
 
 #include "bench/bench_run.h"
+#include "bench/engine_flags.h"
 #include "engine/formats/options_json.h"
 #include "worker/processors.h"
 
 namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
-
-// Flags of the engine's options: their values go into `options`, which ParseOptions checks like a job's.
-template <typename Value>
-CLI::Option* AddOptionFlag(CLI::App& app, nlohmann::json& options, const std::string& flag,
-                           const std::string& field, const std::string& text) {
-  return app.add_option_function<Value>(
-      flag, [&options, field](const Value& value) { options[field] = value; }, text);
-}
-
-void AddEngineFlags(CLI::App& app, nlohmann::json& options) {
-  AddOptionFlag<double>(app, options, "--keep-flops", "keep_flops", "Share of the FLOPs to keep; 0.5");
-  AddOptionFlag<int>(app, options, "--threads", "threads", "Threads; 0: all processors");
-  AddOptionFlag<std::string>(app, options, "--precision", "precision", "fp32 or bf16; fp32")
-      ->check(CLI::IsMember({"fp32", "bf16"}));
-  AddOptionFlag<std::string>(app, options, "--device", "device", "auto, cpu or cuda:N; auto");
-  AddOptionFlag<int64_t>(app, options, "--seed", "seed", "Seed of the draw and of random weights; 0");
-  AddOptionFlag<std::string>(app, options, "--predictive", "predictive", "fisher or kl-gradient; fisher");
-  AddOptionFlag<std::string>(app, options, "--scoring", "scoring", "exact or paper-code; exact");
-  AddOptionFlag<double>(app, options, "--lambda-rep", "lambda_rep", "Weight of representational knowledge");
-  AddOptionFlag<double>(app, options, "--mu", "mu", "Weight of heads against neurons");
-  AddOptionFlag<int>(app, options, "--max-length", "max_length", "Longest sequence; 0: the model's limit");
-  AddOptionFlag<double>(app, options, "--sequence-length", "sequence_length",
-                        "Tokens at which FLOPs are counted; 0: the samples' mean");
-  AddOptionFlag<int64_t>(app, options, "--memory-limit", "memory_limit_bytes", "Such as 4GiB; 0: none")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
-}
 
 int Run(kprune::BenchRequest& request, const nlohmann::json& option_values) {
   const auto fail = [](std::string_view message) {
@@ -77,7 +52,7 @@ int main(int argc, char** argv) {
       "(--model, --data) or, without --model, a BERT text classifier with random weights.");
   app.set_version_flag("--version", "kprune-bench " KPRUNE_VERSION);
   kprune::BenchRequest request;
-  nlohmann::json option_values = {{"precision", "fp32"}, {"holdout", 0}};
+  nlohmann::json option_values = {{"method", "kprune"}, {"precision", "fp32"}, {"holdout", 0}};
   int64_t samples = 0;
   auto* model =
       app.add_option("--model", request.model, "Hugging Face folder")->check(CLI::ExistingDirectory);
@@ -103,7 +78,7 @@ int main(int argc, char** argv) {
       app.add_option("--intermediate", request.shape.intermediate, "Neurons of a layer; 4 * hidden")
           ->check(CLI::PositiveNumber)
           ->excludes(model);
-  AddEngineFlags(app, option_values);
+  kprune::AddEngineFlags(app, option_values);
   app.add_option("--sublayers", request.sublayers, "Stop after so many sublayers; 0: after the last")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--gemm-seconds", request.gemm_seconds,

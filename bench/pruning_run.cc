@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "engine/pruning_methods.h"
 #include "worker/inputs.h"
 #include "worker/workload.h"
 
@@ -37,7 +38,7 @@ absl::StatusOr<PruningResult> Prune(const Encoder& model, absl::Span<const Sampl
   run.predicted_peak_bytes = PredictPeakMemory(model.config, workload, options, run.plan);
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<PruningResult> result =
-      KPrune(model, samples, run.budget, options, run.plan, /*checkpoint=*/nullptr, observer);
+      PruneByMethod(model, samples, run.budget, options, run.plan, /*checkpoint=*/nullptr, observer);
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -36,6 +36,8 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!budget.ok()) return budget.status();
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
+  int64_t tokens = 0;
+  for (const Sample& sample : pruning) tokens += static_cast<int64_t>(sample.input_ids.size());
   const Workload workload = WorkloadOf(FactsOf(model->folder).parameters, pruning, job.options, *device);
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(config, workload, job.options, job.directory);
   if (!plan.ok()) return plan.status();
@@ -44,7 +46,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"task", config.task_name()},
       {"layers", config.num_layers},
       {"samples", pruning.size()},
-      {"tokens", workload.tokens},
+      {"tokens", tokens},
       {"sequence_length", sequence_length},
       {"original_flops", budget->original_flops},
       {"budget_flops", budget->budget_flops},

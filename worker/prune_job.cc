@@ -15,7 +15,7 @@
 #include "engine/formats/options_json.h"
 #include "engine/formats/sha256.h"
 #include "engine/kernels/kernels.h"
-#include "engine/kprune/kprune.h"
+#include "engine/pruning_methods.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
@@ -181,7 +181,7 @@ absl::Status PruneJob::Prune() {
   if (!budget.ok()) return budget.status();
   PhaseProgress progress(observer_, kLoaded, kPruned);
   absl::StatusOr<PruningResult> result =
-      KPrune(original_, pruning_, *budget, job_.options, plan_, checkpoint_.get(), progress);
+      PruneByMethod(original_, pruning_, *budget, job_.options, plan_, checkpoint_.get(), progress);
   if (!result.ok()) return result.status();
   result_ = *std::move(result);
 

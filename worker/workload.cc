@@ -15,6 +15,7 @@ Workload WorkloadOf(int64_t parameters, absl::Span<const Sample> samples, const 
     workload.tokens += tokens;
     workload.longest = std::max(workload.longest, tokens);
   }
+  if (options.method == "refit") workload.tokens *= 1 + options.variants;
   workload.device = device;
   workload.compute_type = ComputeType(options.precision, device);
   workload.free_bytes = FreeMemoryBytes(device);

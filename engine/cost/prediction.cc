@@ -29,27 +29,33 @@ double MeasureGemmRate(at::ScalarType type, at::Device device) {
 
 double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> samples, const Options& options,
                       at::ScalarType compute_type, at::Device device) {
-  const double sequences = static_cast<double>(samples.size());
+  const bool refit = options.method == "refit";
+  const double copies = refit ? 1 + options.variants : 1;
+  const double sequences = copies * static_cast<double>(samples.size());
   double tokens = 0;
-  for (const Sample& sample : samples) tokens += static_cast<double>(sample.input_ids.size());
-  // Half of the sublayers remain on average: forward once, backward (gradients of activations only) once for
-  // each scalar.
+  for (const Sample& sample : samples) tokens += copies * static_cast<double>(sample.input_ids.size());
   const int passes =
-      options.predictive == "kl-gradient" ? 1 : NumFisherProbes(config.task, config.num_labels);
+      !refit && options.predictive == "kl-gradient" ? 1 : NumFisherProbes(config.task, config.num_labels);
   const double forward = EncoderFlops(config, tokens / std::max(1.0, sequences)) * sequences;
-  const double measured = forward * (1 + passes) * (config.num_layers + 0.5);
+  // A forward pass, and a backward pass (gradients of activations only) for each scalar: of everything once,
+  // and forwards again for the search, or for every sublayer of the half that remains on average.
+  const double measured = forward * (refit ? 2 + passes : (1 + passes) * (config.num_layers + 0.5));
   // The teacher's step, and the student's for tuning and for advancing.
   const double advanced = (1 + 2 * options.keep_flops) * forward;
-  double gram_flops = 0;
-  const auto add_gram = [&](double features) {
-    gram_flops += tokens * 2 * options.keep_flops * features *
-                  (0.6 * options.keep_flops * features + config.hidden_size);
+  double double_flops = 0;
+  const auto add_sublayer = [&](double features) {
+    const double kept = options.keep_flops * features, d = config.hidden_size;
+    double_flops += tokens * 2 * kept * (0.6 * kept + d);
+    if (!refit) return;
+    // The Gram matrix of all features and of the input, and the order of removal.
+    double_flops +=
+        tokens * 2 * (0.6 * features * features + 1.6 * d * d) + 5 * features * features * features;
   };
-  for (const auto& layer : config.heads) add_gram(static_cast<double>(layer.size()) * config.head_dim);
-  for (const auto& layer : config.neurons) add_gram(static_cast<double>(layer.size()));
+  for (const auto& layer : config.heads) add_sublayer(static_cast<double>(layer.size()) * config.head_dim);
+  for (const auto& layer : config.neurons) add_sublayer(static_cast<double>(layer.size()));
   // Attention, norms and activations leave about 0.7 of the plain product's rate.
   return (measured + advanced) / (0.7 * MeasureGemmRate(compute_type, device)) +
-         gram_flops / (0.7 * MeasureGemmRate(at::kDouble, device));
+         double_flops / (0.7 * MeasureGemmRate(at::kDouble, device));
 }
 
 }  // namespace kprune

@@ -45,6 +45,12 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("pooling", options.pooling);
   visit("normalize", options.normalize);
   visit("memory_limit_bytes", options.memory_limit_bytes);
+  visit("variants", options.variants);
+  visit("token_weighting", options.token_weighting);
+  visit("damping", options.damping);
+  visit("ridge", options.ridge);
+  visit("input_ridge", options.input_ridge);
+  visit("distill", options.distill);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -225,6 +231,17 @@ absl::Status ValidateOptions(const Options& o) {
   check.Require(o.memory_limit_bytes == 0 || o.memory_limit_bytes >= kMinMemoryLimitBytes,
                 "memory_limit_bytes", absl::StrCat(o.memory_limit_bytes),
                 absl::StrCat("0 (no limit) or at least ", kMinMemoryLimitBytes, " (512 MiB)"));
+  check.Number(o.variants >= 0 && o.variants <= 16, "variants", o.variants, "a number from 0 to 16");
+  check.Number(o.token_weighting >= 0 && o.token_weighting <= 1, "token_weighting", o.token_weighting,
+               "a number from 0 to 1");
+  check.Number(o.damping >= 1e-9 && o.damping <= 1e3, "damping", o.damping, "a number from 1e-9 to 1000");
+  check.Number(o.ridge >= 0 && o.ridge <= 1e3, "ridge", o.ridge, "0 or a number up to 1000");
+  check.Number(o.input_ridge >= 0 && o.input_ridge <= 1e3, "input_ridge", o.input_ridge,
+               "0 (inputs are not refitted) or a number up to 1000");
+  check.Number(o.distill >= 0 && o.distill <= 100000, "distill", o.distill,
+               "0 (none) or a number of steps up to 100000");
+  check.Require(o.distill == 0 || o.method == "refit", "distill", absl::StrCat(o.distill),
+                "0 with method \"kprune\"");
   return check.status();
 }
 

@@ -16,18 +16,20 @@ inline double ToDouble(double x) { return x; }
 inline double ToDouble(float x) { return x; }
 inline double ToDouble(BFloat16 x) { return ToFloat(x); }
 
-// packed [rows, kGramColumns]: columns panel * kGramColumns .. of z, zeros beyond the last.
+// packed [rows, kGramColumns]: columns panel * kGramColumns .. of z, every row times its scale unless that is
+// null, zeros beyond the last.
 template <typename E>
 void PackGram(int64_t rows, int64_t columns, int64_t panel, const void* elements, int64_t stride,
-              double* packed) {
+              const double* scale, double* packed) {
   const int64_t first = panel * kGramColumns, left = columns - first;
   for (int64_t t = 0; t < rows; ++t) {
     const E* const z = static_cast<const E*>(elements) + t * stride + first;
     double* const row = packed + t * kGramColumns;
+    const double factor = scale == nullptr ? 1 : scale[t];
     if (left >= kGramColumns) {
-      for (int64_t c = 0; c < kGramColumns; ++c) row[c] = ToDouble(z[c]);
+      for (int64_t c = 0; c < kGramColumns; ++c) row[c] = factor * ToDouble(z[c]);
     } else {
-      for (int64_t c = 0; c < kGramColumns; ++c) row[c] = c < left ? ToDouble(z[c]) : 0;
+      for (int64_t c = 0; c < kGramColumns; ++c) row[c] = c < left ? factor * ToDouble(z[c]) : 0;
     }
   }
 }

@@ -90,10 +90,10 @@ struct TypedKernels {
                                const void* bias, const void* gradient_context, float* query,
                                float* query_gradient, float* multiples, float* scratch);
 
-  // packed [rows, gram_columns] = columns panel * gram_columns .. of z [rows, columns] in float64, zeros
-  // beyond the last.
+  // packed [rows, gram_columns] = columns panel * gram_columns .. of z [rows, columns] in float64, every row
+  // times its scale unless `scale` is null, zeros beyond the last.
   void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
-                    double* packed);
+                    const double* scale, double* packed);
 
   // One block of a product; sums are float32. `gelu` may be null. `scratch` has product_scratch floats and is
   // aligned to 64 bytes.
@@ -115,7 +115,7 @@ struct Kernels {
   // gram_columns.
   int64_t gram_columns;
   void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
-                    double* packed);
+                    const double* scale, double* packed);
   void (*gram_tile)(int64_t rows, const double* a, const double* b, int64_t height, int64_t width, double* c,
                     int64_t stride);
   int64_t panel_columns;

@@ -1,9 +1,8 @@
 #include "engine/kprune/knowledge.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
-#include <torch/csrc/autograd/autograd.h>
 
+#include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
 
 namespace kprune {
@@ -36,25 +35,16 @@ KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, co
 
 void KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
                                at::Generator& random) {
-  // The head is small: autograd differentiates it, down to the rows that it reads.
-  const at::Tensor x_Rd = tape_.Forward(batch, x_Td).clone().requires_grad_(true);
+  const at::Tensor x_Rd = tape_.Forward(batch, x_Td);
   samples_ += batch.size();
   tokens_ += batch.tokens();
   for (int s = first_; s < encoder_.num_sublayers(); ++s) AddRepresentational(s);
-
-  std::vector<at::Tensor> probes;
-  {
-    c10::AutoGradMode grad_mode(true);
-    probes = Probes(encoder_.Head(x_Rd, batch), teacher_NC, random);
-  }
-  for (size_t p = 0; p < probes.size(); ++p) {
-    const bool more = p + 1 < probes.size();
-    const at::Tensor gradient_Rd =
-        torch::autograd::grad({probes[p]}, {x_Rd}, /*grad_outputs=*/{}, /*retain_graph=*/more)[0];
-    tape_.Backward(gradient_Rd, [&](int s, const at::Tensor& mask_gradient_NU) {
-      AddPredictive(s, mask_gradient_NU, batch);
-    });
-  }
+  const auto probes = [&](const at::Tensor& output_NC) { return Probes(output_NC, teacher_NC, random); };
+  ForEachHeadGradient(encoder_, x_Rd, batch, probes, [&](const at::Tensor& gradient_Rd) {
+    tape_.Backward(gradient_Rd, {.masks = [&](int s, const at::Tensor& mask_gradient_NU) {
+                     AddPredictive(s, mask_gradient_NU, batch);
+                   }});
+  });
 }
 
 std::vector<at::Tensor> KnowledgeAccumulator::Probes(const at::Tensor& output_NC,

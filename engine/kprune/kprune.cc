@@ -73,7 +73,7 @@ absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint) {
   }
   absl::Status status = state_.SettleSublayers(checkpoint, [&](int t) { return Prune(t); });
   if (!status.ok()) return status;
-  return state_.TakeResult();
+  return state_.pruned();
 }
 
 absl::Status KPruneRun::RunTeacher() {

@@ -30,7 +30,17 @@ class StrictlyDeterministic {
 
 at::Tensor FirstTokens(const Batch& batch) { return batch.offsets_device.narrow(0, 0, batch.size()); }
 
-// [T, 3U] to context vectors [T, U], differentiable.
+const char* GeluForm(const std::string& name) { return name == "gelu_new" ? "tanh" : "none"; }
+
+}  // namespace
+
+at::Tensor Activated(const std::string& name, const at::Tensor& h) {
+  if (name == "relu") return at::relu(h);
+  if (name == "silu") return at::silu(h);
+  if (name == "tanh") return at::tanh(h);
+  return at::gelu(h, GeluForm(name));
+}
+
 at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
   const int64_t head_dim = qkv.size(1) / (3 * heads);
   // [N, S, 3, H, h] -> three times [N, H, S, h]
@@ -44,22 +54,10 @@ at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& ba
   return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
 }
 
-}  // namespace
-
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
   const at::Tensor h = Widened(h_TU) + bias_U;
-  const char* const approximate = name == "gelu_new" ? "tanh" : "none";
-  at::Tensor z;
-  if (name == "relu") {
-    z = at::relu(h);
-  } else if (name == "silu") {
-    z = at::silu(h);
-  } else if (name == "tanh") {
-    z = at::tanh(h);
-  } else {
-    z = at::gelu(h, approximate);
-  }
+  const at::Tensor z = Activated(name, h);
   if (derivative_TU.defined()) {
     const at::Tensor one = at::ones_like(h);
     if (name == "relu") {
@@ -69,7 +67,7 @@ void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor&
     } else if (name == "tanh") {
       derivative_TU.copy_(at::tanh_backward(one, z));
     } else {
-      derivative_TU.copy_(at::gelu_backward(one, h, approximate));
+      derivative_TU.copy_(at::gelu_backward(one, h, GeluForm(name)));
     }
   }
   z_TU.copy_(z);

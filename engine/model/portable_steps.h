@@ -7,6 +7,11 @@
 
 namespace kprune::portable {
 
+// activation(h), and context vectors [T, U] of query, key and value side by side [T, 3U]; both
+// differentiable.
+at::Tensor Activated(const std::string& name, const at::Tensor& h);
+at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch);
+
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU);
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,

@@ -25,7 +25,9 @@ std::map<std::string, at::Tensor> ChangedTensors(const ModelFolder& folder, cons
   };
   for (const Sublayer& sublayer : encoder.sublayers) {
     const int layer = sublayer.layer;
-    if (sublayer.kind == SublayerKind::kAttention) {
+    const bool attention = sublayer.kind == SublayerKind::kAttention;
+    put(layer, attention ? family.attention_norm : family.ffn_norm, sublayer.norm.weight, sublayer.norm.bias);
+    if (attention) {
       const int64_t rows = sublayer.num_features();
       int64_t begin = 0;
       for (const char* name : {family.query, family.key, family.value}) {

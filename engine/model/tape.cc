@@ -156,8 +156,7 @@ Segments Tape::GradientSegments(int s) const {
   return {batch_->offsets, batch_->offsets_device};
 }
 
-void Tape::Backward(const at::Tensor& gradient_Rd,
-                    const std::function<void(int, const at::Tensor& m_NU)>& visit) {
+void Tape::Backward(const at::Tensor& gradient_Rd, const Visitor& visitor) {
   at::Tensor gradient = gradient_Rd.contiguous(), branch;
   for (int s = last_; s >= first_; --s) {
     const Sublayer& sublayer = encoder_.sublayers[s];
@@ -165,6 +164,8 @@ void Tape::Backward(const at::Tensor& gradient_Rd,
     const at::Tensor out_element = Rows(gradient_element_Td_, gradient.size(0));
     NormBackward(gradient, branch, sublayer.norm, PreNormOfGradient(s), out, out_element);
     gradient = out;
+    if (visitor.outputs) visitor.outputs(s, out);
+    if (s == first_ && !visitor.masks) return;
     at::Tensor feature_gradient;
     if (sublayer.num_units() > 0) {
       feature_gradient = FeatureGradient(s, out_element.defined() ? out_element : out);
@@ -178,7 +179,11 @@ void Tape::Backward(const at::Tensor& gradient_Rd,
         derivative =
             first_tokens_only(s) ? first_derivative_NU_ : Rows(saved_[s - first_].projected, z.size(0));
       }
-      visit(s, SegmentDot(z, feature_gradient, derivative, GradientSegments(s)));
+      // The gradient goes on through the activation in any case.
+      if (visitor.masks || derivative.defined()) {
+        const at::Tensor m_NU = SegmentDot(z, feature_gradient, derivative, GradientSegments(s));
+        if (visitor.masks) visitor.masks(s, m_NU);
+      }
     }
     if (s == first_) return;
     branch = GradientAtInput(s, feature_gradient);

@@ -32,10 +32,18 @@ class Tape {
   // z of sublayer s in the last forward pass; a view.
   at::Tensor features(int s) const;  // [T, U]
 
-  // Given the gradient of a scalar at what Forward returned, calls visit(s, m) for every sublayer with units,
-  // from the top down to `first`: m[n, u] = sum over the tokens of sequence n of z * dscalar/dz, float32. May
-  // be called any number of times after a forward pass.
-  void Backward(const at::Tensor& gradient_Rd, const std::function<void(int, const at::Tensor& m_NU)>& visit);
+  // What a backward pass tells of every sublayer s, from the top down to `first`; either may be empty.
+  struct Visitor {
+    // Of sublayers with units: m[n, u] = sum over the tokens of sequence n of z * dscalar/dz, float32.
+    std::function<void(int s, const at::Tensor& m_NU)> masks;
+    // The gradient at the output before the norm, float32: of all tokens, or where only those of first tokens
+    // are not zero, of these [N, d]. A view that is valid during the call.
+    std::function<void(int s, const at::Tensor& gradient_Td)> outputs;
+  };
+
+  // Given the gradient of a scalar at what Forward returned, visits the sublayers. May be called any number
+  // of times after a forward pass.
+  void Backward(const at::Tensor& gradient_Rd, const Visitor& visitor);
 
   // Bytes that the constructor takes for each token of `max_tokens` when nothing of `config` is pruned from
   // the bottom.

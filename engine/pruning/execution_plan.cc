@@ -65,6 +65,16 @@ int64_t TuningBytes(const ModelConfig& config, double keep, int64_t batch_tokens
                                                         (12 * kept + 8 * widest + 40.0 * config.hidden_size));
 }
 
+// Method "refit": the Fisher matrices of all sublayers; in the search also the Gram matrix of one, its
+// inverse and what they are made from.
+int64_t FisherBytes(const ModelConfig& config) {
+  return 8 * 2 * config.num_layers * config.hidden_size * config.hidden_size;
+}
+int64_t SearchBytes(const ModelConfig& config, int64_t batch_tokens) {
+  const int64_t widest = WidestFeatures(config);
+  return 6 * 8 * widest * widest + batch_tokens * 12 * widest;
+}
+
 bool Spilled(const ExecutionPlan& plan, at::Device device) {
   return plan.streams == Place::kFile || (plan.streams == Place::kHost && !device.is_cpu());
 }
@@ -78,11 +88,15 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const int64_t batch_tokens = std::min(std::max(plan.batch_tokens, workload.longest), workload.tokens);
   const int64_t runtime = workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes;
   const int64_t stream_rows = Spilled(plan, workload.device) ? batch_tokens : workload.tokens;
-  const int64_t streams = 2 * stream_rows * config.hidden_size * 4;
-  const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type);
+  const bool refit = options.method == "refit";
+  const int64_t token_weights = refit ? 2 * config.num_layers : 0;
+  const int64_t streams = stream_rows * (2 * config.hidden_size + token_weights) * 4;
+  const int64_t measuring =
+      batch_tokens * Tape::BytesPerToken(config, workload.compute_type) + (refit ? FisherBytes(config) : 0);
+  const int64_t searching = refit ? FisherBytes(config) + SearchBytes(config, batch_tokens) : 0;
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
   const int64_t pruning =
-      ModelBytes(config, workload, options.keep_flops) + streams + std::max(measuring, tuning);
+      ModelBytes(config, workload, options.keep_flops) + streams + std::max({measuring, searching, tuning});
   return runtime + workload.tokens * kIndexBytesPerToken +
          std::max(pruning, EvaluationBytes(config, workload, options.keep_flops));
 }

@@ -30,7 +30,7 @@ struct ExecutionPlan {
 // What is known of a job before it runs.
 struct Workload {
   int64_t parameters = 0;  // values of the model
-  int64_t tokens = 0;      // of all samples
+  int64_t tokens = 0;      // of all samples, variants included
   int64_t longest = 0;     // tokens of the longest sample
   at::Device device = at::kCPU;
   at::ScalarType compute_type = at::kFloat;

@@ -23,22 +23,31 @@ GramAccumulator::GramAccumulator(int64_t columns, int64_t targets, at::Device de
     : lower_UU_(at::zeros({columns, columns}, at::TensorOptions(at::kDouble).device(device))),
       cross_Ud_(at::zeros({columns, targets}, lower_UU_.options())) {}
 
-void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td) {
+void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td,
+                          const at::Tensor& weights_T) {
   const int64_t columns = lower_UU_.size(0);
   TORCH_CHECK(rows_TU.size(1) == columns && targets_Td.size(1) == cross_Ud_.size(1) &&
                   rows_TU.size(0) == targets_Td.size(0),
               "rows and targets of other sizes");
-  if (rows_TU.is_cpu()) return AddByKernels(rows_TU.contiguous(), targets_Td.to(at::kDouble).contiguous());
-  const at::Tensor rows = rows_TU.to(at::kDouble);
+  // Half of a row's weight goes to each factor.
+  const at::Tensor scale_T = weights_T.defined() ? weights_T.sqrt() : weights_T;
+  if (rows_TU.is_cpu())
+    return AddByKernels(rows_TU.contiguous(), targets_Td.to(at::kDouble).contiguous(), scale_T);
+  at::Tensor rows = rows_TU.to(at::kDouble), targets = targets_Td;
+  if (scale_T.defined()) {
+    rows = rows * scale_T.unsqueeze(1);
+    targets = targets * scale_T.unsqueeze(1);
+  }
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
     const int64_t width = std::min(kBlock, columns - begin);
     at::Tensor block = lower_UU_.narrow(0, begin, width).narrow(1, 0, begin + width);
     block.addmm_(rows.narrow(1, begin, width).t(), rows.narrow(1, 0, begin + width));
   }
-  cross_Ud_.addmm_(rows.t(), targets_Td);
+  cross_Ud_.addmm_(rows.t(), targets);
 }
 
-void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td) {
+void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td,
+                                   const at::Tensor& scale_T) {
   const Kernels& kernels = CpuKernels();
   const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_gram
                     : rows_TU.scalar_type() == at::kBFloat16 ? kernels.bfloat16.pack_gram
@@ -56,12 +65,13 @@ void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& 
   for (int64_t first = 0; first < rows_TU.size(0); first += kRows) {
     const int64_t rows = std::min(kRows, rows_TU.size(0) - first);
     const at::Tensor z = rows_TU.narrow(0, first, rows), r = targets_Td.narrow(0, first, rows);
+    const double* const scale = scale_T.defined() ? scale_T.const_data_ptr<double>() + first : nullptr;
     at::parallel_for(0, panels + target_panels, 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         if (p < panels) {
-          pack(rows, columns, p, z.const_data_ptr(), z.stride(0), packed(p));
+          pack(rows, columns, p, z.const_data_ptr(), z.stride(0), scale, packed(p));
         } else {
-          kernels.pack_gram(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), packed(p));
+          kernels.pack_gram(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), scale, packed(p));
         }
       }
     });

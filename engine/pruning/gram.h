@@ -1,4 +1,4 @@
-// Z^T Z and Z^T R over many batches, in float64.
+// Z^T V Z and Z^T V R over many batches, in float64, with V a weight for every row.
 #ifndef KPRUNE_ENGINE_PRUNING_GRAM_H_
 #define KPRUNE_ENGINE_PRUNING_GRAM_H_
 
@@ -15,17 +15,18 @@ class GramAccumulator {
  public:
   GramAccumulator(int64_t columns, int64_t targets, at::Device device);
 
-  // rows_TU: float32, bfloat16 or float64, multiplied and summed in float64. targets_Td: float64.
-  void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td);
+  // rows_TU: float32, bfloat16 or float64, multiplied and summed in float64. targets_Td: float64. weights_T:
+  // float64, not negative; undefined: all are 1.
+  void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td, const at::Tensor& weights_T = {});
 
   // [U, U] float64, symmetric.
   at::Tensor Matrix() const;
 
-  // Z^T R, [U, d] float64; a view.
+  // Z^T V R, [U, d] float64; a view.
   const at::Tensor& Cross() const { return cross_Ud_; }
 
  private:
-  void AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td);
+  void AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td, const at::Tensor& scale_T);
 
   at::Tensor lower_UU_;  // above the diagonal: of no meaning
   at::Tensor cross_Ud_;

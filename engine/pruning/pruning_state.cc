@@ -26,6 +26,7 @@ PruningState::PruningState(const Encoder& model, absl::Span<const Sample> sample
       plan_(plan),
       order_(order),
       observer_(observer),
+      original_(model),
       teacher_(model.WithComputeType(plan.compute_type)),
       student_(teacher_),
       result_{model, {}, {}, 0, 0},
@@ -54,6 +55,21 @@ SublayerPruned PruningState::RowOf(int t, const Selection& keep) const {
   row.kept = static_cast<int>(keep.size());
   row.budget_left_flops = budget_left_ - static_cast<double>(keep.size()) * unit_flops(t);
   return row;
+}
+
+absl::Status PruningState::TakeBatchesFrom(const Checkpoint* checkpoint) {
+  if (checkpoint == nullptr || checkpoint->size() == 0) return absl::OkStatus();
+  absl::StatusOr<SublayerCheckpoint> first = checkpoint->Read(0);
+  if (!first.ok()) return first.status();
+  SetBatchTokens(first->batch_tokens);
+  return absl::OkStatus();
+}
+
+void PruningState::StartOver(const FlopsBudget& budget) {
+  budget_ = budget;
+  budget_left_ = budget.budget_flops;
+  student_ = teacher_;
+  result_ = {original_, {}, {}, 0, 0};
 }
 
 absl::Status PruningState::Embed() {

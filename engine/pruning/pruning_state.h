@@ -74,6 +74,14 @@ class PruningState {
   // The row of sublayer t if it keeps `keep`; how that came about is for the method to add.
   SublayerPruned RowOf(int t, const Selection& keep) const;
 
+  // Cuts batches as the run that left `checkpoint` (may be null) did when it had measured: for methods that
+  // measure before the first sublayer.
+  absl::Status TakeBatchesFrom(const Checkpoint* checkpoint);
+
+  // Forgets every sublayer that was settled: the student is the uncompressed model again, to be pruned to
+  // `budget`.
+  void StartOver(const FlopsBudget& budget);
+
   // Puts both streams at the embeddings; the first call reserves them. Errors are those of HiddenStates.
   absl::Status Embed();
   Streams& streams() { return *streams_; }
@@ -97,7 +105,7 @@ class PruningState {
   void ReplaceInput(int t, const Linear& in);
   absl::Status Finish(int t, const PrunedSublayer& pruned);  // both streams go on to t + 1
 
-  PruningResult TakeResult() { return std::move(result_); }
+  const PruningResult& pruned() const { return result_; }
 
  private:
   absl::Status Replay(int t, const SublayerCheckpoint& record);
@@ -105,10 +113,11 @@ class PruningState {
   void WarnOfOverfitting(int t);
 
   const absl::Span<const Sample> samples_;
-  const FlopsBudget& budget_;
+  FlopsBudget budget_;
   ExecutionPlan plan_;
   const Order order_;
   ProgressObserver& observer_;
+  const Encoder original_;  // float32
   const Encoder teacher_;
   Encoder student_;
   PruningResult result_;

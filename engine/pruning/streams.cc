@@ -25,6 +25,14 @@ absl::StatusOr<at::Tensor> Streams::student(const Batch& batch) const {
   return student_->Read(batch.begin, batch.end());
 }
 
+absl::StatusOr<at::Tensor> Streams::teacher(const Batch& batch) const {
+  return teacher_->Read(batch.begin, batch.end());
+}
+
+absl::Status Streams::SetStudent(const Batch& batch, const at::Tensor& x_Td) {
+  return student_->Write(batch.begin, x_Td);
+}
+
 absl::StatusOr<at::Tensor> Streams::AdvanceTeacherToOutput(int t, const Batch& batch) {
   absl::StatusOr<at::Tensor> x_Td = teacher_->Read(batch.begin, batch.end());
   if (!x_Td.ok()) return x_Td.status();

@@ -32,10 +32,14 @@ class Streams {
   absl::Status Embed(const Batch& batch);
 
   absl::StatusOr<at::Tensor> student(const Batch& batch) const;  // X_S [T, d]
+  absl::StatusOr<at::Tensor> teacher(const Batch& batch) const;  // X_T [T, d], or Y_T
 
   // Moves the teacher's tokens of a batch from the input of sublayer t to its output before the norm, which
   // it returns.
   absl::StatusOr<at::Tensor> AdvanceTeacherToOutput(int t, const Batch& batch);  // Y_T [T, d]
+
+  // Moves the student's tokens of a batch to x_Td, wherever that is.
+  absl::Status SetStudent(const Batch& batch, const at::Tensor& x_Td);
 
   // Moves the student's tokens of a batch through the finished sublayer t and the teacher's through the norm:
   // both then stand at the input of t + 1.

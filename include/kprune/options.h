@@ -11,7 +11,7 @@
 namespace kprune {
 
 // The accepted values of the options that are names. Everything that lists or checks them reads these tables.
-inline constexpr std::array kMethods = {"kprune"};
+inline constexpr std::array kMethods = {"refit", "kprune"};
 inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
 inline constexpr std::array kFamilies = {"bert", "distilbert"};
 inline constexpr std::array kPrecisions = {"auto", "fp32", "bf16"};
@@ -24,8 +24,9 @@ inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
 inline constexpr int64_t kMinMemoryLimitBytes = int64_t{512} << 20;
 
 struct Options {
-  // Pruning method, one of kMethods.
-  std::string method = "kprune";
+  // Pruning method, one of kMethods: "refit" removes what matters least once the rest is refitted; "kprune"
+  // is the paper's.
+  std::string method = "refit";
 
   // Share of the prunable FLOPs to keep, in (0, 1).
   double keep_flops = 0.5;
@@ -49,6 +50,22 @@ struct Options {
   // AMX or AVX512-BF16 or the GPU has bf16 tensor cores, else fp32. Gram matrices accumulate in float64
   // whatever is chosen.
   std::string precision = "auto";
+
+  // Method "refit". Variants of every sample that are made up for measuring and refitting, without labels.
+  int32_t variants = 2;
+
+  // Method "refit". How much more the tokens count that the output cares about: 0 not at all, 1 in
+  // proportion.
+  double token_weighting = 0.5;
+
+  // Method "refit". Shares of the mean diagonal that are added: to the Gram matrices that decide what leaves;
+  // to those of the output refit; and to those of the input refit, which 0 leaves out.
+  double damping = 0.1;
+  double ridge = 1e-3;
+  double input_ridge = 1e-2;
+
+  // Method "refit". Steps of a short training without labels that ends it; pays for the smallest budgets.
+  int32_t distill = 0;
 
   // Estimator of predictive knowledge, one of kPredictives.
   std::string predictive = "fisher";

@@ -181,7 +181,8 @@ TEST_F(RunCommandTest, ADryRunPrintsWhatIsPredictedAndWritesNothing) {
 TEST_F(RunCommandTest, AWrongCommandLineIsExitCodeThree) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "--output (or --dry-run) is required"},
-      {{"--output", folder_ / "out", "--method", "magic"}, "magic is not accepted; accepted are kprune"},
+      {{"--output", folder_ / "out", "--method", "magic"},
+       "magic is not accepted; accepted are refit, kprune"},
       {{"--output", folder_ / "out", "--keep-flops", "half"}, "--keep-flops"},
       {{"--output", folder_ / "out", "--eval", folder_ / "none.jsonl"}, "File does not exist"},
       {{"--output", folder_ / "out", "--no-such-flag"}, "--no-such-flag"}};

@@ -14,9 +14,11 @@ TEST(PredictionTest, Examples) {
   const ModelConfig config = Config();
   const std::vector<Sample> samples = SamplesOfLengths(std::vector<int>(256, 25), config);
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    const double seconds = PredictSeconds(config, samples, {}, type, at::kCPU);
-    EXPECT_GT(seconds, 0);
-    EXPECT_TRUE(std::isfinite(seconds));
+    for (const char* method : kMethods) {
+      const double seconds = PredictSeconds(config, samples, {.method = method}, type, at::kCPU);
+      EXPECT_GT(seconds, 0);
+      EXPECT_TRUE(std::isfinite(seconds));
+    }
   }
 }
 

@@ -136,7 +136,8 @@ TEST_P(KernelsTest, SumsOfColumnsAndRows) {
   };
   std::vector<double> packed(4 * rows * width), gram(columns * columns);
   for (int64_t p = 0; p < 4; ++p)
-    kernels_->float32.pack_gram(rows, columns, p, z.data(), columns, packed.data() + p * rows * width);
+    kernels_->float32.pack_gram(rows, columns, p, z.data(), columns, /*scale=*/nullptr,
+                                packed.data() + p * rows * width);
   for (int64_t i = 0; i < 4; ++i) {
     for (int64_t j = 0; j < 4; ++j)
       kernels_->gram_tile(rows, packed.data() + i * rows * width, packed.data() + j * rows * width,

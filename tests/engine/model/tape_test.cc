@@ -14,12 +14,17 @@
 namespace kprune {
 namespace {
 
+struct Gradients {
+  std::map<int, at::Tensor> masks;    // of sublayers with units
+  std::map<int, at::Tensor> outputs;  // before the norm, of all tokens
+};
+
 // The slow twin: autograd through the encoder's mathematics, padded and plain, in float64.
-std::map<int, at::Tensor> AutogradMaskGradients(const Encoder& encoder, int first, const Batch& batch,
-                                                const at::Tensor& x_Td, const at::Tensor& gradient) {
+Gradients AutogradGradients(const Encoder& encoder, int first, const Batch& batch, const at::Tensor& x_Td,
+                            const at::Tensor& gradient) {
   c10::AutoGradMode grad_mode(true);
   at::Tensor x = x_Td.to(at::kCPU, at::kDouble);
-  std::map<int, at::Tensor> masks;
+  std::map<int, at::Tensor> masks, outputs;
   std::vector<at::Tensor> leaves;
   const auto wide = [](const at::Tensor& t) { return t.to(at::kCPU, at::kDouble); };
   for (int s = first; s < encoder.num_sublayers(); ++s) {
@@ -54,17 +59,23 @@ std::map<int, at::Tensor> AutogradMaskGradients(const Encoder& encoder, int firs
       }
       branch = at::linear(at::cat(rows), wide(sublayer.out.weight), wide(sublayer.out.bias));
     }
-    x = at::layer_norm(x + branch, {x.size(1)}, wide(sublayer.norm.weight), wide(sublayer.norm.bias), 1e-12);
+    // Nothing, added to the output.
+    outputs[s] = at::zeros_like(x).requires_grad_(true);
+    leaves.push_back(outputs[s]);
+    x = at::layer_norm(x + branch + outputs[s], {x.size(1)}, wide(sublayer.norm.weight),
+                       wide(sublayer.norm.bias), 1e-12);
   }
   const at::Tensor read =
       encoder.reads_first_tokens()
           ? x.index_select(0, wide(batch.offsets_device.narrow(0, 0, batch.size())).to(at::kLong))
           : x;
-  if (leaves.empty()) return masks;
   const auto gradients = torch::autograd::grad({read}, leaves, {gradient.to(at::kCPU, at::kDouble)});
   size_t i = 0;
-  for (auto& [s, mask] : masks) mask = gradients[i++];
-  return masks;
+  for (auto& [s, output] : outputs) {
+    if (masks.contains(s)) masks[s] = gradients[i++];
+    output = gradients[i++];
+  }
+  return {masks, outputs};
 }
 
 using Case = std::tuple<Task, at::ScalarType, int>;  // task, compute type, first sublayer
@@ -83,20 +94,38 @@ class TapeTest : public ::testing::TestWithParam<Case> {
     for (int repeat = 0; repeat < 2; ++repeat) {  // buffers are used again
       const at::Tensor out = tape.Forward(batch, x);
       const at::Tensor gradient = at::randn(out.sizes(), at::kFloat).to(out.device());
-      const auto expected = AutogradMaskGradients(encoder, first, batch, x, gradient);
-      std::vector<int> visited;
-      for (int probe = 0; probe < 2; ++probe) {  // backward twice after one forward
-        visited.clear();
-        tape.Backward(gradient, [&](int s, const at::Tensor& found) {
-          visited.push_back(s);
-          const at::Tensor& slow = expected.at(s);
-          const double error = (found.to(at::kCPU, at::kDouble) - slow).norm().item<double>();
-          const double bound = type == at::kBFloat16 ? 0.05 : 2e-5;
-          EXPECT_LE(error, bound * slow.norm().item<double>() + 1e-9) << "sublayer " << s;
-        });
-      }
-      EXPECT_EQ(visited.size(), expected.size());
-      EXPECT_TRUE(std::is_sorted(visited.rbegin(), visited.rend())) << "from the top down";
+      const Gradients expected = AutogradGradients(encoder, first, batch, x, gradient);
+      const double bound = type == at::kBFloat16 ? 0.05 : 2e-5;
+      std::vector<int> masks, outputs;
+      const auto expect = [&](const at::Tensor& found, const at::Tensor& slow) {
+        const double error = (found.to(at::kCPU, at::kDouble) - slow).norm().item<double>();
+        EXPECT_LE(error, bound * slow.norm().item<double>() + 1e-9);
+      };
+      const auto on_masks = [&](int s, const at::Tensor& found) {
+        SCOPED_TRACE(s);
+        masks.push_back(s);
+        expect(found, expected.masks.at(s));
+      };
+      const auto on_outputs = [&](int s, const at::Tensor& found) {
+        SCOPED_TRACE(s);
+        outputs.push_back(s);
+        const at::Tensor& slow = expected.outputs.at(s);
+        if (found.size(0) == batch.tokens()) return expect(found, slow);
+        const at::Tensor first_tokens = batch.offsets_device.narrow(0, 0, batch.size()).to(at::kCPU);
+        expect(found, slow.index_select(0, first_tokens));
+        EXPECT_EQ(slow.index_fill(0, first_tokens, 0).abs().max().item<double>(), 0) << "of the other tokens";
+      };
+      // Backward again and again after one forward, for either and for both.
+      tape.Backward(gradient, {.masks = on_masks});
+      tape.Backward(gradient, {.outputs = on_outputs});
+      EXPECT_EQ(masks.size(), expected.masks.size());
+      EXPECT_EQ(outputs.size(), expected.outputs.size());
+      tape.Backward(gradient, {on_masks, on_outputs});
+      EXPECT_EQ(masks.size(), 2 * expected.masks.size());
+      EXPECT_EQ(outputs.size(), 2 * expected.outputs.size());
+      EXPECT_TRUE(
+          std::is_sorted(outputs.rbegin() + static_cast<int64_t>(expected.outputs.size()), outputs.rend()))
+          << "from the top down";
     }
   }
 

@@ -54,10 +54,11 @@ TEST(ExecutionPlanTest, ALimitBelowWhatTheModelNeedsSaysHowMuchThatIs) {
 
 TEST(ExecutionPlanTest, MemoryGrowsWithTokensByTheTwoStreams) {
   Workload workload = kLarge;
-  const auto plan = PlanExecution(Config(), workload, {}, "");
-  const int64_t more = PredictPeakMemory(Config(), workload, {}, *plan);
+  const Options options{.method = "kprune"};
+  const auto plan = PlanExecution(Config(), workload, options, "");
+  const int64_t more = PredictPeakMemory(Config(), workload, options, *plan);
   workload.tokens /= 2;
-  const int64_t less = PredictPeakMemory(Config(), workload, {}, *plan);
+  const int64_t less = PredictPeakMemory(Config(), workload, options, *plan);
   const double a_token = static_cast<double>(more - less) / static_cast<double>(workload.tokens);
   EXPECT_NEAR(a_token, 2 * 768 * 4, 100) << "and the samples themselves";
 }

@@ -33,6 +33,19 @@ TEST_P(GramSizeTest, EqualsThePlainProductOfAllRows) {
   EXPECT_LT((gram.Cross() - wide.t().mm(targets)).abs().max().item<double>(), 1e-10);
 }
 
+TEST_P(GramSizeTest, WeighsRows) {
+  const auto [columns, type] = GetParam();
+  const at::Tensor rows = at::randn({300, columns}, at::kDouble).to(type),
+                   targets = at::randn({300, 3}, at::kDouble), weights = at::rand({300}, at::kDouble) * 5;
+  weights[17] = 0;
+  GramAccumulator gram(columns, 3, at::kCPU);
+  for (const auto& [begin, end] : {std::pair(0, 260), std::pair(260, 300)})
+    gram.Add(rows.slice(0, begin, end), targets.slice(0, begin, end), weights.slice(0, begin, end));
+  const at::Tensor wide = rows.to(at::kDouble), weighted = wide * weights.unsqueeze(1);
+  EXPECT_LT((gram.Matrix() - wide.t().mm(weighted)).abs().max().item<double>(), 1e-10);
+  EXPECT_LT((gram.Cross() - weighted.t().mm(targets)).abs().max().item<double>(), 1e-10);
+}
+
 TEST(GramAccumulatorTest, TakesViewsAndNoRowsAtAll) {
   const at::Tensor transposed = at::randn({7, 30}, at::kDouble).t(),
                    targets = at::randn({30, 2}, at::kDouble);

@@ -49,7 +49,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   const Json json = ToJson(Options());
   EXPECT_FALSE(json.contains("mu"));
   EXPECT_FALSE(json.contains("normalize"));
-  EXPECT_EQ(json.size(), 20u);
+  EXPECT_EQ(json.size(), 26u);
 }
 
 TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
@@ -91,9 +91,9 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Bad{"[]", "options is an array", "an object"},
         Bad{R"({"keepFlops": 0.5})", "unknown field \"keepFlops\"", "accepted are method, keep_flops"},
-        Bad{R"({"method": "magic"})", "options.method is \"magic\"", "one of \"kprune\""},
+        Bad{R"({"method": "magic"})", "options.method is \"magic\"", "one of \"refit\", \"kprune\""},
         Bad{R"({"method": 1})", "options.method is 1", "a string"},
-        Bad{R"({"method": "auto"})", "options.method is \"auto\"", "one of \"kprune\""},
+        Bad{R"({"method": "auto"})", "options.method is \"auto\"", "one of \"refit\", \"kprune\""},
         Bad{R"({"keep_flops": 0})", "options.keep_flops is 0", "above 0 and below 1"},
         Bad{R"({"keep_flops": 1})", "options.keep_flops is 1", "above 0 and below 1"},
         Bad{R"({"keep_flops": -0.5})", "options.keep_flops is -0.5", "above 0 and below 1"},
@@ -136,6 +136,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"memory_limit_bytes": "4GiB"})", "options.memory_limit_bytes is \"4GiB\"", "a whole number"},
         Bad{R"({"memory_limit_bytes": 9223372036854775808})",
             "options.memory_limit_bytes is 9223372036854775808", "to 9223372036854775807"},
+        Bad{R"({"variants": -1})", "options.variants is -1", "from 0 to 16"},
+        Bad{R"({"variants": 17})", "options.variants is 17", "from 0 to 16"},
+        Bad{R"({"token_weighting": 1.5})", "options.token_weighting is 1.5", "from 0 to 1"},
+        Bad{R"({"damping": 0})", "options.damping is 0", "from 1e-9"},
+        Bad{R"({"ridge": -0.1})", "options.ridge is -0.1", "0 or a number"},
+        Bad{R"({"distill": -1})", "options.distill is -1", "0 (none)"},
+        Bad{R"({"method": "kprune", "distill": 5})", "options.distill is 5", "0 with method"},
+        Bad{R"({"input_ridge": -1})", "options.input_ridge is -1", "not refitted"},
         Bad{R"({"memory_limit_bytes": 1e19})", "options.memory_limit_bytes is 1", "to 9223372036854775807"},
         Bad{R"({"normalize": "yes"})", "options.normalize is \"yes\"", "true or false"}));
 

@@ -1,9 +1,9 @@
-#include "engine/kprune/kprune.h"
+// What every pruning method promises.
+#include "engine/pruning_methods.h"
 
 #include <ATen/ATen.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
-#include <c10/core/GradMode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,7 +12,6 @@
 
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
-#include "engine/pruning/streams.h"
 #include "tests/engine/model/compute_device.h"
 #include "tests/engine/pruning/random_encoder.h"
 #include "tests/support/temp_directory.h"
@@ -39,13 +38,13 @@ class RecordingObserver : public testing::SilentObserver {
   int cancel_after = 1000;
 };
 
-class KPruneTest : public ::testing::TestWithParam<double> {
+class MethodTest : public ::testing::TestWithParam<const char*> {
  protected:
-  absl::StatusOr<PruningResult> Prune(const Encoder& encoder, const Options& options,
-                                      ProgressObserver& observer) {
+  absl::StatusOr<PruningResult> Prune(const Encoder& encoder, Options options, ProgressObserver& observer) {
+    options.method = GetParam();
     const auto budget = MakeBudget(encoder.config, options.keep_flops, 7);
     if (!budget.ok()) return budget.status();
-    return KPrune(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
+    return PruneByMethod(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
   }
 
   // Opens the checkpoint in the test's folder, as a run that starts there does.
@@ -69,46 +68,55 @@ void ExpectSameBits(const PruningResult& a, const PruningResult& b) {
     EXPECT_EQ(a.encoder.sublayers[t].units, b.encoder.sublayers[t].units) << "sublayer " << t;
     EXPECT_TRUE(at::equal(a.encoder.sublayers[t].out.weight, b.encoder.sublayers[t].out.weight))
         << "sublayer " << t;
+    EXPECT_TRUE(at::equal(a.encoder.sublayers[t].in.weight, b.encoder.sublayers[t].in.weight))
+        << "sublayer " << t;
   }
   EXPECT_EQ(a.kept_flops, b.kept_flops);
 }
 
-TEST_P(KPruneTest, KeepsNoMoreThanTheBudgetAndNearlyAllOfIt) {
-  RecordingObserver observer;
-  const auto result = Prune(encoder_, {.keep_flops = GetParam()}, observer);
-  ASSERT_TRUE(result.ok()) << result.status();
-  const double original = EncoderFlops(encoder_.config, 7), kept = EncoderFlops(result->encoder.config, 7);
-  EXPECT_NEAR(kept, result->kept_flops, 1e-6 * original);
-  EXPECT_LE(kept, GetParam() * original * (1 + 1e-9));
-  EXPECT_GT(kept, GetParam() * original - HeadFlops(7, 24, 6)) << "what is left is less than one unit";
-}
-
-TEST_P(KPruneTest, RemovesUnitsPhysicallyAndReportsEverySublayer) {
-  RecordingObserver observer;
-  const auto result = Prune(encoder_, {.keep_flops = GetParam()}, observer);
-  ASSERT_TRUE(result.ok()) << result.status();
-  ASSERT_EQ(observer.sublayers.size(), 6u);
-  for (int t = 0; t < 6; ++t) {
-    const Sublayer& pruned = result->encoder.sublayers[t];
-    EXPECT_EQ(observer.sublayers[t].kept, pruned.num_units());
-    EXPECT_EQ(observer.sublayers[t].index, t);
-    EXPECT_EQ(pruned.in.weight.size(0), pruned.in_blocks() * pruned.num_features());
-    EXPECT_EQ(pruned.out.weight.size(1), pruned.num_features());
-    EXPECT_TRUE(at::isfinite(pruned.out.weight).all().item<bool>());
+TEST_P(MethodTest, KeepsNoMoreThanTheBudgetAndNearlyAllOfIt) {
+  for (const double keep : {0.05, 0.3, 0.5, 0.9}) {
+    SCOPED_TRACE(keep);
+    RecordingObserver observer;
+    const auto result = Prune(encoder_, {.keep_flops = keep}, observer);
+    ASSERT_TRUE(result.ok()) << result.status();
+    const double original = EncoderFlops(encoder_.config, 7), kept = EncoderFlops(result->encoder.config, 7);
+    EXPECT_NEAR(kept, result->kept_flops, 1e-6 * original);
+    EXPECT_LE(kept, keep * original * (1 + 1e-9));
+    EXPECT_GT(kept, keep * original - HeadFlops(7, 24, 6)) << "what is left is less than one unit";
   }
-  EXPECT_NEAR(observer.last_fraction, 1, 1e-9);
 }
 
-INSTANTIATE_TEST_SUITE_P(Budgets, KPruneTest, ::testing::Values(0.05, 0.3, 0.5, 0.9));
+TEST_P(MethodTest, RemovesUnitsPhysicallyAndReportsEverySublayer) {
+  for (const double keep : {0.05, 0.3, 0.5, 0.9}) {
+    SCOPED_TRACE(keep);
+    RecordingObserver observer;
+    const auto result = Prune(encoder_, {.keep_flops = keep}, observer);
+    ASSERT_TRUE(result.ok()) << result.status();
+    ASSERT_EQ(observer.sublayers.size(), 6u);
+    for (int t = 0; t < 6; ++t) {
+      const Sublayer& pruned = result->encoder.sublayers[t];
+      EXPECT_EQ(observer.sublayers[t].kept, pruned.num_units());
+      EXPECT_EQ(observer.sublayers[t].index, t);
+      EXPECT_EQ(pruned.in.weight.size(0), pruned.in_blocks() * pruned.num_features());
+      EXPECT_EQ(pruned.out.weight.size(1), pruned.num_features());
+      EXPECT_TRUE(at::isfinite(pruned.out.weight).all().item<bool>());
+    }
+    EXPECT_GT(observer.last_fraction, 0.8);
+  }
+}
 
-TEST_F(KPruneTest, TheSameJobGivesTheSameBits) {
+INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, ::testing::ValuesIn(kMethods),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(MethodTest, TheSameJobGivesTheSameBits) {
   testing::SilentObserver observer;
   const auto first = Prune(encoder_, {}, observer), second = Prune(encoder_, {}, observer);
   ASSERT_TRUE(first.ok() && second.ok());
   ExpectSameBits(*first, *second);
 }
 
-TEST_F(KPruneTest, ARunThatGoesOnAfterAnySublayerGivesTheBitsOfOneThatWasNeverInterrupted) {
+TEST_P(MethodTest, ARunThatGoesOnAfterAnySublayerGivesTheBitsOfOneThatWasNeverInterrupted) {
   // Sampled probes: the random draws must be those of the uninterrupted run, too.
   const Encoder encoder =
       testing::RandomEncoder({.labels = 11, .layers = 3, .hidden = 24, .heads = 4, .neurons = 40});
@@ -131,7 +139,7 @@ TEST_F(KPruneTest, ARunThatGoesOnAfterAnySublayerGivesTheBitsOfOneThatWasNeverIn
   }
 }
 
-TEST_F(KPruneTest, ResumingReplaysTheBatchesOfEverySublayer) {
+TEST_P(MethodTest, ResumingReplaysTheBatchesOfEverySublayer) {
   RecordingObserver uninterrupted, stopped, resumed;
   plan_.batch_tokens = 24;
   const auto expected = Prune(encoder_, {}, uninterrupted);
@@ -166,7 +174,7 @@ class LimitedAllocations : public c10::Allocator {
   const size_t limit_;
 };
 
-TEST_F(KPruneTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
+TEST_P(MethodTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
   testing::SilentObserver observer;
   plan_.batch_tokens = 128;
   const auto expected = Prune(encoder_, {}, observer);
@@ -185,7 +193,7 @@ TEST_F(KPruneTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
   ExpectSameBits(*result, *expected);
 }
 
-TEST_F(KPruneTest, MemoryThatIsShortForOneSequenceEndsTheRun) {
+TEST_P(MethodTest, MemoryThatIsShortForOneSequenceEndsTheRun) {
   testing::SilentObserver observer;
   plan_.batch_tokens = 1;
   plan_.streams = Place::kFile;
@@ -195,7 +203,7 @@ TEST_F(KPruneTest, MemoryThatIsShortForOneSequenceEndsTheRun) {
 }
 
 // Up to ties: on both devices the same knowledge, summed in another order.
-TEST_F(KPruneTest, AGpuKeepsTheUnitsThatTheCpuKeeps) {
+TEST_P(MethodTest, AGpuKeepsTheUnitsThatTheCpuKeeps) {
   if (testing::ComputeDevice().is_cpu()) GTEST_SKIP() << "KPRUNE_TEST_DEVICE names no GPU";
   testing::SilentObserver observer;
   const auto cpu = Prune(encoder_, {}, observer);
@@ -209,7 +217,7 @@ TEST_F(KPruneTest, AGpuKeepsTheUnitsThatTheCpuKeeps) {
   }
 }
 
-TEST_F(KPruneTest, StreamsInAFileGiveTheSameBits) {
+TEST_P(MethodTest, StreamsInAFileGiveTheSameBits) {
   testing::SilentObserver observer;
   const auto in_memory = Prune(encoder_, {}, observer);
   plan_.streams = Place::kFile;
@@ -219,7 +227,7 @@ TEST_F(KPruneTest, StreamsInAFileGiveTheSameBits) {
   ExpectSameBits(*in_memory, *in_file);
 }
 
-TEST_F(KPruneTest, BatchesChangeTheResultByRoundingAlone) {
+TEST_P(MethodTest, BatchesChangeTheResultByRoundingAlone) {
   testing::SilentObserver observer;
   const auto some = Prune(encoder_, {.keep_flops = 0.7}, observer);
   plan_.batch_tokens = 1;
@@ -233,7 +241,7 @@ TEST_F(KPruneTest, BatchesChangeTheResultByRoundingAlone) {
   }
 }
 
-TEST_F(KPruneTest, BFloat16PrunesNearlyAsFloat32Does) {
+TEST_P(MethodTest, BFloat16PrunesNearlyAsFloat32Does) {
   testing::SilentObserver observer;
   const auto full = Prune(encoder_, {}, observer);
   plan_.compute_type = at::kBFloat16;
@@ -247,7 +255,7 @@ TEST_F(KPruneTest, BFloat16PrunesNearlyAsFloat32Does) {
     EXPECT_EQ(sublayer.out.weight.scalar_type(), at::kFloat);
 }
 
-TEST_F(KPruneTest, KeepingAlmostEverythingKeepsTheOutputs) {
+TEST_P(MethodTest, KeepingAlmostEverythingKeepsTheOutputs) {
   testing::SilentObserver observer;
   const auto result = Prune(encoder_, {.keep_flops = 0.999}, observer);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -255,7 +263,7 @@ TEST_F(KPruneTest, KeepingAlmostEverythingKeepsTheOutputs) {
   EXPECT_LT((before - after).abs().max().item<double>(), 0.2 * before.std().item<double>());
 }
 
-TEST_F(KPruneTest, TuningBringsTheOutputsCloserThanRemovalAlone) {
+TEST_P(MethodTest, TuningBringsTheOutputsCloserThanRemovalAlone) {
   testing::SilentObserver observer;
   const auto result = Prune(encoder_, {.keep_flops = 0.5}, observer);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -269,7 +277,7 @@ TEST_F(KPruneTest, TuningBringsTheOutputsCloserThanRemovalAlone) {
   EXPECT_LT(tuned_error, 0.8 * untuned_error);
 }
 
-TEST_F(KPruneTest, StopsWithinOneSublayerWhenCancelled) {
+TEST_P(MethodTest, StopsWithinOneSublayerWhenCancelled) {
   RecordingObserver observer;
   observer.cancel_after = 2;
   const auto result = Prune(encoder_, {}, observer);
@@ -277,14 +285,14 @@ TEST_F(KPruneTest, StopsWithinOneSublayerWhenCancelled) {
   EXPECT_EQ(observer.sublayers.size(), 2u);
 }
 
-TEST_F(KPruneTest, ABudgetBelowOneUnitNamesTheReachableRange) {
+TEST_P(MethodTest, ABudgetBelowOneUnitNamesTheReachableRange) {
   testing::SilentObserver observer;
   const auto result = Prune(encoder_, {.keep_flops = 1e-6}, observer);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("reachable range"));
 }
 
-TEST_F(KPruneTest, PrunesAPrunedModelFurther) {
+TEST_P(MethodTest, PrunesAPrunedModelFurther) {
   testing::SilentObserver observer;
   const auto half = Prune(encoder_, {.keep_flops = 0.5}, observer);
   ASSERT_TRUE(half.ok());
@@ -296,45 +304,17 @@ TEST_F(KPruneTest, PrunesAPrunedModelFurther) {
   }
 }
 
-TEST_F(KPruneTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
+TEST_P(MethodTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
   RecordingObserver enough;
   ASSERT_TRUE(Prune(encoder_, {.keep_flops = 0.9}, enough).ok());
   EXPECT_THAT(enough.warnings, ::testing::IsEmpty());
   RecordingObserver few;
   const auto budget = MakeBudget(encoder_.config, 0.9, 7);
-  ASSERT_TRUE(KPrune(encoder_, absl::MakeConstSpan(samples_).subspan(0, 3), *budget, {}, plan_,
-                     /*checkpoint=*/nullptr, few)
+  ASSERT_TRUE(PruneByMethod(encoder_, absl::MakeConstSpan(samples_).subspan(0, 3), *budget,
+                            {.method = GetParam()}, plan_,
+                            /*checkpoint=*/nullptr, few)
                   .ok());
   EXPECT_THAT(few.warnings, ::testing::ElementsAre(HasSubstr("give more samples")));
-}
-
-// The streams' slow twin: both models from the embeddings.
-TEST(StreamsTest, HoldTheHiddenStatesAtTheTargetOfBothModels) {
-  c10::NoGradGuard no_grad;
-  const Encoder teacher = testing::RandomEncoder();
-  Encoder student = teacher;
-  const std::vector<Sample> samples = testing::RandomSamples(6);
-  const std::vector<Batch> batches = MakeBatches(samples, 3, "file", at::kCPU);
-  absl::StatusOr<Streams> streams = Streams::Create(teacher, batches.back().end(), Place::kDevice, "");
-  ASSERT_TRUE(streams.ok()) << streams.status();
-  for (const Batch& batch : batches) ASSERT_TRUE(streams->Embed(batch).ok());
-  for (int t = 0; t < 3; ++t) {
-    student.Keep(t, {1});
-    for (const Batch& batch : batches) {
-      ASSERT_TRUE(streams->AdvanceTeacherToOutput(t, batch).ok());
-      ASSERT_TRUE(streams->Advance(student, t, batch).ok());
-    }
-  }
-  for (const Batch& batch : batches) {
-    at::Tensor x = teacher.Embed(batch), y = x;
-    for (int t = 0; t < 3; ++t) {
-      x = student.Forward(t, x, batch);
-      y = teacher.Forward(t, y, batch);
-    }
-    EXPECT_TRUE(at::equal(*streams->student(batch), x));
-    const at::Tensor next = teacher.PreNorm(3, y, teacher.Features(3, y, batch));
-    EXPECT_TRUE(at::equal(*streams->AdvanceTeacherToOutput(3, batch), next));
-  }
 }
 
 }  // namespace

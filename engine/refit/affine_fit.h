@@ -1,0 +1,42 @@
+// Weighted least squares with a free constant: min over W, b of sum_i v_i || r_i - z_i W - b ||^2.
+//
+// Shapes: T rows of a piece, U columns, d targets. Sums and solutions are float64.
+#ifndef KPRUNE_ENGINE_REFIT_AFFINE_FIT_H_
+#define KPRUNE_ENGINE_REFIT_AFFINE_FIT_H_
+
+#include <ATen/core/Tensor.h>
+
+#include "engine/pruning/gram.h"
+#include "engine/pruning/solve.h"
+
+namespace kprune {
+
+struct AffineFit {
+  at::Tensor weights_Ud;
+  at::Tensor constant_d;
+  // How it was found: path, condition number and || r - z W - b || over || r ||, of the problem without the
+  // ridge. Path "empty" where there are no columns.
+  Solution solution;
+};
+
+// Sums the equations over pieces. Not thread-safe.
+class AffineEquations {
+ public:
+  AffineEquations(int64_t columns, int64_t targets, at::Device device);
+
+  // rows_TU: z of any floating type; targets_Td: r, float64; weights_T: v, float64, or undefined for ones.
+  void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td, const at::Tensor& weights_T);
+
+  // `ridge` times the mean of the diagonal of sum v z^T z is added to that diagonal; the constant is free.
+  // `current_Ud` is kept where the sums have no solution (SolveLeastSquares).
+  AffineFit Solve(double ridge, const at::Tensor& current_Ud) const;
+
+ private:
+  GramAccumulator sums_;     // of z and, behind the targets, of ones
+  at::Tensor target_sum_d_;  // sum v r
+  at::Tensor totals_;        // sum v, sum v |r|^2
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_REFIT_AFFINE_FIT_H_

@@ -1,0 +1,282 @@
+#include "engine/refit/refit.h"
+
+#include <ATen/ATen.h>
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <optional>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/data/variants.h"
+#include "engine/distillation/distillation.h"
+#include "engine/model/tensor_conversion.h"
+#include "engine/refit/affine_fit.h"
+#include "engine/refit/allocation.h"
+#include "engine/refit/removal_order.h"
+#include "engine/refit/sensitivity.h"
+#include "engine/refit/token_weights.h"
+
+namespace kprune {
+namespace {
+
+// Shares of the work at which its phases end.
+constexpr double kMeasured = 0.35, kSearched = 0.6;
+// Share of settling and distilling a model at which it is settled, where it is distilled.
+constexpr double kSettled = 0.4;
+
+constexpr int kDistillationVariants = 4;  // of every sample
+
+// The samples and their variants.
+std::vector<Sample> WithVariants(absl::Span<const Sample> samples, const Options& options) {
+  std::vector<Sample> all(samples.begin(), samples.end());
+  const std::vector<Sample> variants = MakeVariants(samples, options.variants, options.seed);
+  all.insert(all.end(), variants.begin(), variants.end());
+  return all;
+}
+
+// As the checkpoint will store it, so that the sublayers above are refitted against what a user loads.
+at::Tensor Stored(const at::Tensor& value, const Sublayer& sublayer) {
+  return ToCheckpointTensor(value, sublayer.stored_type)
+      .to(sublayer.out.weight.device(), at::kFloat)
+      .contiguous();
+}
+
+class RefitRun {
+ public:
+  RefitRun(const Encoder& model, absl::Span<const Sample> samples, absl::Span<const FlopsBudget> budgets,
+           const Options& options, const ExecutionPlan& plan, ProgressObserver& observer)
+      : options_(options),
+        budgets_(budgets),
+        own_samples_(samples),
+        samples_(WithVariants(samples, options)),
+        state_(model, samples_, budgets[0], plan, {kAnyNumber, options.batch_order}, observer) {}
+
+  absl::Status Run(Checkpoint* checkpoint,
+                   const std::function<absl::Status(size_t i, const PruningResult& result)>& done);
+
+ private:
+  absl::Status Measure();
+  absl::Status Search();
+  absl::StatusOr<RemovalOrder> OrderOf(int s);
+  absl::StatusOr<PrunedSublayer> Settle(int t);
+  absl::StatusOr<Linear> RefitInput(int t);
+  absl::StatusOr<AffineFit> RefitOutput(int t);
+  absl::Status Distilled(PruningResult& result);
+  void Tell(Stage stage, double from, double to, double done);
+  void TellOfBudget(double done);  // share of what one budget takes
+
+  const Options& options_;
+  const absl::Span<const FlopsBudget> budgets_;
+  const absl::Span<const Sample> own_samples_;  // without variants
+  const std::vector<Sample> samples_;
+  PruningState state_;
+  std::optional<SensitivityAccumulator> sensitivity_;
+  std::optional<TokenWeights> token_weights_;
+  std::vector<RemovalOrder> orders_;
+  std::vector<SublayerCurve> curves_;
+  size_t budget_ = 0;          // the one that is being pruned to
+  std::vector<int64_t> kept_;  // units of each sublayer within it
+  double measure_seconds_ = 0;
+  std::vector<double> gram_seconds_, search_seconds_;  // of each sublayer
+};
+
+absl::Status RefitRun::Run(Checkpoint* checkpoint,
+                           const std::function<absl::Status(size_t i, const PruningResult& result)>& done) {
+  if (absl::Status status = state_.TakeBatchesFrom(checkpoint); !status.ok()) return status;
+  for (absl::Status (RefitRun::*step)() : {&RefitRun::Measure, &RefitRun::Search}) {
+    if (absl::Status status = state_.Embed(); !status.ok()) return status;
+    if (absl::Status status = (this->*step)(); !status.ok()) return status;
+  }
+  for (budget_ = 0; budget_ < budgets_.size(); ++budget_) {
+    state_.StartOver(budgets_[budget_]);
+    kept_ = AllocateUnits(curves_, budgets_[budget_].budget_flops);
+    if (absl::Status status = state_.Embed(); !status.ok()) return status;
+    absl::Status status = state_.SettleSublayers(checkpoint, [&](int t) { return Settle(t); });
+    if (!status.ok()) return status;
+    if (options_.distill == 0) {
+      status = done(budget_, state_.pruned());
+    } else {
+      PruningResult result = state_.pruned();
+      if (status = Distilled(result); status.ok()) status = done(budget_, result);
+    }
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+void RefitRun::Tell(Stage stage, double from, double to, double done) {
+  state_.observer().OnStage(stage, from + (to - from) * done);
+}
+
+void RefitRun::TellOfBudget(double done) {
+  Tell(Stage::kTune, kSearched, 1,
+       (static_cast<double>(budget_) + done) / static_cast<double>(budgets_.size()));
+}
+
+absl::Status RefitRun::Measure() {
+  const Stopwatch stopwatch;
+  double furthest = 0;  // measuring again does not take it back
+  absl::Status status = state_.MeasureWithinMemory("measuring", [&]() -> absl::Status {
+    sensitivity_.reset();  // its memory, before there is another
+    sensitivity_.emplace(state_.teacher(), options_.temperature, state_.largest_batch());
+    absl::StatusOr<TokenWeights> weights = TokenWeights::Create(
+        state_.tokens(), state_.num_sublayers(), options_.token_weighting, state_.device(), state_.plan());
+    if (!weights.ok()) return weights.status();
+    token_weights_ = *std::move(weights);
+    at::Generator random = at::make_generator<at::CPUGeneratorImpl>(options_.seed);
+    return state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+      furthest = std::max(furthest, static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
+      Tell(Stage::kMeasure, 0, kMeasured, furthest);
+      absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
+      if (!x_Td.ok()) return x_Td.status();
+      return token_weights_->Set(batch, sensitivity_->Add(batch, *x_Td, random));
+    });
+  });
+  measure_seconds_ = stopwatch.seconds();
+  return status;
+}
+
+// Order of removal for every sublayer, on the uncompressed model's way up through the student's stream.
+absl::Status RefitRun::Search() {
+  for (int s = 0; s < state_.num_sublayers(); ++s) {
+    Tell(Stage::kSearch, kMeasured, kSearched, static_cast<double>(s) / state_.num_sublayers());
+    absl::StatusOr<RemovalOrder> order = OrderOf(s);
+    if (!order.ok()) return order.status();
+    orders_.push_back(*std::move(order));
+    curves_.push_back({orders_.back().costs, state_.unit_flops(s)});
+  }
+  sensitivity_.reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
+  const Encoder& teacher = state_.teacher();
+  const Sublayer& sublayer = state_.result().sublayers[s];
+  const Stopwatch measuring;
+  GramAccumulator gram(sublayer.num_features(), 0, state_.device());
+  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(s, batch);
+    if (!weights_T.ok()) return weights_T.status();
+    const at::Tensor z_TU = teacher.Features(s, *x_Td, batch);
+    gram.Add(z_TU, at::empty({batch.tokens(), 0}, x_Td->options().dtype(at::kDouble)), *weights_T);
+    return state_.streams().SetStudent(batch, teacher.Norm(s, teacher.PreNorm(s, *x_Td, z_TU)));
+  });
+  if (!status.ok()) return status;
+  gram_seconds_.push_back(measuring.seconds());
+
+  const Stopwatch searching;
+  const at::Tensor mean_UU = (gram.Matrix() / static_cast<double>(state_.tokens())).to(at::kCPU);
+  std::optional<RemovalOrder> order =
+      OrderRemovals(mean_UU, sublayer.out.weight.to(at::kCPU), sensitivity_->Fisher(s).to(at::kCPU),
+                    sublayer.unit_width, options_.damping);
+  if (!order) {
+    return absl::InternalError(absl::StrCat(
+        "what sublayer ", s,
+        " contributes is not finite; the model's activations overflow float32 on these samples"));
+  }
+  search_seconds_.push_back(searching.seconds());
+  return *std::move(order);
+}
+
+absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
+  TellOfBudget((options_.distill > 0 ? kSettled : 1) * t / state_.num_sublayers());
+  const std::vector<int64_t>& order = orders_[t].units;
+  Selection keep(order.end() - kept_[t], order.end());
+  std::sort(keep.begin(), keep.end());
+  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep)};
+  pruned.row.measure_seconds = measure_seconds_ / state_.num_sublayers() + gram_seconds_[t];
+  pruned.row.search_seconds = search_seconds_[t];
+  state_.Keep(t, keep);
+  // At the first sublayer both streams are the embeddings.
+  if (options_.input_ridge > 0 && t > 0 && !keep.empty()) {
+    absl::StatusOr<Linear> in = RefitInput(t);
+    if (!in.ok()) return in.status();
+    pruned.in = *std::move(in);
+    state_.ReplaceInput(t, pruned.in);
+  }
+  absl::StatusOr<AffineFit> fit = RefitOutput(t);
+  if (!fit.ok()) return fit.status();
+  const Sublayer& target = state_.result().sublayers[t];
+  pruned.out = {Stored(fit->weights_Ud.t(), target),
+                Stored(target.out.bias.to(at::kDouble) + fit->constant_d, target)};
+  pruned.row.solver = fit->solution.path;
+  pruned.row.condition = fit->solution.condition;
+  pruned.row.reconstruction_error = fit->solution.relative_error;
+  if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
+  return pruned;
+}
+
+// The kept rows V learn to give, from the student's hidden states x, what they gave from the teacher's y:
+// with the best affine estimate y ~ x + x D + c, that is V + V D^T, and V c more bias.
+absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
+  const Linear& in = state_.result().sublayers[t].in;
+  const int64_t d = in.weight.size(1);
+  AffineEquations equations(d, d, state_.device());
+  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    absl::StatusOr<at::Tensor> y_Td = state_.streams().teacher(batch);
+    if (!y_Td.ok()) return y_Td.status();
+    equations.Add(*x_Td, y_Td->to(at::kDouble) - *x_Td, {});
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  const AffineFit fit =
+      equations.Solve(options_.input_ridge, at::zeros({d, d}, in.weight.options().dtype(at::kDouble)));
+  const at::Tensor weight = in.weight.to(at::kDouble), bias = in.bias.to(at::kDouble);
+  const Sublayer& target = state_.result().sublayers[t];
+  return Linear{Stored(weight + weight.mm(fit.weights_Ud.t()), target),
+                Stored(bias + weight.mv(fit.constant_d), target)};
+}
+
+// Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
+absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
+  const Sublayer& target = state_.result().sublayers[t];
+  AffineEquations equations(target.num_features(), target.out.bias.size(0), state_.device());
+  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(t, batch);
+    if (!weights_T.ok()) return weights_T.status();
+    absl::StatusOr<at::Tensor> teacher_Td = state_.streams().AdvanceTeacherToOutput(t, batch);
+    if (!teacher_Td.ok()) return teacher_Td.status();
+    absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    const at::Tensor residual_Td = (teacher_Td->to(at::kDouble) - *x_Td).sub_(target.out.bias);
+    equations.Add(state_.student().Features(t, *x_Td, batch), residual_Td, *weights_T);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return equations.Solve(options_.ridge, target.out.weight.t().to(at::kDouble));
+}
+
+absl::Status RefitRun::Distilled(PruningResult& result) {
+  std::vector<Sample> samples(own_samples_.begin(), own_samples_.end());
+  // Others than those that pruned.
+  const std::vector<Sample> variants = MakeVariants(own_samples_, kDistillationVariants, options_.seed + 1);
+  samples.insert(samples.end(), variants.begin(), variants.end());
+  const DistillationOptions options{
+      .steps = options_.distill, .temperature = options_.temperature, .seed = options_.seed};
+  absl::StatusOr<Encoder> distilled =
+      Distill(state_.teacher(), result.encoder, samples, options, [&](double done) {
+        TellOfBudget(kSettled + (1 - kSettled) * done);
+        return !state_.observer().cancelled();
+      });
+  if (!distilled.ok()) return distilled.status();
+  result.encoder = *std::move(distilled);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Refit(const Encoder& model, absl::Span<const Sample> samples,
+                   absl::Span<const FlopsBudget> budgets, const Options& options, const ExecutionPlan& plan,
+                   Checkpoint* checkpoint, ProgressObserver& observer,
+                   const std::function<absl::Status(size_t i, const PruningResult& result)>& done) {
+  c10::NoGradGuard no_grad;
+  return RefitRun(model, samples, budgets, options, plan, observer).Run(checkpoint, done);
+}
+
+}  // namespace kprune

@@ -1,0 +1,42 @@
+#include "engine/refit/sensitivity.h"
+
+#include <ATen/ATen.h>
+
+#include "engine/pruning/head_gradients.h"
+#include "engine/pruning/objective.h"
+
+namespace kprune {
+
+SensitivityAccumulator::SensitivityAccumulator(const Encoder& encoder, double temperature, int64_t max_tokens)
+    : encoder_(encoder), temperature_(temperature), tape_(encoder, 0, max_tokens) {
+  const int64_t d = encoder.word_embeddings.size(1);
+  for (int s = 0; s < encoder.num_sublayers(); ++s)
+    sums_.push_back(at::zeros({d, d}, encoder.word_embeddings.options().dtype(at::kDouble)));
+}
+
+at::Tensor SensitivityAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, at::Generator& random) {
+  const at::Tensor x_Rd = tape_.Forward(batch, x_Td);
+  const at::Tensor weights_TS =
+      at::zeros({batch.tokens(), encoder_.num_sublayers()}, x_Td.options().dtype(at::kFloat));
+  const at::Tensor first_tokens = batch.offsets_device.narrow(0, 0, batch.size());
+  const auto visit = [&](int s, const at::Tensor& gradient_Td) {
+    // float32 within a batch, float64 over batches.
+    sums_[s] += gradient_Td.t().mm(gradient_Td);
+    const at::Tensor squares = gradient_Td.square().sum(1), column = weights_TS.select(1, s);
+    if (squares.size(0) == batch.tokens()) {
+      column.add_(squares);
+    } else {
+      column.index_add_(0, first_tokens, squares);
+    }
+  };
+  samples_ += batch.size();
+  const auto probes = [&](const at::Tensor& output_NC) {
+    return FisherProbes(encoder_.config.task, output_NC, temperature_, random);
+  };
+  ForEachHeadGradient(encoder_, x_Rd, batch, probes, [&](const at::Tensor& gradient_Rd) {
+    tape_.Backward(gradient_Rd, {.outputs = visit});
+  });
+  return weights_TS;
+}
+
+}  // namespace kprune

@@ -1,0 +1,36 @@
+#include "engine/refit/token_weights.h"
+
+#include <ATen/ATen.h>
+
+namespace kprune {
+
+absl::StatusOr<TokenWeights> TokenWeights::Create(int64_t tokens, int num_sublayers, double share,
+                                                  at::Device device, const ExecutionPlan& plan) {
+  TokenWeights weights;
+  weights.share_ = share;
+  if (share == 0) return weights;
+  auto fisher = HiddenStates::Create(tokens, num_sublayers, device, plan.streams, plan.scratch_directory);
+  if (!fisher.ok()) return fisher.status();
+  weights.fisher_ = *std::move(fisher);
+  weights.sums_ = at::zeros({num_sublayers}, at::TensorOptions(at::kDouble).device(device));
+  return weights;
+}
+
+absl::Status TokenWeights::Set(const Batch& batch, const at::Tensor& fisher_TS) {
+  if (share_ == 0) return absl::OkStatus();
+  sums_ += fisher_TS.sum(0, /*keepdim=*/false, at::kDouble);
+  return fisher_->Write(batch.begin, fisher_TS);
+}
+
+absl::StatusOr<at::Tensor> TokenWeights::Of(int s, const Batch& batch) const {
+  if (share_ == 0) return at::Tensor();
+  absl::StatusOr<at::Tensor> fisher_TS = fisher_->Read(batch.begin, batch.end());
+  if (!fisher_TS.ok()) return fisher_TS.status();
+  // Where no token has any, all count the same.
+  const at::Tensor mean = sums_[s] / static_cast<double>(fisher_->tokens());
+  const at::Tensor fisher_T = fisher_TS->select(1, s).to(at::kDouble);
+  const at::Tensor relative = at::where(mean > 0, fisher_T / mean, at::ones_like(fisher_T));
+  return relative * share_ + (1 - share_);
+}
+
+}  // namespace kprune

@@ -1,0 +1,42 @@
+// What every token counts in the Gram matrices and refits of every sublayer.
+//
+// Shapes: T tokens of a batch, L layers.
+#ifndef KPRUNE_ENGINE_REFIT_TOKEN_WEIGHTS_H_
+#define KPRUNE_ENGINE_REFIT_TOKEN_WEIGHTS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "engine/model/batch.h"
+#include "engine/pruning/execution_plan.h"
+#include "engine/pruning/hidden_states.h"
+
+namespace kprune {
+
+// v_i = (1 - share) + share w_i / mean(w), with w_i the token's Fisher (SensitivityAccumulator): 1 on
+// average. With share 0 nothing is stored. Not thread-safe; errors are those of HiddenStates.
+class TokenWeights {
+ public:
+  // Of all tokens of a run that `plan` carries out, for 2L sublayers.
+  static absl::StatusOr<TokenWeights> Create(int64_t tokens, int num_sublayers, double share,
+                                             at::Device device, const ExecutionPlan& plan);
+
+  // w of a batch's tokens, float32 [T, 2L].
+  absl::Status Set(const Batch& batch, const at::Tensor& fisher_TS);
+
+  // v of a batch's tokens at sublayer s, float64 [T], once all batches are set; undefined where all are 1.
+  absl::StatusOr<at::Tensor> Of(int s, const Batch& batch) const;
+
+ private:
+  TokenWeights() = default;
+
+  double share_ = 0;
+  std::unique_ptr<HiddenStates> fisher_;
+  at::Tensor sums_;  // [2L] float64
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_REFIT_TOKEN_WEIGHTS_H_
