@@ -46,19 +46,24 @@ def _run_reference(settings, seed, samples, folder):
         notes = parse_object("reference_run.py", file.read())
     above = number("reference_run.py", notes, "peak_bytes") - number("reference_run.py", notes,
                                                                      "resident_after_load_bytes")
-    row = {"program": "kprune_ref.py", "precision": "fp32", "seed": seed,
+    row = {"program": "kprune_ref.py", "method": "kprune", "precision": "fp32", "seed": seed,
            "seconds": number("kprune_ref.py", result, "sec"), "peak_bytes": child.peak_bytes,
            "peak_above_load_bytes": above, "accuracy": number("kprune_ref.py", result.get("res"), "accuracy") / 100,
            "original_accuracy": number("kprune_ref.py", result.get("base"), "accuracy") / 100}
     return row, notes["drawn"]
 
 
-def _run_engine(settings, seed, precision, data):
+# What is held against the reference: the paper's method, and ours without and with variants of the samples.
+_METHODS = {"kprune": ["--method", "kprune"], "refit, no variants": ["--method", "refit", "--variants", "0"],
+            "refit": ["--method", "refit"]}
+
+
+def _run_engine(settings, seed, method, precision, data):
     flags = ["--model", os.path.join(settings.shared, "models/sst2"), "--data", data, "--eval",
              os.path.join(settings.shared, "data/sst2/dev.jsonl"), "--keep-flops", 0.5, "--max-length", 64,
              "--sequence-length", _SEQUENCE_LENGTH, "--precision", precision, "--seed", seed, "--gemm-seconds", 0]
-    result, child = kprune_bench(settings, flags)
-    return {"program": "kprune-bench", "precision": precision, "seed": seed, "seconds": result["prune_seconds"],
+    result, child = kprune_bench(settings, flags + _METHODS[method])
+    return {"program": "kprune-bench", "method": method, "precision": precision, "seed": seed, "seconds": result["prune_seconds"],
             "peak_bytes": child.peak_bytes, "peak_above_load_bytes": result["peak_above_load_bytes"],
             "accuracy": number("kprune-bench", result["accuracy"], "pruned"),
             "original_accuracy": number("kprune-bench", result["accuracy"], "original")}
@@ -68,11 +73,11 @@ def _mean(rows, field):
     return sum(row[field] for row in rows) / len(rows)
 
 
-def _compare(theirs, ours, precision):
+def _compare(theirs, ours, method, precision):
     def ratio(field):
         return _mean(theirs, field) / _mean(ours, field) if _mean(ours, field) > 0 else None
 
-    return {"precision": precision, "times_faster": ratio("seconds"), "times_less_memory": ratio("peak_bytes"),
+    return {"method": method, "precision": precision, "times_faster": ratio("seconds"), "times_less_memory": ratio("peak_bytes"),
             "times_less_memory_above_load": ratio("peak_above_load_bytes"), "accuracy": _mean(ours, "accuracy"),
             "reference_accuracy": _mean(theirs, "accuracy"),
             "accuracy_difference_points": 100 * (_mean(ours, "accuracy") - _mean(theirs, "accuracy"))}
@@ -95,11 +100,13 @@ def reference(settings):
             rows.append(row)
             with open(data, "w", encoding="utf-8") as file:
                 file.writelines(lines[i] + "\n" for i in drawn)
-            rows += [_run_engine(on_cpu, seed, precision, data) for precision in settings.precisions]
+            rows += [_run_engine(on_cpu, seed, method, precision, data) for method in _METHODS
+                     for precision in settings.precisions]
     theirs = [row for row in rows if row["program"] == "kprune_ref.py"]
     comparisons = [
-        _compare(theirs, [r for r in rows if r["program"] == "kprune-bench" and r["precision"] == precision],
-                 precision) for precision in settings.precisions
+        _compare(theirs, [r for r in rows if (r["program"], r["method"], r["precision"]) ==
+                          ("kprune-bench", method, precision)], method, precision)
+        for method in _METHODS for precision in settings.precisions
     ]
     return {"samples": samples, "threads": settings.threads, "rows": rows, "comparisons": comparisons}
 

@@ -17,15 +17,15 @@ def _mib(value):
 def _reference(part):
     if "skipped" in part:
         return f"SKIPPED: {part['skipped']}\n"
-    rows = [[row["program"], row["precision"], str(row["seed"]), _figure(row["seconds"]), _mib(row["peak_bytes"]),
+    rows = [[row["program"], row["method"], row["precision"], str(row["seed"]), _figure(row["seconds"]), _mib(row["peak_bytes"]),
              _mib(row["peak_above_load_bytes"]), _figure(100 * row["accuracy"])] for row in part["rows"]]
     text = f"{part['samples']} samples of SST-2, keep 0.5, {part['threads']} threads each.\n\n"
-    text += _table(["program", "precision", "seed", "seconds", "peak MiB", "above load MiB", "dev accuracy %"], rows)
-    rows = [[c["precision"], _figure(c["times_faster"]), _figure(c["times_less_memory"]),
+    text += _table(["program", "method", "precision", "seed", "seconds", "peak MiB", "above load MiB", "dev accuracy %"], rows)
+    rows = [[c["method"], c["precision"], _figure(c["times_faster"]), _figure(c["times_less_memory"]),
              _figure(c["times_less_memory_above_load"]), _figure(c["accuracy_difference_points"], "{:+.2f}")]
             for c in part["comparisons"]]
     return text + "\n" + _table(
-        ["kprune-bench against kprune_ref.py", "times faster", "times less peak memory",
+        ["kprune-bench against kprune_ref.py", "precision", "times faster", "times less peak memory",
          "times less above load", "accuracy difference, points"], rows)
 
 

@@ -66,7 +66,11 @@ std::string Agreement(const json& report) {
   if (!agreement.is_object() || agreement.empty()) return "";
   std::vector<std::string> parts;
   for (const auto& [key, value] : agreement.items()) {
-    if (key != "n" && !value.is_null()) parts.push_back(absl::StrCat(key, " ", InlineText(value)));
+    if (key == "n" || key == "interval95" || value.is_null()) continue;
+    parts.push_back(absl::StrCat(key, " ", InlineText(value)));
+    const json& interval = At(agreement, {"interval95", key.c_str()});
+    if (interval.is_array() && interval.size() == 2)
+      absl::StrAppend(&parts.back(), " (", InlineText(interval[0]), " to ", InlineText(interval[1]), ")");
   }
   std::string text = "agreement with the original";
   if (agreement.contains("n"))

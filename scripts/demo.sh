@@ -57,7 +57,7 @@ echo "serving on $KPRUNE_SERVER"
 heading "Pruning half of the FLOPs of a sentence encoder, through the server"
 mkdir -p "$root/out"
 rm -rf "$result"
-show "$bin/kprune" submit "$model" --data "$root/examples/sentences.jsonl" --keep-flops 0.5 --lambda-rep 0.1 \
+show "$bin/kprune" submit "$model" --data "$root/examples/sentences.jsonl" --keep-flops 0.5 \
   --output "$result"
 
 heading "What came out"

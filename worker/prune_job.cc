@@ -236,8 +236,11 @@ absl::Status PruneJob::Judge() {
   const Task task = original_.config.task;
   // Agreement: held-out samples, else those of --eval; the metric: --eval, else labelled held-out samples.
   const absl::Span<const Sample> agreeing = judging_.empty() ? eval_.samples : judging_;
-  if (!agreeing.empty())
-    report_.agreement = Agreement(task, RunSamples(original_, agreeing), RunSamples(written_, agreeing));
+  if (!agreeing.empty()) {
+    const at::Tensor before = RunSamples(original_, agreeing), after = RunSamples(written_, agreeing);
+    report_.agreement = Agreement(task, before, after);
+    report_.flipped = FlippedSamples(task, before, after, agreeing);
+  }
   const absl::Span<const Sample> labelled = eval_.labelled      ? absl::MakeConstSpan(eval_.samples)
                                             : judging_labelled_ ? absl::MakeConstSpan(judging_)
                                                                 : absl::Span<const Sample>();

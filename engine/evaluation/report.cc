@@ -66,6 +66,7 @@ json MakeReport(const ReportContents& contents) {
       {"file_bytes", {{"original", contents.original_file_bytes}, {"kept", contents.kept_file_bytes}}},
       {"sublayers", sublayers},
       {"agreement", contents.agreement.value_or(json())},
+      {"flipped", contents.flipped},
       {"metric", json()},
       {"latency",
        {{"batch_size", contents.latency_setting.batch_size},

@@ -30,6 +30,7 @@ struct ReportContents {
   int64_t original_file_bytes = 0, kept_file_bytes = 0;  // of the weights
   std::vector<SublayerPruned> sublayers;
   std::optional<nlohmann::json> agreement;
+  nlohmann::json flipped;  // FlippedSamples of the same samples
   std::optional<Metric> original_metric, pruned_metric;
   LatencySetting latency_setting;
   double original_latency_ms = 0, pruned_latency_ms = 0;

@@ -3,7 +3,7 @@
 //
 // Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
 // row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
-// compute in float32, but for sums of products of columns in float64 (pack_gram, gram_tile). Every function
+// compute in float32, but for sums of products of columns (GramKernels). Every function
 // works on a range of rows, columns or (sequence, head) pairs, so that callers share them out among threads;
 // a result does not depend on how. Thread-safe; nothing here allocates.
 #ifndef KPRUNE_ENGINE_KERNELS_KERNELS_H_
@@ -90,15 +90,27 @@ struct TypedKernels {
                                const void* bias, const void* gradient_context, float* query,
                                float* query_gradient, float* multiples, float* scratch);
 
-  // packed [rows, gram_columns] = columns panel * gram_columns .. of z [rows, columns] in float64, every row
-  // times its scale unless `scale` is null, zeros beyond the last.
-  void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
-                    const double* scale, double* packed);
-
   // One block of a product; sums are float32. `gelu` may be null. `scratch` has product_scratch floats and is
   // aligned to 64 bytes.
   void (*product)(const ProductShape& shape, const ProductBlock& block, const void* a, const void* b, void* c,
                   const GeluEpilogue* gelu, float* scratch);
+};
+
+// Sums of products of columns. S is the type of products and of their sums over the rows of one call.
+template <typename S>
+struct GramKernels {
+  int64_t columns;  // of a packed panel
+  // packed [rows, columns] = columns panel * columns .. of z [rows, all], every row times its scale unless
+  // `scale` is null, zeros beyond the last.
+  void (*pack_float32)(int64_t rows, int64_t all, int64_t panel, const void* z, int64_t stride,
+                       const double* scale, S* packed);
+  void (*pack_bfloat16)(int64_t rows, int64_t all, int64_t panel, const void* z, int64_t stride,
+                        const double* scale, S* packed);
+  void (*pack_float64)(int64_t rows, int64_t all, int64_t panel, const void* z, int64_t stride,
+                       const double* scale, S* packed);
+  // c [height, width] += A^T B of two packed panels, height and width at most `columns`.
+  void (*tile)(int64_t rows, const S* a, const S* b, int64_t height, int64_t width, double* c,
+               int64_t stride);
 };
 
 struct Kernels {
@@ -111,13 +123,8 @@ struct Kernels {
   // d floats that lie `stride` floats apart.
   void (*combine)(int64_t begin, int64_t end, int64_t count, int64_t d, const float* multiples,
                   const float* vectors, int64_t stride, float* out);
-  // pack_gram of float64; and c [height, width] += A^T B of two packed panels, height and width at most
-  // gram_columns.
-  int64_t gram_columns;
-  void (*pack_gram)(int64_t rows, int64_t columns, int64_t panel, const void* z, int64_t stride,
-                    const double* scale, double* packed);
-  void (*gram_tile)(int64_t rows, const double* a, const double* b, int64_t height, int64_t width, double* c,
-                    int64_t stride);
+  GramKernels<double> double_gram;
+  GramKernels<float> single_gram;
   int64_t panel_columns;
   int64_t (*product_scratch)(int64_t inner);
 };

@@ -4,7 +4,7 @@
 
 #include "engine/kernels/activation.h"
 #include "engine/kernels/attention.h"
-#include "engine/kernels/double_gram.h"
+#include "engine/kernels/column_gram.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/product.h"
 #include "engine/kernels/small_gemm.h"
@@ -203,8 +203,7 @@ void Combine(int64_t begin, int64_t end, int64_t count, int64_t d, const float* 
 template <typename E>
 constexpr TypedKernels Typed() {
   return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>,         ColumnSquares<E>,
-          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, PackGram<E>,
-          Product<E>};
+          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, Product<E>};
 }
 
 }  // namespace
@@ -215,8 +214,8 @@ const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
   static constexpr Kernels kKernels = {
-      KPRUNE_KERNELS_NAME, Typed<float>(),   Typed<BFloat16>(), AttentionScratch, GramScratch,   Combine,
-      kGramColumns,        PackGram<double>, GramTile,          kPanelColumns,    ProductScratch};
+      KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(), AttentionScratch, GramScratch, Combine,
+      kGramKernels<double>, kGramKernels<float>, kPanelColumns,     ProductScratch};
   return kKernels;
 }
 

@@ -13,14 +13,11 @@ namespace {
 constexpr int64_t kBlock = 256;  // columns of a block where LibTorch multiplies
 constexpr int64_t kRows = 256;   // rows that are packed at a time: a panel of them stays in the first cache
 
-int64_t Panels(int64_t columns) {
-  return (columns + CpuKernels().gram_columns - 1) / CpuKernels().gram_columns;
-}
-
 }  // namespace
 
-GramAccumulator::GramAccumulator(int64_t columns, int64_t targets, at::Device device)
-    : lower_UU_(at::zeros({columns, columns}, at::TensorOptions(at::kDouble).device(device))),
+GramAccumulator::GramAccumulator(int64_t columns, int64_t targets, at::Device device, Products products)
+    : products_(products),
+      lower_UU_(at::zeros({columns, columns}, at::TensorOptions(at::kDouble).device(device))),
       cross_Ud_(at::zeros({columns, targets}, lower_UU_.options())) {}
 
 void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td,
@@ -29,39 +26,56 @@ void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
   TORCH_CHECK(rows_TU.size(1) == columns && targets_Td.size(1) == cross_Ud_.size(1) &&
                   rows_TU.size(0) == targets_Td.size(0),
               "rows and targets of other sizes");
+  const bool single = products_ == Products::kSingle;
   // Half of a row's weight goes to each factor.
   const at::Tensor scale_T = weights_T.defined() ? weights_T.sqrt() : weights_T;
-  if (rows_TU.is_cpu())
-    return AddByKernels(rows_TU.contiguous(), targets_Td.to(at::kDouble).contiguous(), scale_T);
-  at::Tensor rows = rows_TU.to(at::kDouble), targets = targets_Td;
+  if (rows_TU.is_cpu()) {
+    const at::Tensor rows = rows_TU.contiguous(), targets = targets_Td.to(at::kDouble).contiguous();
+    if (single) return AddByKernels(CpuKernels().single_gram, rows, targets, scale_T);
+    return AddByKernels(CpuKernels().double_gram, rows, targets, scale_T);
+  }
+  const at::ScalarType type = single ? at::kFloat : at::kDouble;
+  at::Tensor rows = rows_TU.to(type), targets = targets_Td.to(type);
   if (scale_T.defined()) {
-    rows = rows * scale_T.unsqueeze(1);
-    targets = targets * scale_T.unsqueeze(1);
+    const at::Tensor scale = scale_T.to(type).unsqueeze(1);
+    rows = rows * scale;
+    targets = targets * scale;
   }
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
     const int64_t width = std::min(kBlock, columns - begin);
     at::Tensor block = lower_UU_.narrow(0, begin, width).narrow(1, 0, begin + width);
-    block.addmm_(rows.narrow(1, begin, width).t(), rows.narrow(1, 0, begin + width));
+    const at::Tensor left = rows.narrow(1, begin, width).t(), right = rows.narrow(1, 0, begin + width);
+    if (single) {
+      block.add_(left.mm(right));
+    } else {
+      block.addmm_(left, right);
+    }
   }
-  cross_Ud_.addmm_(rows.t(), targets);
+  if (single) {
+    cross_Ud_.add_(rows.t().mm(targets));
+  } else {
+    cross_Ud_.addmm_(rows.t(), targets);
+  }
 }
 
-void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& targets_Td,
-                                   const at::Tensor& scale_T) {
-  const Kernels& kernels = CpuKernels();
-  const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_gram
-                    : rows_TU.scalar_type() == at::kBFloat16 ? kernels.bfloat16.pack_gram
-                                                             : kernels.float32.pack_gram;
+template <typename S>
+void GramAccumulator::AddByKernels(const GramKernels<S>& kernels, const at::Tensor& rows_TU,
+                                   const at::Tensor& targets_Td, const at::Tensor& scale_T) {
+  const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_float64
+                    : rows_TU.scalar_type() == at::kBFloat16 ? kernels.pack_bfloat16
+                                                             : kernels.pack_float32;
   TORCH_CHECK(at::isFloatingType(rows_TU.scalar_type()) && rows_TU.scalar_type() != at::kHalf,
               "rows are float32, bfloat16 or float64");
-  const int64_t columns = lower_UU_.size(0), targets = cross_Ud_.size(1), width = kernels.gram_columns;
-  const int64_t panels = Panels(columns), target_panels = Panels(targets);
+  const int64_t columns = lower_UU_.size(0), targets = cross_Ud_.size(1), width = kernels.columns;
+  const int64_t panels = (columns + width - 1) / width, target_panels = (targets + width - 1) / width;
   double *const gram = lower_UU_.mutable_data_ptr<double>(), *const cross =
                                                                  cross_Ud_.mutable_data_ptr<double>();
   const int64_t most_rows = std::min(kRows, rows_TU.size(0)), panel_size = most_rows * width;
   const int64_t needed = (panels + target_panels) * panel_size;
-  if (!packed_.defined() || packed_.size(0) < needed) packed_ = at::empty({needed}, lower_UU_.options());
-  const auto packed = [&](int64_t panel) { return packed_.mutable_data_ptr<double>() + panel * panel_size; };
+  if (!packed_.defined() || packed_.size(0) < needed) {
+    packed_ = at::empty({needed}, lower_UU_.options().dtype(c10::CppTypeToScalarType<S>::value));
+  }
+  const auto packed = [&](int64_t panel) { return packed_.mutable_data_ptr<S>() + panel * panel_size; };
   for (int64_t first = 0; first < rows_TU.size(0); first += kRows) {
     const int64_t rows = std::min(kRows, rows_TU.size(0) - first);
     const at::Tensor z = rows_TU.narrow(0, first, rows), r = targets_Td.narrow(0, first, rows);
@@ -71,7 +85,7 @@ void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& 
         if (p < panels) {
           pack(rows, columns, p, z.const_data_ptr(), z.stride(0), scale, packed(p));
         } else {
-          kernels.pack_gram(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), scale, packed(p));
+          kernels.pack_float64(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), scale, packed(p));
         }
       }
     });
@@ -83,12 +97,12 @@ void GramAccumulator::AddByKernels(const at::Tensor& rows_TU, const at::Tensor& 
         while (tiles_below(i + 1) <= tile) ++i;
         const int64_t j = tile - tiles_below(i), height = std::min(width, columns - i * width);
         if (j <= i) {
-          kernels.gram_tile(rows, packed(i), packed(j), height, columns - j * width,
-                            gram + i * width * columns + j * width, columns);
+          kernels.tile(rows, packed(i), packed(j), height, columns - j * width,
+                       gram + i * width * columns + j * width, columns);
         } else {
           const int64_t q = j - i - 1;
-          kernels.gram_tile(rows, packed(i), packed(panels + q), height, targets - q * width,
-                            cross + i * width * targets + q * width, targets);
+          kernels.tile(rows, packed(i), packed(panels + q), height, targets - q * width,
+                       cross + i * width * targets + q * width, targets);
         }
       }
     });

@@ -7,8 +7,13 @@
 
 namespace kprune {
 
-AffineEquations::AffineEquations(int64_t columns, int64_t targets, at::Device device)
-    : sums_(columns, targets + 1, device),
+GramAccumulator::Products ProductsFor(double added) {
+  return added >= kSingleProducts ? GramAccumulator::Products::kSingle : GramAccumulator::Products::kDouble;
+}
+
+AffineEquations::AffineEquations(int64_t columns, int64_t targets, double ridge, at::Device device)
+    : ridge_(ridge),
+      sums_(columns, targets + 1, device, ProductsFor(ridge)),
       target_sum_d_(at::zeros({targets}, sums_.Cross().options())),
       totals_(at::zeros({2}, sums_.Cross().options())) {}
 
@@ -23,7 +28,7 @@ void AffineEquations::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
 }
 
 // The constant takes the means away: what remains is a problem of centred rows and targets.
-AffineFit AffineEquations::Solve(double ridge, const at::Tensor& current_Ud) const {
+AffineFit AffineEquations::Solve(const at::Tensor& current_Ud) const {
   const int64_t targets = target_sum_d_.size(0);
   const double weight = totals_[0].item<double>(), target_squared = totals_[1].item<double>();
   const at::Tensor target_mean_d = target_sum_d_ / std::max(weight, 1e-300);
@@ -36,7 +41,7 @@ AffineFit AffineEquations::Solve(double ridge, const at::Tensor& current_Ud) con
     return {current_Ud, target_mean_d, {at::Tensor(), "empty", 0, relative(centred_squared)}};
   const at::Tensor mean_U = sums_.Cross().select(1, targets) / std::max(weight, 1e-300);
   const at::Tensor gram_UU = sums_.Matrix();
-  const double added = ridge * gram_UU.diagonal().mean().item<double>();
+  const double added = ridge_ * gram_UU.diagonal().mean().item<double>();
   const at::Tensor centred_UU = gram_UU - (mean_U * weight).outer(mean_U);
   const at::Tensor cross_Ud = sums_.Cross().narrow(1, 0, targets) - (mean_U * weight).outer(target_mean_d);
   at::Tensor ridged_UU = centred_UU.clone();

@@ -11,6 +11,11 @@
 
 namespace kprune {
 
+// How Gram matrices are summed to whose diagonal `added` times its mean will be added: from this share on the
+// errors of single products are far below what is added.
+inline constexpr double kSingleProducts = 1e-3;
+GramAccumulator::Products ProductsFor(double added);
+
 struct AffineFit {
   at::Tensor weights_Ud;
   at::Tensor constant_d;
@@ -22,16 +27,18 @@ struct AffineFit {
 // Sums the equations over pieces. Not thread-safe.
 class AffineEquations {
  public:
-  AffineEquations(int64_t columns, int64_t targets, at::Device device);
+  // `ridge` times the mean of the diagonal of sum v z^T z will be added to that diagonal; the constant is
+  // free.
+  AffineEquations(int64_t columns, int64_t targets, double ridge, at::Device device);
 
   // rows_TU: z of any floating type; targets_Td: r, float64; weights_T: v, float64, or undefined for ones.
   void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td, const at::Tensor& weights_T);
 
-  // `ridge` times the mean of the diagonal of sum v z^T z is added to that diagonal; the constant is free.
   // `current_Ud` is kept where the sums have no solution (SolveLeastSquares).
-  AffineFit Solve(double ridge, const at::Tensor& current_Ud) const;
+  AffineFit Solve(const at::Tensor& current_Ud) const;
 
  private:
+  const double ridge_;
   GramAccumulator sums_;     // of z and, behind the targets, of ones
   at::Tensor target_sum_d_;  // sum v r
   at::Tensor totals_;        // sum v, sum v |r|^2

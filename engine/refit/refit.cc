@@ -155,7 +155,7 @@ absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
   const Encoder& teacher = state_.teacher();
   const Sublayer& sublayer = state_.result().sublayers[s];
   const Stopwatch measuring;
-  GramAccumulator gram(sublayer.num_features(), 0, state_.device());
+  GramAccumulator gram(sublayer.num_features(), 0, state_.device(), ProductsFor(options_.damping));
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
@@ -215,7 +215,7 @@ absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
 absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
   const Linear& in = state_.result().sublayers[t].in;
   const int64_t d = in.weight.size(1);
-  AffineEquations equations(d, d, state_.device());
+  AffineEquations equations(d, d, options_.input_ridge, state_.device());
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
@@ -225,8 +225,7 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  const AffineFit fit =
-      equations.Solve(options_.input_ridge, at::zeros({d, d}, in.weight.options().dtype(at::kDouble)));
+  const AffineFit fit = equations.Solve(at::zeros({d, d}, in.weight.options().dtype(at::kDouble)));
   const at::Tensor weight = in.weight.to(at::kDouble), bias = in.bias.to(at::kDouble);
   const Sublayer& target = state_.result().sublayers[t];
   return Linear{Stored(weight + weight.mm(fit.weights_Ud.t()), target),
@@ -236,7 +235,7 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
 absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
   const Sublayer& target = state_.result().sublayers[t];
-  AffineEquations equations(target.num_features(), target.out.bias.size(0), state_.device());
+  AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, state_.device());
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(t, batch);
     if (!weights_T.ok()) return weights_T.status();
@@ -249,7 +248,7 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
-  return equations.Solve(options_.ridge, target.out.weight.t().to(at::kDouble));
+  return equations.Solve(target.out.weight.t().to(at::kDouble));
 }
 
 absl::Status RefitRun::Distilled(PruningResult& result) {

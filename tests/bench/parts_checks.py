@@ -51,7 +51,7 @@ class Comparison(unittest.TestCase):
             return {"seconds": seconds, "peak_bytes": peak, "peak_above_load_bytes": above, "accuracy": accuracy}
 
         compared = parts._compare([row(30, 900, 600, 0.86), row(50, 900, 600, 0.88)],
-                                  [row(9, 300, 100, 0.87), row(11, 300, 100, 0.89)], "fp32")
+                                  [row(9, 300, 100, 0.87), row(11, 300, 100, 0.89)], "kprune", "fp32")
         self.assertAlmostEqual(compared["times_faster"], 4)
         self.assertAlmostEqual(compared["times_less_memory"], 3)
         self.assertAlmostEqual(compared["times_less_memory_above_load"], 6)

@@ -30,6 +30,48 @@ TEST(AgreementTest, Examples) {
   EXPECT_NEAR(agreement["kl"], (0.5 * std::log(2.0 / 3) + 0.5 * std::log(2.0)) / 2, 1e-7);
 }
 
+TEST(AgreementTest, ListsTheSamplesWhosePredictionFlipped) {
+  std::vector<Sample> samples(150);
+  for (int i = 0; i < 150; ++i) {
+    samples[i].file = i % 2;
+    samples[i].line = 10 + i;
+  }
+  const at::Tensor original = at::tensor({1.f, 0.f}).expand({150, 2}).clone();
+  at::Tensor pruned = original.clone();
+  EXPECT_EQ(FlippedSamples(Task::kSingleLabel, original, pruned, samples)["n"], 0);
+  pruned[3] = at::tensor({0.f, 1.f});
+  const nlohmann::json one = FlippedSamples(Task::kSingleLabel, original, pruned, samples);
+  EXPECT_EQ(one, nlohmann::json::parse(
+                     R"({"n": 1, "samples": [{"file": 2, "line": 13, "original": 0, "pruned": 1}]})"));
+  const nlohmann::json all = FlippedSamples(Task::kSingleLabel, original, original.flip(1), samples);
+  EXPECT_EQ(all["n"], 150);
+  EXPECT_EQ(all["samples"].size(), static_cast<size_t>(kMostFlipped));
+  pruned = original.clone();
+  pruned[0][1] = 5;
+  const nlohmann::json labels = FlippedSamples(Task::kMultiLabel, original, pruned, samples);
+  EXPECT_EQ(labels["samples"][0]["pruned"], nlohmann::json({1, 1}));
+  EXPECT_TRUE(FlippedSamples(Task::kRegression, original, pruned, samples).is_null());
+}
+
+TEST(AgreementTest, IntervalsHoldTheMeanAndShrinkWithSamples) {
+  for (const Task task : {Task::kSingleLabel, Task::kMultiLabel, Task::kRegression, Task::kEmbedding}) {
+    const int64_t width = task == Task::kRegression ? 1 : 4;
+    double last = 2;
+    for (const int64_t n : {50, 800}) {
+      const at::Tensor original = Random(n, width, 1), pruned = original + 0.7 * Random(n, width, 2);
+      const nlohmann::json agreement = Agreement(task, original, pruned);
+      ASSERT_FALSE(agreement["interval95"].empty());
+      for (const auto& [name, interval] : agreement["interval95"].items()) {
+        EXPECT_LT(interval[0], agreement[name]) << name;
+        EXPECT_GT(interval[1], agreement[name]) << name;
+      }
+      const nlohmann::json& first = *agreement["interval95"].begin();
+      EXPECT_LT(first[1].get<double>() - first[0].get<double>(), last);
+      last = first[1].get<double>() - first[0].get<double>();
+    }
+  }
+}
+
 TEST(AgreementTest, SingleLabelMatchesPlainLoops) {
   const int64_t n = 40, classes = 5;
   const at::Tensor original = Random(n, classes, 1), pruned = original + Random(n, classes, 2);

@@ -125,8 +125,28 @@ TEST_P(KernelsTest, FirstQueriesGiveWhatAllQueriesGiveForThemAlone) {
   }
 }
 
+template <typename S>
+std::vector<double> GramByKernels(const GramKernels<S>& kernels, const std::vector<float>& z, int64_t rows,
+                                  int64_t columns) {
+  const int64_t width = kernels.columns, panels = (columns + width - 1) / width;
+  std::vector<S> packed(panels * rows * width);
+  std::vector<double> gram(columns * columns);
+  for (int64_t p = 0; p < panels; ++p) {
+    kernels.pack_float32(rows, columns, p, z.data(), columns, /*scale=*/nullptr,
+                         packed.data() + p * rows * width);
+  }
+  for (int64_t i = 0; i < panels; ++i) {
+    for (int64_t j = 0; j < panels; ++j) {
+      kernels.tile(rows, packed.data() + i * rows * width, packed.data() + j * rows * width,
+                   std::min(width, columns - i * width), columns - j * width,
+                   gram.data() + i * width * columns + j * width, columns);
+    }
+  }
+  return gram;
+}
+
 TEST_P(KernelsTest, SumsOfColumnsAndRows) {
-  const int64_t rows = 37, columns = 4 * kernels_->gram_columns - 3, width = kernels_->gram_columns;
+  const int64_t rows = 37, columns = 4 * kernels_->double_gram.columns - 3;
   const std::vector<float> z = Random(rows * columns, 1);
   const auto product = [&](int64_t i, int64_t j) {
     double sum = 0;
@@ -134,21 +154,14 @@ TEST_P(KernelsTest, SumsOfColumnsAndRows) {
       sum += static_cast<double>(z[t * columns + i]) * static_cast<double>(z[t * columns + j]);
     return sum;
   };
-  std::vector<double> packed(4 * rows * width), gram(columns * columns);
-  for (int64_t p = 0; p < 4; ++p)
-    kernels_->float32.pack_gram(rows, columns, p, z.data(), columns, /*scale=*/nullptr,
-                                packed.data() + p * rows * width);
-  for (int64_t i = 0; i < 4; ++i) {
-    for (int64_t j = 0; j < 4; ++j)
-      kernels_->gram_tile(rows, packed.data() + i * rows * width, packed.data() + j * rows * width,
-                          std::min(width, columns - i * width), columns - j * width,
-                          gram.data() + i * width * columns + j * width, columns);
-  }
+  const std::vector<double> gram = GramByKernels(kernels_->double_gram, z, rows, columns),
+                            single = GramByKernels(kernels_->single_gram, z, rows, columns);
   std::vector<float> of_head(11 * 11), scratch(kernels_->gram_scratch(11));
   kernels_->float32.column_gram(2, 11, rows, columns, z.data(), of_head.data(), scratch.data());
   for (int64_t i = 0; i < columns; ++i) {
     for (int64_t j = 0; j < columns; ++j) {
       ASSERT_NEAR(gram[i * columns + j], product(i, j), 1e-11) << i << " " << j;
+      ASSERT_NEAR(single[i * columns + j], product(i, j), 1e-4) << i << " " << j;
       if (i < 11 && j < 11) {
         ASSERT_NEAR(of_head[i * 11 + j], product(i + 2, j + 2), 1e-4);
       }
