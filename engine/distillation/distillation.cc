@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/data/variants.h"
 #include "engine/distillation/adamw.h"
 #include "engine/distillation/differentiable.h"
 #include "engine/model/tensor_conversion.h"
@@ -75,11 +77,14 @@ Scales MeasureScales(const Encoder& teacher, absl::Span<const Sample> samples) {
   return scales;
 }
 
-// Indices of the samples of one step after another, each sample once a round.
+// The samples of one step after another: each sample once a round, with new variants.
 class Schedule {
  public:
   Schedule(absl::Span<const Sample> samples, const DistillationOptions& options)
-      : samples_(samples), sequences_(static_cast<size_t>(options.sequences)), random_(options.seed) {}
+      : own_(samples),
+        options_(options),
+        sequences_(static_cast<size_t>(options.sequences)),
+        random_(options.seed) {}
 
   std::vector<Sample> Next() {
     if (queue_.empty()) Refill();
@@ -91,6 +96,12 @@ class Schedule {
 
  private:
   void Refill() {
+    samples_.assign(own_.begin(), own_.end());
+    // Seeds that no other use of this job's seed has.
+    const uint32_t seed = options_.seed + 0x9e3779b9u * ++rounds_;
+    std::vector<Sample> variants = MakeVariants(own_, options_.variants, seed);
+    samples_.insert(samples_.end(), std::make_move_iterator(variants.begin()),
+                    std::make_move_iterator(variants.end()));
     std::vector<size_t> order(samples_.size());
     std::iota(order.begin(), order.end(), size_t{0});
     Shuffle(order);
@@ -114,8 +125,11 @@ class Schedule {
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random_() % i]);
   }
 
-  const absl::Span<const Sample> samples_;
+  const absl::Span<const Sample> own_;
+  const DistillationOptions& options_;
   const size_t sequences_;
+  uint32_t rounds_ = 0;
+  std::vector<Sample> samples_;  // of the round
   std::mt19937_64 random_;
   std::vector<std::vector<size_t>> queue_;
 };

@@ -26,8 +26,6 @@ constexpr double kMeasured = 0.35, kSearched = 0.6;
 // Share of settling and distilling a model at which it is settled, where it is distilled.
 constexpr double kSettled = 0.4;
 
-constexpr int kDistillationVariants = 4;  // of every sample
-
 // The samples and their variants.
 std::vector<Sample> WithVariants(absl::Span<const Sample> samples, const Options& options) {
   std::vector<Sample> all(samples.begin(), samples.end());
@@ -252,14 +250,10 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
 }
 
 absl::Status RefitRun::Distilled(PruningResult& result) {
-  std::vector<Sample> samples(own_samples_.begin(), own_samples_.end());
-  // Others than those that pruned.
-  const std::vector<Sample> variants = MakeVariants(own_samples_, kDistillationVariants, options_.seed + 1);
-  samples.insert(samples.end(), variants.begin(), variants.end());
   const DistillationOptions options{
       .steps = options_.distill, .temperature = options_.temperature, .seed = options_.seed};
   absl::StatusOr<Encoder> distilled =
-      Distill(state_.teacher(), result.encoder, samples, options, [&](double done) {
+      Distill(state_.teacher(), result.encoder, own_samples_, options, [&](double done) {
         TellOfBudget(kSettled + (1 - kSettled) * done);
         return !state_.observer().cancelled();
       });
