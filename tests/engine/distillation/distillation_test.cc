@@ -39,7 +39,8 @@ class DistillationTest : public ::testing::TestWithParam<Task> {
 
 TEST_P(DistillationTest, BringsTheOutputsOfUnseenSamplesCloser) {
   const auto [teacher, student] = HalfOf(GetParam());
-  const auto distilled = Distill(teacher, student, samples_, {.steps = 60, .sequences = 16}, kGoOn);
+  const auto distilled =
+      Distill(teacher, student, samples_, {.steps = 200, .sequences = 16, .learning_rate = 1e-3}, kGoOn);
   ASSERT_TRUE(distilled.ok()) << distilled.status();
   const at::Tensor expected = RunSamples(teacher, others_);
   const double before = (RunSamples(student, others_) - expected).norm().item<double>();
@@ -50,7 +51,8 @@ TEST_P(DistillationTest, BringsTheOutputsOfUnseenSamplesCloser) {
 
 INSTANTIATE_TEST_SUITE_P(Tasks, DistillationTest,
                          ::testing::Values(Task::kSingleLabel, Task::kMultiLabel, Task::kRegression,
-                                           Task::kEmbedding));
+                                           Task::kEmbedding),
+                         [](const auto& info) { return "Task" + std::to_string(static_cast<int>(info.param)); });
 
 TEST_F(DistillationTest, LeavesTheStudentItselfAndTheHeadAlone) {
   const auto [teacher, student] = HalfOf(Task::kSingleLabel);
