@@ -7,11 +7,11 @@ import argparse
 import json
 import math
 import os
-import subprocess
 import sys
 
 from accuracy_plot import plot
-from children import BenchError, number, parse_object
+from arguments import names_of
+from children import BenchError, number, parse_object, require_program, run
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _BEGIN, _END = "<!-- accuracy.py begins -->", "<!-- accuracy.py ends -->"
@@ -32,21 +32,13 @@ def _numbers(text):
     return values
 
 
-def _methods(text):
-    names = text.split(",")
-    for name in names:
-        if name not in METHODS:
-            raise argparse.ArgumentTypeError(f"{name!r} is unknown; accepted are {', '.join(METHODS)}")
-    return names
-
-
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(_ROOT, "build", "release"), metavar="DIR",
                         help="build folder with bin/kprune-accuracy (default: %(default)s)")
     parser.add_argument("--shared", default=os.path.join(_ROOT, "..", "shared"), metavar="DIR",
                         help="folder with models/sst2 and data/sst2 (default: %(default)s)")
-    parser.add_argument("--methods", type=_methods, default=list(METHODS), metavar="NAME,...",
+    parser.add_argument("--methods", type=names_of(list(METHODS)), default=list(METHODS), metavar="NAME,...",
                         help="of " + ", ".join(METHODS) + " (default: all)")
     parser.add_argument("--budgets", type=_numbers, default=[0.7, 0.5, 0.3, 0.2, 0.1, 0.05], metavar="X,...",
                         help="shares of the FLOPs to keep (default: 0.7,0.5,0.3,0.2,0.1,0.05)")
@@ -59,7 +51,9 @@ def parse_arguments(arguments):
                         "documentation is left as it is then")
     parser.add_argument("--out", metavar="FILE.json", help="write every run here; after each of them")
     parser.add_argument("--no-docs", action="store_true", help="leave docs/ as it is")
-    return parser.parse_args(arguments)
+    settings = parser.parse_args(arguments)
+    settings.program = os.path.join(os.path.abspath(settings.build), "bin", "kprune-accuracy")
+    return settings
 
 
 def run_method(settings, method, seed):
@@ -68,8 +62,7 @@ def run_method(settings, method, seed):
     if not budgets:
         return []
     shared = os.path.abspath(settings.shared)
-    command = [os.path.join(os.path.abspath(settings.build), "bin", "kprune-accuracy"),
-               "--model", os.path.join(shared, "models/sst2"),
+    command = [settings.program, "--model", os.path.join(shared, "models/sst2"),
                "--data", os.path.join(shared, "data/sst2/samples-2048.jsonl"),
                "--eval", os.path.join(shared, "data/sst2/dev.jsonl"), "--samples", str(settings.samples),
                "--max-length", "64", "--budgets", ",".join(str(b) for b in budgets), "--seed", str(seed),
@@ -77,13 +70,7 @@ def run_method(settings, method, seed):
     if settings.precision != "auto":
         command += ["--precision", settings.precision]
     print("  " + " ".join([os.path.basename(command[0]), *command[1:]]), file=sys.stderr, flush=True)
-    try:
-        child = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise BenchError(f"cannot run {command[0]}: {error.strerror}; build it, or name the build folder with "
-                         "--build") from error
-    if child.returncode != 0:
-        raise BenchError(f"kprune-accuracy ended with {child.returncode}: {child.stderr.strip()}")
+    child = run("kprune-accuracy", command)
     rows = [parse_object("kprune-accuracy", line) for line in child.stdout.splitlines()]
     if len(rows) != len(budgets):
         raise BenchError(f"kprune-accuracy printed {len(rows)} results for {len(budgets)} budgets")
@@ -145,6 +132,7 @@ def write_docs(table, summary, original, settings):
 
 def main(arguments):
     settings = parse_arguments(arguments)
+    require_program(settings.program)
     rows = []
     for seed in range(settings.seeds):
         for method in settings.methods:

@@ -12,7 +12,8 @@ import platform
 import sys
 import time
 
-from children import BenchError
+from arguments import names_of, positive
+from children import BenchError, require_program
 from parts import PARTS
 from tables import markdown
 
@@ -26,27 +27,6 @@ class Settings(argparse.Namespace):
         return other
 
 
-def _names_of(accepted):
-    def parse(text):
-        names = text.split(",")
-        for name in names:
-            if name not in accepted:
-                raise argparse.ArgumentTypeError(f"{name!r} is unknown; accepted are {', '.join(accepted)}")
-        return names
-
-    return parse
-
-
-def _positive(kind):
-    def parse(text):
-        value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not positive")
-        return value
-
-    return parse
-
-
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(_ROOT, "build", "release"), metavar="DIR",
@@ -58,18 +38,18 @@ def parse_arguments(arguments):
                         "$KPRUNE_REFERENCE_PYTHON, else this one)")
     parser.add_argument("--out", metavar="FILE.json", help="write the document here; after every part, so that an "
                         "interrupted run keeps what it measured")
-    parser.add_argument("--parts", type=_names_of(list(PARTS)), default=list(PARTS), metavar="NAME,...",
+    parser.add_argument("--parts", type=names_of(list(PARTS)), default=list(PARTS), metavar="NAME,...",
                         help="of " + ", ".join(PARTS) + " (default: all)")
-    parser.add_argument("--precisions", type=_names_of(["fp32", "bf16"]), default=["fp32", "bf16"],
+    parser.add_argument("--precisions", type=names_of(["fp32", "bf16"]), default=["fp32", "bf16"],
                         metavar="NAME,...", help="fp32, bf16 or both; scaling and memory take the last one named "
                         "(default: fp32,bf16)")
-    parser.add_argument("--seeds", type=_positive(int), default=1, metavar="N",
+    parser.add_argument("--seeds", type=positive(int), default=1, metavar="N",
                         help="seeds 0 .. N-1 of the comparison with the reference (default: 1)")
-    parser.add_argument("--threads", type=_positive(int), default=2, metavar="N",
+    parser.add_argument("--threads", type=positive(int), default=2, metavar="N",
                         help="threads of every program (default: 2)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N; the comparison with the reference is "
                         "always on the CPU (default: cpu)")
-    parser.add_argument("--scaling-minutes", type=_positive(float), default=60, metavar="M",
+    parser.add_argument("--scaling-minutes", type=positive(float), default=60, metavar="M",
                         help="time for the scaling table; its points do fewer sublayers where whole runs would "
                         "take longer (default: 60)")
     parser.add_argument("--smoke", action="store_true", help="every part in a tiny form: shows that it works, "
@@ -117,8 +97,7 @@ def _write(path, document):
 
 def main(arguments):
     settings = parse_arguments(arguments)
-    if not os.access(settings.program, os.X_OK):
-        raise BenchError(f"{settings.program} is not there; build it, or name the build folder with --build")
+    require_program(settings.program)
     started = time.monotonic()
     document = {"schema_version": 1, "smoke": settings.smoke, "complete": False,
                 "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),

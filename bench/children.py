@@ -49,6 +49,11 @@ def run(name, command, *, cwd=None, env=None):
     return Finished(seconds, usage.ru_maxrss * 1024, stdout)
 
 
+def require_program(path):
+    if not os.access(path, os.X_OK):
+        raise BenchError(f"{path} is not there; build it, or name the build folder with --build")
+
+
 def _unique(pairs):
     result = dict(pairs)
     if len(result) != len(pairs):

@@ -4,20 +4,17 @@
 #include <cmath>
 #include <numeric>
 #include <random>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/data/shuffle.h"
 
 namespace kprune {
 
 absl::StatusOr<SampleDraw> DrawSamples(int64_t available, int64_t samples, double holdout, uint32_t seed) {
   std::vector<int64_t> lines(available);
   std::iota(lines.begin(), lines.end(), 0);
-  // Fisher-Yates with the engine's raw output: std::shuffle differs between standard libraries.
   std::mt19937_64 random(seed);
-  for (int64_t i = available - 1; i > 0; --i) {
-    std::swap(lines[i], lines[static_cast<int64_t>(random() % static_cast<uint64_t>(i + 1))]);
-  }
+  Shuffle(random, lines);
   const int64_t drawn = samples == 0 ? available : std::min(samples, available);
   const int64_t judging =
       std::min(kMaxJudgingSamples, static_cast<int64_t>(std::llround(holdout * static_cast<double>(drawn))));

@@ -1,6 +1,7 @@
 #include "engine/data/variants.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <random>
 #include <utility>
@@ -166,6 +167,13 @@ std::vector<Sample> MakeVariants(absl::Span<const Sample> samples, int count, ui
     for (size_t i = 0; i < samples.size(); ++i) variants.push_back(maker.VariantOf(i));
   }
   return variants;
+}
+
+std::vector<Sample> WithVariants(absl::Span<const Sample> samples, int count, uint32_t seed) {
+  std::vector<Sample> all(samples.begin(), samples.end());
+  std::vector<Sample> variants = MakeVariants(samples, count, seed);
+  all.insert(all.end(), std::make_move_iterator(variants.begin()), std::make_move_iterator(variants.end()));
+  return all;
 }
 
 }  // namespace kprune

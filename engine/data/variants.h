@@ -18,6 +18,9 @@ namespace kprune {
 // same arguments give the same variants on every machine.
 std::vector<Sample> MakeVariants(absl::Span<const Sample> samples, int count, uint32_t seed);
 
+// The samples, and behind them `count` variants of every one.
+std::vector<Sample> WithVariants(absl::Span<const Sample> samples, int count, uint32_t seed);
+
 }  // namespace kprune
 
 #endif  // KPRUNE_ENGINE_DATA_VARIANTS_H_

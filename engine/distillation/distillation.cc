@@ -6,13 +6,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <numbers>
 #include <numeric>
 #include <random>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/data/shuffle.h"
 #include "engine/data/variants.h"
 #include "engine/distillation/adamw.h"
 #include "engine/distillation/differentiable.h"
@@ -96,15 +96,11 @@ class Schedule {
 
  private:
   void Refill() {
-    samples_.assign(own_.begin(), own_.end());
     // Seeds that no other use of this job's seed has.
-    const uint32_t seed = options_.seed + 0x9e3779b9u * ++rounds_;
-    std::vector<Sample> variants = MakeVariants(own_, options_.variants, seed);
-    samples_.insert(samples_.end(), std::make_move_iterator(variants.begin()),
-                    std::make_move_iterator(variants.end()));
+    samples_ = WithVariants(own_, options_.variants, options_.seed + 0x9e3779b9u * ++rounds_);
     std::vector<size_t> order(samples_.size());
     std::iota(order.begin(), order.end(), size_t{0});
-    Shuffle(order);
+    Shuffle(random_, order);
     for (size_t begin = 0; begin < order.size(); begin += kSteps * sequences_) {
       const size_t end = std::min(order.size(), begin + kSteps * sequences_);
       std::stable_sort(
@@ -116,13 +112,7 @@ class Schedule {
       queue_.emplace_back(order.begin() + static_cast<int64_t>(begin),
                           order.begin() + static_cast<int64_t>(end));
     }
-    Shuffle(queue_);
-  }
-
-  // Raw output of a fixed engine: std::shuffle differs between standard libraries.
-  template <typename Items>
-  void Shuffle(Items& items) {
-    for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random_() % i]);
+    Shuffle(random_, queue_);
   }
 
   const absl::Span<const Sample> own_;
@@ -208,8 +198,7 @@ class Distillation {
           return absl::InternalError(absl::StrCat("distillation made the weights of sublayer ", t,
                                                   " infinite; prune with fewer steps of it, or none"));
         }
-        *tensor =
-            ToCheckpointTensor(trained, sublayer.stored_type).to(trained.device(), at::kFloat).contiguous();
+        *tensor = RoundedToCheckpoint(trained, sublayer.stored_type);
       }
     }
     return student_;

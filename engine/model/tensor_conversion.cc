@@ -48,4 +48,8 @@ TensorView ViewOf(std::string name, DType dtype, const at::Tensor& tensor) {
           absl::MakeConstSpan(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes())};
 }
 
+at::Tensor RoundedToCheckpoint(const at::Tensor& value, DType type) {
+  return ToCheckpointTensor(value, type).to(value.device(), at::kFloat).contiguous();
+}
+
 }  // namespace kprune

@@ -18,6 +18,10 @@ at::Tensor ToCheckpointTensor(const at::Tensor& tensor, DType dtype);
 // The bytes of a contiguous CPU tensor, borrowed.
 TensorView ViewOf(std::string name, DType dtype, const at::Tensor& tensor);
 
+// `value` as a model that was written in `type` computes with it once it is loaded: rounded to `type`,
+// float32 and contiguous on value's device. What stands above is then fitted against what a user loads.
+at::Tensor RoundedToCheckpoint(const at::Tensor& value, DType type);
+
 }  // namespace kprune
 
 #endif  // KPRUNE_ENGINE_MODEL_TENSOR_CONVERSION_H_

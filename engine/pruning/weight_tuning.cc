@@ -28,8 +28,8 @@ TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equati
     return {target.out, {at::Tensor(), "empty", 0, equations.target_squared > 0 ? 1.0 : 0.0}};
   Solution solution = SolveLeastSquares(equations, current_dK.t().to(at::kDouble));
   // As the checkpoint will store it, so that the sublayers above are tuned against what a user loads.
-  const at::Tensor stored = ToCheckpointTensor(solution.weights_Ud.t(), target.stored_type);
-  return {{stored.to(current_dK.device(), at::kFloat).contiguous(), target.out.bias}, std::move(solution)};
+  const at::Tensor rounded_dK = RoundedToCheckpoint(solution.weights_Ud.t(), target.stored_type);
+  return {{rounded_dK, target.out.bias}, std::move(solution)};
 }
 
 }  // namespace kprune

@@ -16,9 +16,8 @@ struct SublayerCurve {
 
 // Units kept per sublayer. Bottom up, each keeps what minimises the sum of the losses of it and of all above
 // within what is left of the budget, over the lower convex hulls of the curves, by one multiplier (a price of
-// a FLOP); what is left over at the end, if it is over 0.1 % of the
-// budget, goes to the units that save the most loss a FLOP and still fit. Never
-// over the budget. Pure; thread-safe.
+// a FLOP); what is left over at the end, if it is over 0.1 % of the budget, goes to the units that save the
+// most loss a FLOP and still fit. Never over the budget. Pure; thread-safe.
 std::vector<int64_t> AllocateUnits(absl::Span<const SublayerCurve> curves, double budget_flops);
 
 }  // namespace kprune

@@ -26,21 +26,6 @@ constexpr double kMeasured = 0.35, kSearched = 0.6;
 // Share of settling and distilling a model at which it is settled, where it is distilled.
 constexpr double kSettled = 0.4;
 
-// The samples and their variants.
-std::vector<Sample> WithVariants(absl::Span<const Sample> samples, const Options& options) {
-  std::vector<Sample> all(samples.begin(), samples.end());
-  const std::vector<Sample> variants = MakeVariants(samples, options.variants, options.seed);
-  all.insert(all.end(), variants.begin(), variants.end());
-  return all;
-}
-
-// As the checkpoint will store it, so that the sublayers above are refitted against what a user loads.
-at::Tensor Stored(const at::Tensor& value, const Sublayer& sublayer) {
-  return ToCheckpointTensor(value, sublayer.stored_type)
-      .to(sublayer.out.weight.device(), at::kFloat)
-      .contiguous();
-}
-
 class RefitRun {
  public:
   RefitRun(const Encoder& model, absl::Span<const Sample> samples, absl::Span<const FlopsBudget> budgets,
@@ -48,7 +33,7 @@ class RefitRun {
       : options_(options),
         budgets_(budgets),
         own_samples_(samples),
-        samples_(WithVariants(samples, options)),
+        samples_(WithVariants(samples, options.variants, options.seed)),
         state_(model, samples_, budgets[0], plan, {kAnyNumber, options.batch_order}, observer) {}
 
   absl::Status Run(Checkpoint* checkpoint,
@@ -83,8 +68,8 @@ class RefitRun {
 absl::Status RefitRun::Run(Checkpoint* checkpoint,
                            const std::function<absl::Status(size_t i, const PruningResult& result)>& done) {
   if (absl::Status status = state_.TakeBatchesFrom(checkpoint); !status.ok()) return status;
+  if (absl::Status status = state_.Embed(); !status.ok()) return status;
   for (absl::Status (RefitRun::*step)() : {&RefitRun::Measure, &RefitRun::Search}) {
-    if (absl::Status status = state_.Embed(); !status.ok()) return status;
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
   for (budget_ = 0; budget_ < budgets_.size(); ++budget_) {
@@ -93,13 +78,11 @@ absl::Status RefitRun::Run(Checkpoint* checkpoint,
     if (absl::Status status = state_.Embed(); !status.ok()) return status;
     absl::Status status = state_.SettleSublayers(checkpoint, [&](int t) { return Settle(t); });
     if (!status.ok()) return status;
-    if (options_.distill == 0) {
-      status = done(budget_, state_.pruned());
-    } else {
-      PruningResult result = state_.pruned();
-      if (status = Distilled(result); status.ok()) status = done(budget_, result);
+    PruningResult result = state_.pruned();
+    if (options_.distill > 0) {
+      if (status = Distilled(result); !status.ok()) return status;
     }
-    if (!status.ok()) return status;
+    if (status = done(budget_, result); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -199,8 +182,8 @@ absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
   absl::StatusOr<AffineFit> fit = RefitOutput(t);
   if (!fit.ok()) return fit.status();
   const Sublayer& target = state_.result().sublayers[t];
-  pruned.out = {Stored(fit->weights_Ud.t(), target),
-                Stored(target.out.bias.to(at::kDouble) + fit->constant_d, target)};
+  pruned.out = {RoundedToCheckpoint(fit->weights_Ud.t(), target.stored_type),
+                RoundedToCheckpoint(target.out.bias.to(at::kDouble) + fit->constant_d, target.stored_type)};
   pruned.row.solver = fit->solution.path;
   pruned.row.condition = fit->solution.condition;
   pruned.row.reconstruction_error = fit->solution.relative_error;
@@ -225,9 +208,9 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
   if (!status.ok()) return status;
   const AffineFit fit = equations.Solve(at::zeros({d, d}, in.weight.options().dtype(at::kDouble)));
   const at::Tensor weight = in.weight.to(at::kDouble), bias = in.bias.to(at::kDouble);
-  const Sublayer& target = state_.result().sublayers[t];
-  return Linear{Stored(weight + weight.mm(fit.weights_Ud.t()), target),
-                Stored(bias + weight.mv(fit.constant_d), target)};
+  const DType type = state_.result().sublayers[t].stored_type;
+  return Linear{RoundedToCheckpoint(weight + weight.mm(fit.weights_Ud.t()), type),
+                RoundedToCheckpoint(bias + weight.mv(fit.constant_d), type)};
 }
 
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.

@@ -15,9 +15,9 @@
 namespace kprune {
 
 // Prunes `model` with `samples` to each of `budgets`, at least one, from one measurement. done(i, result) is
-// called for budgets[i] when it is done; an error that it returns ends the run. As KPrune
-// (engine/kprune/kprune.h), with the options of this method: damping, ridge, input_ridge, token_weighting and
-// variants; `checkpoint` is for one budget alone. A run that goes on from a checkpoint measures again.
+// called for budgets[i] when it is done; an error that it returns ends the run. As PruneByMethod
+// (engine/pruning_methods.h), with the options of this method: damping, ridge, input_ridge, token_weighting
+// and variants; `checkpoint` is for one budget alone. A run that goes on from a checkpoint measures again.
 // Errors: Cancelled; Internal where a measurement is not finite; ResourceExhausted; those of HiddenStates and
 // Checkpoint.
 absl::Status Refit(const Encoder& model, absl::Span<const Sample> samples,
