@@ -1,4 +1,5 @@
-// Sums of products of columns, in float64 or, a few rows at a time, in float32. For vector_kernels.cc alone.
+// Sums of products of columns: in float64; or, a few rows at a time, in float32 or of pairs of bfloat16 with
+// float32 sums. For vector_kernels.cc alone.
 #ifndef KPRUNE_ENGINE_KERNELS_COLUMN_GRAM_H_
 #define KPRUNE_ENGINE_KERNELS_COLUMN_GRAM_H_
 
@@ -51,6 +52,18 @@ void PackGram(int64_t rows, int64_t columns, int64_t panel, const void* elements
   }
 }
 
+// Adds the sums of rows first .. of a tile to c.
+template <typename SumVec>
+inline void AddTile(const SumVec (&sums)[kGramTileRows][2], int64_t first, int64_t height, int64_t width,
+                    double* c, int64_t stride) {
+  constexpr int64_t kWidth = sizeof(SumVec) / sizeof(sums[0][0][0]);
+  for (int64_t r = 0; r < kGramTileRows && first + r < height; ++r) {
+    double* const row = c + (first + r) * stride;
+    for (int64_t column = 0; column < 2 * kWidth && column < width; ++column)
+      row[column] += static_cast<double>(sums[r][column / kWidth][column % kWidth]);
+  }
+}
+
 template <typename S>
 void GramTile(int64_t rows, const S* a, const S* b, int64_t height, int64_t width, double* c,
               int64_t stride) {
@@ -65,17 +78,67 @@ void GramTile(int64_t rows, const S* a, const S* b, int64_t height, int64_t widt
         sums[r][1] += factor * right;
       }
     }
-    for (int64_t r = 0; r < kGramTileRows && first + r < height; ++r) {
-      double* const row = c + (first + r) * stride;
-      for (int64_t column = 0; column < kColumns && column < width; ++column)
-        row[column] += static_cast<double>(sums[r][column / kWidth][column % kWidth]);
-    }
+    AddTile(sums, first, height, width, c, stride);
   }
 }
 
 template <typename S>
-constexpr kprune::GramKernels<S> kGramKernels = {kGramColumns<S>, PackGram<S, float>, PackGram<S, BFloat16>,
-                                                 PackGram<S, double>, GramTile<S>};
+constexpr kprune::GramKernels<S> kGramKernels = {
+    kGramColumns<S>, 1, PackGram<S, float>, PackGram<S, BFloat16>, PackGram<S, double>, GramTile<S>};
+
+#if defined(__AVX512BF16__)
+using kprune::BFloat16Pair;
+
+template <typename E>
+void PackPairs(int64_t rows, int64_t columns, int64_t panel, const void* elements, int64_t stride,
+               const double* scale, BFloat16Pair* packed) {
+  constexpr int64_t kColumns = kGramColumns<float>;
+  const int64_t first = panel * kColumns, left = Least(kColumns, columns - first);
+  for (int64_t t = 0; t < rows; t += 2, packed += kColumns) {
+    float pair[2][kColumns] = {};
+    for (int64_t half = 0; half < 2 && t + half < rows; ++half) {
+      const E* const z = static_cast<const E*>(elements) + (t + half) * stride + first;
+      const float factor = scale == nullptr ? 1.0f : static_cast<float>(scale[t + half]);
+      if (left == kColumns) {
+        for (int64_t c = 0; c < kColumns; ++c) pair[half][c] = factor * ToGram<float>(z[c]);
+      } else {
+        for (int64_t c = 0; c < left; ++c) pair[half][c] = factor * ToGram<float>(z[c]);
+      }
+    }
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+      BFloat16 upper[kLanes], lower[kLanes];
+      Store(upper, Load(pair[0] + c));
+      Store(lower, Load(pair[1] + c));
+      for (int64_t i = 0; i < kLanes; ++i)
+        packed[c + i].bits = upper[i].bits | static_cast<uint32_t>(lower[i].bits) << 16;
+    }
+  }
+}
+
+void PairTile(int64_t rows, const BFloat16Pair* a, const BFloat16Pair* b, int64_t height, int64_t width,
+              double* c, int64_t stride) {
+  constexpr int64_t kColumns = kGramColumns<float>;
+  const auto pairs = [](BitVec x) { return reinterpret_cast<__m512bh>(x); };
+  for (int64_t first = 0; first < height; first += kGramTileRows) {
+    Vec sums[kGramTileRows][2] = {};
+    for (int64_t t = 0; t < (rows + 1) / 2; ++t) {
+      const BitVec left = LoadWords(b + t * kColumns), right = LoadWords(b + t * kColumns + kLanes);
+      for (int64_t r = 0; r < kGramTileRows; ++r) {
+        const BitVec factor = a[t * kColumns + first + r].bits | BitVec{};
+        sums[r][0] = _mm512_dpbf16_ps(sums[r][0], pairs(factor), pairs(left));
+        sums[r][1] = _mm512_dpbf16_ps(sums[r][1], pairs(factor), pairs(right));
+      }
+    }
+    AddTile(sums, first, height, width, c, stride);
+  }
+}
+
+constexpr kprune::GramKernels<BFloat16Pair> kPairs = {
+    kGramColumns<float>, 2, PackPairs<float>, PackPairs<BFloat16>, PackPairs<double>, PairTile};
+constexpr const kprune::GramKernels<BFloat16Pair>* kPairGramKernels = &kPairs;
+#else
+constexpr const kprune::GramKernels<kprune::BFloat16Pair>* kPairGramKernels = nullptr;
+#endif
 
 }  // namespace
 

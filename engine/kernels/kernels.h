@@ -96,12 +96,19 @@ struct TypedKernels {
                   const GeluEpilogue* gelu, float* scratch);
 };
 
-// Sums of products of columns. S is the type of products and of their sums over the rows of one call.
+// bfloat16 of two rows that stand one below the other: the upper in the low half.
+struct BFloat16Pair {
+  uint32_t bits;
+};
+
+// Sums of products of columns. S is what is multiplied: double, float, or pairs of bfloat16, whose products
+// are float32. Sums over the rows of one call are double with double, else float.
 template <typename S>
 struct GramKernels {
   int64_t columns;  // of a packed panel
-  // packed [rows, columns] = columns panel * columns .. of z [rows, all], every row times its scale unless
-  // `scale` is null, zeros beyond the last.
+  int64_t depth;    // rows that stand in one S
+  // packed [rows / depth, rounded up, columns] = columns panel * columns .. of z [rows, all], every row times
+  // its scale unless `scale` is null, zeros beyond the last column and row.
   void (*pack_float32)(int64_t rows, int64_t all, int64_t panel, const void* z, int64_t stride,
                        const double* scale, S* packed);
   void (*pack_bfloat16)(int64_t rows, int64_t all, int64_t panel, const void* z, int64_t stride,
@@ -125,6 +132,7 @@ struct Kernels {
                   const float* vectors, int64_t stride, float* out);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
+  const GramKernels<BFloat16Pair>* pair_gram;  // null where the processor does not multiply pairs
   int64_t panel_columns;
   int64_t (*product_scratch)(int64_t inner);
 };

@@ -214,8 +214,8 @@ const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
   static constexpr Kernels kKernels = {
-      KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(), AttentionScratch, GramScratch, Combine,
-      kGramKernels<double>, kGramKernels<float>, kPanelColumns,     ProductScratch};
+      KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(), AttentionScratch, GramScratch,   Combine,
+      kGramKernels<double>, kGramKernels<float>, kPairGramKernels,  kPanelColumns,    ProductScratch};
   return kKernels;
 }
 

@@ -26,13 +26,16 @@ void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
   TORCH_CHECK(rows_TU.size(1) == columns && targets_Td.size(1) == cross_Ud_.size(1) &&
                   rows_TU.size(0) == targets_Td.size(0),
               "rows and targets of other sizes");
-  const bool single = products_ == Products::kSingle;
+  const bool single = products_ != Products::kDouble;
   // Half of a row's weight goes to each factor.
   const at::Tensor scale_T = weights_T.defined() ? weights_T.sqrt() : weights_T;
   if (rows_TU.is_cpu()) {
-    const at::Tensor rows = rows_TU.contiguous(), targets = targets_Td.to(at::kDouble).contiguous();
-    if (single) return AddByKernels(CpuKernels().single_gram, rows, targets, scale_T);
-    return AddByKernels(CpuKernels().double_gram, rows, targets, scale_T);
+    const at::Tensor rows = rows_TU.contiguous(), targets = targets_Td.contiguous();
+    const Kernels& kernels = CpuKernels();
+    if (products_ == Products::kBFloat16 && kernels.pair_gram != nullptr)
+      return AddByKernels(*kernels.pair_gram, rows, targets, scale_T);
+    if (single) return AddByKernels(kernels.single_gram, rows, targets, scale_T);
+    return AddByKernels(kernels.double_gram, rows, targets, scale_T);
   }
   const at::ScalarType type = single ? at::kFloat : at::kDouble;
   at::Tensor rows = rows_TU.to(type), targets = targets_Td.to(type);
@@ -61,21 +64,26 @@ void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
 template <typename S>
 void GramAccumulator::AddByKernels(const GramKernels<S>& kernels, const at::Tensor& rows_TU,
                                    const at::Tensor& targets_Td, const at::Tensor& scale_T) {
-  const auto pack = rows_TU.scalar_type() == at::kDouble     ? kernels.pack_float64
-                    : rows_TU.scalar_type() == at::kBFloat16 ? kernels.pack_bfloat16
-                                                             : kernels.pack_float32;
-  TORCH_CHECK(at::isFloatingType(rows_TU.scalar_type()) && rows_TU.scalar_type() != at::kHalf,
-              "rows are float32, bfloat16 or float64");
+  const auto pack_of = [&kernels](const at::Tensor& x) {
+    TORCH_CHECK(at::isFloatingType(x.scalar_type()) && x.scalar_type() != at::kHalf,
+                "rows and targets are float32, bfloat16 or float64");
+    return x.scalar_type() == at::kDouble     ? kernels.pack_float64
+           : x.scalar_type() == at::kBFloat16 ? kernels.pack_bfloat16
+                                              : kernels.pack_float32;
+  };
+  const auto pack = pack_of(rows_TU), pack_target = pack_of(targets_Td);
   const int64_t columns = lower_UU_.size(0), targets = cross_Ud_.size(1), width = kernels.columns;
   const int64_t panels = (columns + width - 1) / width, target_panels = (targets + width - 1) / width;
   double *const gram = lower_UU_.mutable_data_ptr<double>(), *const cross =
                                                                  cross_Ud_.mutable_data_ptr<double>();
-  const int64_t most_rows = std::min(kRows, rows_TU.size(0)), panel_size = most_rows * width;
-  const int64_t needed = (panels + target_panels) * panel_size;
-  if (!packed_.defined() || packed_.size(0) < needed) {
-    packed_ = at::empty({needed}, lower_UU_.options().dtype(c10::CppTypeToScalarType<S>::value));
-  }
-  const auto packed = [&](int64_t panel) { return packed_.mutable_data_ptr<S>() + panel * panel_size; };
+  const int64_t most_rows = std::min(kRows, rows_TU.size(0));
+  const int64_t panel_size = (most_rows + kernels.depth - 1) / kernels.depth * width;
+  const int64_t needed = (panels + target_panels) * panel_size * static_cast<int64_t>(sizeof(S));
+  if (!packed_.defined() || packed_.size(0) < needed)
+    packed_ = at::empty({needed}, lower_UU_.options().dtype(at::kByte));
+  const auto packed = [&](int64_t panel) {
+    return reinterpret_cast<S*>(packed_.mutable_data_ptr<uint8_t>()) + panel * panel_size;
+  };
   for (int64_t first = 0; first < rows_TU.size(0); first += kRows) {
     const int64_t rows = std::min(kRows, rows_TU.size(0) - first);
     const at::Tensor z = rows_TU.narrow(0, first, rows), r = targets_Td.narrow(0, first, rows);
@@ -85,7 +93,7 @@ void GramAccumulator::AddByKernels(const GramKernels<S>& kernels, const at::Tens
         if (p < panels) {
           pack(rows, columns, p, z.const_data_ptr(), z.stride(0), scale, packed(p));
         } else {
-          kernels.pack_float64(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), scale, packed(p));
+          pack_target(rows, targets, p - panels, r.const_data_ptr(), r.stride(0), scale, packed(p));
         }
       }
     });

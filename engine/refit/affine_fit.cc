@@ -7,13 +7,16 @@
 
 namespace kprune {
 
-GramAccumulator::Products ProductsFor(double added) {
-  return added >= kSingleProducts ? GramAccumulator::Products::kSingle : GramAccumulator::Products::kDouble;
+GramAccumulator::Products ProductsFor(double added, at::ScalarType compute_type) {
+  using Products = GramAccumulator::Products;
+  if (added < kFasterProducts) return Products::kDouble;
+  return compute_type == at::kBFloat16 ? Products::kBFloat16 : Products::kSingle;
 }
 
-AffineEquations::AffineEquations(int64_t columns, int64_t targets, double ridge, at::Device device)
+AffineEquations::AffineEquations(int64_t columns, int64_t targets, double ridge, at::ScalarType compute_type,
+                                 at::Device device)
     : ridge_(ridge),
-      sums_(columns, targets + 1, device, ProductsFor(ridge)),
+      sums_(columns, targets + 1, device, ProductsFor(ridge, compute_type)),
       target_sum_d_(at::zeros({targets}, sums_.Cross().options())),
       totals_(at::zeros({2}, sums_.Cross().options())) {}
 
@@ -21,10 +24,12 @@ void AffineEquations::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
                           const at::Tensor& weights_T) {
   const at::Tensor ones = at::ones({targets_Td.size(0), 1}, targets_Td.options());
   if (rows_TU.size(1) > 0) sums_.Add(rows_TU, at::cat({targets_Td, ones}, 1), weights_T);
-  const at::Tensor weighted = weights_T.defined() ? targets_Td * weights_T.unsqueeze(1) : targets_Td;
-  target_sum_d_ += weighted.sum(0);
-  totals_[0] += weights_T.defined() ? weights_T.sum() : ones.sum();
-  totals_[1] += (weighted * targets_Td).sum();
+  const at::Tensor weights =
+      weights_T.defined() ? weights_T : at::ones({targets_Td.size(0)}, target_sum_d_.options());
+  const at::Tensor weights_of_type = weights.to(targets_Td.scalar_type());
+  target_sum_d_ += weights_of_type.matmul(targets_Td);
+  totals_[0] += weights.sum();
+  totals_[1] += weights.dot(targets_Td.square().sum(1).to(at::kDouble));
 }
 
 // The constant takes the means away: what remains is a problem of centred rows and targets.

@@ -11,10 +11,10 @@
 
 namespace kprune {
 
-// How Gram matrices are summed to whose diagonal `added` times its mean will be added: from this share on the
-// errors of single products are far below what is added.
-inline constexpr double kSingleProducts = 1e-3;
-GramAccumulator::Products ProductsFor(double added);
+// How Gram matrices are summed to whose diagonal `added` times its mean will be added, in a run that computes
+// in `compute_type`: from this share on the errors of faster products are far below what is added.
+inline constexpr double kFasterProducts = 1e-3;
+GramAccumulator::Products ProductsFor(double added, at::ScalarType compute_type);
 
 struct AffineFit {
   at::Tensor weights_Ud;
@@ -29,9 +29,10 @@ class AffineEquations {
  public:
   // `ridge` times the mean of the diagonal of sum v z^T z will be added to that diagonal; the constant is
   // free.
-  AffineEquations(int64_t columns, int64_t targets, double ridge, at::Device device);
+  AffineEquations(int64_t columns, int64_t targets, double ridge, at::ScalarType compute_type,
+                  at::Device device);
 
-  // rows_TU: z of any floating type; targets_Td: r, float64; weights_T: v, float64, or undefined for ones.
+  // rows_TU, targets_Td: z and r of any floating type; weights_T: v, float64, or undefined for ones.
   void Add(const at::Tensor& rows_TU, const at::Tensor& targets_Td, const at::Tensor& weights_T);
 
   // `current_Ud` is kept where the sums have no solution (SolveLeastSquares).

@@ -47,6 +47,7 @@ class RefitRun {
   absl::StatusOr<Linear> RefitInput(int t);
   absl::StatusOr<AffineFit> RefitOutput(int t);
   absl::Status Distilled(PruningResult& result);
+  at::ScalarType compute_type() const { return state_.plan().compute_type; }
   void Tell(Stage stage, double from, double to, double done);
   void TellOfBudget(double done);  // share of what one budget takes
 
@@ -136,7 +137,8 @@ absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
   const Encoder& teacher = state_.teacher();
   const Sublayer& sublayer = state_.result().sublayers[s];
   const Stopwatch measuring;
-  GramAccumulator gram(sublayer.num_features(), 0, state_.device(), ProductsFor(options_.damping));
+  GramAccumulator gram(sublayer.num_features(), 0, state_.device(),
+                       ProductsFor(options_.damping, compute_type()));
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
@@ -196,13 +198,13 @@ absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
 absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
   const Linear& in = state_.result().sublayers[t].in;
   const int64_t d = in.weight.size(1);
-  AffineEquations equations(d, d, options_.input_ridge, state_.device());
+  AffineEquations equations(d, d, options_.input_ridge, compute_type(), state_.device());
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
     absl::StatusOr<at::Tensor> y_Td = state_.streams().teacher(batch);
     if (!y_Td.ok()) return y_Td.status();
-    equations.Add(*x_Td, y_Td->to(at::kDouble) - *x_Td, {});
+    equations.Add(*x_Td, *y_Td - *x_Td, {});
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -216,7 +218,8 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
 absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
   const Sublayer& target = state_.result().sublayers[t];
-  AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, state_.device());
+  AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, compute_type(),
+                            state_.device());
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(t, batch);
     if (!weights_T.ok()) return weights_T.status();
@@ -224,7 +227,7 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
     if (!teacher_Td.ok()) return teacher_Td.status();
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
-    const at::Tensor residual_Td = (teacher_Td->to(at::kDouble) - *x_Td).sub_(target.out.bias);
+    const at::Tensor residual_Td = (*teacher_Td - *x_Td).sub_(target.out.bias);
     equations.Add(state_.student().Features(t, *x_Td, batch), residual_Td, *weights_T);
     return absl::OkStatus();
   });

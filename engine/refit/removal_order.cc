@@ -7,10 +7,13 @@
 #include <limits>
 #include <numeric>
 
+#include "absl/types/span.h"
+
 namespace kprune {
 namespace {
 
-constexpr int64_t kLazySteps = 48;  // removals between two updates of the whole matrices
+constexpr int64_t kLazySteps = 48;        // removals between two updates of the whole matrices
+constexpr int64_t kFlushedColumns = 256;  // of them at a time
 
 // (G + damping mean(diag G) I)^-1.
 std::optional<at::Tensor> DampedInverse(const at::Tensor& gram_UU, double damping) {
@@ -26,72 +29,140 @@ std::optional<at::Tensor> DampedInverse(const at::Tensor& gram_UU, double dampin
 //   A <- A - A_ii s s^T,   M <- M - s M_i - M_i^T s^T + M_ii s s^T = M - s q^T - q s^T,   q = M_i - M_ii s
 //   / 2.
 // The diagonals follow at once, rows are made when they are asked for, and the matrices follow every
-// kLazySteps removals, without the rows and columns that have gone by then.
+// kLazySteps removals, without the rows and columns that have gone by then. Both are symmetric: only what
+// is on and below the diagonal is kept up.
 class SingleFeatures {
  public:
-  SingleFeatures(at::Tensor inverse_UU, at::Tensor loss_UU)
-      : a_(std::move(inverse_UU)), m_(std::move(loss_UU)) {}
+  // Takes both matrices over.
+  SingleFeatures(const at::Tensor& inverse_UU, const at::Tensor& loss_UU)
+      : a_UU_(inverse_UU.contiguous()),
+        m_UU_(loss_UU.contiguous()),
+        stride_(a_UU_.size(0)),
+        s_(at::empty({kLazySteps, stride_}, a_UU_.options())),
+        q_(at::empty_like(s_)),
+        scaled_s_(at::empty_like(s_)),
+        names_(stride_) {
+    std::iota(names_.begin(), names_.end(), int64_t{0});
+  }
 
   RemovalOrder Order() {
     RemovalOrder result{{}, {0}};
-    at::Tensor names = at::arange(a_.size(0));
-    while (names.size(0) > 0) {
+    while (!names_.empty()) {
       Begin();
-      const int64_t* const name = names.const_data_ptr<int64_t>();
-      for (int64_t k = 0; k < s_kn_.size(0); ++k) {
+      for (int64_t k = 0; k < steps_; ++k) {
         const auto [i, cost] = Remove(k);
-        result.units.push_back(name[i]);
+        result.units.push_back(names_[i]);
         result.costs.push_back(result.costs.back() + 0.5 * std::max(cost, 0.0));
       }
-      names = names.index_select(0, Flush());
+      Flush();
     }
     return result;
   }
 
  private:
+  int64_t left() const { return static_cast<int64_t>(names_.size()); }
+  static double* RowOf(const at::Tensor& x, int64_t row) {
+    return x.mutable_data_ptr<double>() + row * x.size(1);
+  }
+
   void Begin() {
-    const int64_t n = a_.size(0), steps = std::min(kLazySteps, n);
-    s_kn_ = at::zeros({steps, n}, a_.options());
-    q_kn_ = at::zeros({steps, n}, a_.options());
-    p_k_ = at::zeros({steps}, a_.options());
-    a_diagonal_ = a_.diagonal().clone();
-    m_diagonal_ = m_.diagonal().clone();
-    alive_ = at::ones({n}, at::kBool);
+    steps_ = std::min(kLazySteps, left());
+    gone_.assign(left(), 0);
+    a_diagonal_.resize(left());
+    m_diagonal_.resize(left());
+    for (int64_t i = 0; i < left(); ++i) {
+      a_diagonal_[i] = RowOf(a_UU_, i)[i];
+      m_diagonal_[i] = RowOf(m_UU_, i)[i];
+    }
+  }
+
+  int64_t Cheapest() const {
+    int64_t cheapest = -1;
+    double least = std::numeric_limits<double>::infinity();
+    for (int64_t i = 0; i < left(); ++i) {
+      if (!gone_[i] && (cheapest < 0 || CostOf(i) < least)) {
+        cheapest = i;
+        least = CostOf(i);
+      }
+    }
+    return cheapest;
+  }
+
+  double CostOf(int64_t i) const { return m_diagonal_[i] / std::max(a_diagonal_[i], 1e-300); }
+
+  // Row i of a symmetric matrix as of the last flush.
+  void CopyRow(const at::Tensor& lower_UU, int64_t i, double* row) const {
+    std::copy_n(RowOf(lower_UU, i), i + 1, row);
+    const double* const column = RowOf(lower_UU, 0) + i;
+    for (int64_t j = i + 1; j < left(); ++j) row[j] = column[j * stride_];
   }
 
   std::pair<int64_t, double> Remove(int64_t k) {
-    const at::Tensor costs = (m_diagonal_ / a_diagonal_.clamp_min(1e-300))
-                                 .masked_fill_(~alive_, std::numeric_limits<double>::infinity());
-    const int64_t i = costs.argmin().item<int64_t>();
-    const at::Tensor s_before = s_kn_.narrow(0, 0, k), q_before = q_kn_.narrow(0, 0, k);
-    const at::Tensor s_i = s_before.select(1, i), q_i = q_before.select(1, i);
-    const at::Tensor a_row = a_.select(0, i) - s_before.t().mv(s_i * p_k_.narrow(0, 0, k));
-    const at::Tensor m_row = m_.select(0, i) - s_before.t().mv(q_i) - q_before.t().mv(s_i);
-    const double pivot = a_row[i].item<double>();
-    const at::Tensor s = a_row / pivot;
-    const at::Tensor q = m_row - s * (0.5 * m_row[i].item<double>());
-    s_kn_.select(0, k).copy_(s);
-    q_kn_.select(0, k).copy_(q);
-    p_k_[k].fill_(pivot);
-    a_diagonal_.sub_(s.square(), pivot);
-    m_diagonal_.sub_(s * q, 2);
-    alive_[i].fill_(false);
-    return {i, costs[i].item<double>()};
+    const int64_t n = left(), i = Cheapest();
+    const double cost = CostOf(i);
+    double *const s = RowOf(s_, k), *const q = RowOf(q_, k);
+    CopyRow(a_UU_, i, s);
+    CopyRow(m_UU_, i, q);
+    for (int64_t j = 0; j < k; ++j) {
+      const double *const s_j = RowOf(s_, j), *const q_j = RowOf(q_, j);
+      const double s_i = s_j[i], q_i = q_j[i], scaled_s_i = RowOf(scaled_s_, j)[i];
+      for (int64_t u = 0; u < n; ++u) {
+        s[u] -= scaled_s_i * s_j[u];
+        q[u] -= q_i * s_j[u] + s_i * q_j[u];
+      }
+    }
+    const double pivot = s[i], half = 0.5 * q[i];
+    double* const scaled_s = RowOf(scaled_s_, k);
+    for (int64_t u = 0; u < n; ++u) {
+      scaled_s[u] = s[u];
+      s[u] /= pivot;
+      q[u] -= half * s[u];
+      a_diagonal_[u] -= scaled_s[u] * s[u];
+      m_diagonal_[u] -= 2 * s[u] * q[u];
+    }
+    gone_[i] = 1;
+    return {i, cost};
   }
 
-  // Returns the positions that are left.
-  at::Tensor Flush() {
-    const at::Tensor left = alive_.nonzero().squeeze(1);
-    const at::Tensor s = s_kn_.index_select(1, left), q = q_kn_.index_select(1, left);
-    const auto kept = [&](const at::Tensor& x) { return x.index_select(0, left).index_select(1, left); };
-    a_ = kept(a_).addmm_(s.t(), s * p_k_.unsqueeze(1), 1, -1);
-    m_ = kept(m_).addmm_(s.t(), q, 1, -1).addmm_(q.t(), s, 1, -1);
-    return left;
+  // Moves entries `kept` of a row to its front.
+  static void Compact(const double* from, absl::Span<const int64_t> kept, double* to) {
+    for (size_t j = 0; j < kept.size(); ++j) to[j] = from[kept[j]];
   }
 
-  at::Tensor a_, m_;  // of the units that are left, as of the last flush
-  at::Tensor s_kn_, q_kn_, p_k_;
-  at::Tensor a_diagonal_, m_diagonal_, alive_;
+  void Flush() {
+    std::vector<int64_t> stay;
+    for (int64_t i = 0; i < left(); ++i) {
+      if (gone_[i] == 0) stay.push_back(i);
+    }
+    const auto kept = static_cast<int64_t>(stay.size());
+    for (int64_t i = 0; i < kept; ++i) {
+      for (const at::Tensor& x : {a_UU_, m_UU_})
+        Compact(RowOf(x, stay[i]), absl::MakeConstSpan(stay).first(i + 1), RowOf(x, i));
+      names_[i] = names_[stay[i]];
+    }
+    for (const at::Tensor& x : {s_, q_, scaled_s_}) {
+      for (int64_t k = 0; k < steps_; ++k) Compact(RowOf(x, k), stay, RowOf(x, k));
+    }
+    names_.resize(kept);
+    const at::Tensor s = s_.narrow(0, 0, steps_), q = q_.narrow(0, 0, steps_),
+                     scaled_s = scaled_s_.narrow(0, 0, steps_);
+    const at::Tensor sq = at::cat({s, q}), qs = at::cat({q, s});
+    for (int64_t begin = 0; begin < kept; begin += kFlushedColumns) {
+      const int64_t width = std::min(kFlushedColumns, kept - begin), end = begin + width;
+      const auto block = [&](const at::Tensor& x) { return x.narrow(0, begin, width).narrow(1, 0, end); };
+      const auto rows = [&](const at::Tensor& x) { return x.narrow(1, begin, width).t(); };
+      block(a_UU_).addmm_(rows(s), scaled_s.narrow(1, 0, end), 1, -1);
+      block(m_UU_).addmm_(rows(sq), qs.narrow(1, 0, end), 1, -1);
+    }
+  }
+
+  at::Tensor a_UU_, m_UU_;  // of the units that are left, in the upper left corner, as of the last flush
+  const int64_t stride_;
+  at::Tensor s_, q_, scaled_s_;  // [kLazySteps, U]: s, q and A_ii s of every removal since
+  int64_t steps_ = 0;
+  std::vector<int64_t> names_;
+  std::vector<double> a_diagonal_, m_diagonal_;  // as of now
+  std::vector<uint8_t> gone_;                    // since the last flush
 };
 
 // Units of several features: few, so that the matrices can follow every removal.

@@ -10,7 +10,7 @@ at::Tensor Current(int64_t columns, int64_t targets) { return at::zeros({columns
 
 TEST(AffineFitTest, Examples) {
   // r = 2 z + 5, exactly.
-  AffineEquations equations(1, 1, /*ridge=*/0, at::kCPU);
+  AffineEquations equations(1, 1, /*ridge=*/0, at::kFloat, at::kCPU);
   const at::Tensor z = at::tensor({1.0, 2.0, 4.0}, at::kDouble).view({3, 1});
   equations.Add(z, 2 * z + 5, {});
   const AffineFit fit = equations.Solve(Current(1, 1));
@@ -26,8 +26,8 @@ TEST(AffineFitTest, EqualsTheSystemWithAColumnOfOnes) {
   at::manual_seed(2);
   const at::Tensor z = at::randn({200, 7}) + 3, r = at::randn({200, 4}, at::kDouble) + z.sum(1, true);
   const at::Tensor v = at::rand({200}, at::kDouble) * 4;
-  constexpr double kRidge = 0.9 * kSingleProducts;
-  AffineEquations equations(7, 4, kRidge, at::kCPU);
+  constexpr double kRidge = 0.9 * kFasterProducts;
+  AffineEquations equations(7, 4, kRidge, at::kFloat, at::kCPU);
   for (const auto& [begin, end] : {std::pair(0, 150), std::pair(150, 200)})
     equations.Add(z.slice(0, begin, end), r.slice(0, begin, end), v.slice(0, begin, end));
   const AffineFit fit = equations.Solve(Current(7, 4));
@@ -47,7 +47,7 @@ TEST(AffineFitTest, EqualsTheSystemWithAColumnOfOnes) {
 }
 
 TEST(AffineFitTest, WithoutColumnsTheConstantIsTheWeightedMean) {
-  AffineEquations equations(0, 2, 1e-3, at::kCPU);
+  AffineEquations equations(0, 2, 1e-3, at::kFloat, at::kCPU);
   equations.Add(at::empty({2, 0}), at::tensor({1.0, 10.0, 4.0, 40.0}, at::kDouble).view({2, 2}),
                 at::tensor({2.0, 1.0}, at::kDouble));
   const AffineFit fit = equations.Solve(Current(0, 2));
@@ -57,7 +57,7 @@ TEST(AffineFitTest, WithoutColumnsTheConstantIsTheWeightedMean) {
 }
 
 TEST(AffineFitTest, WhatIsNotFiniteKeepsTheCurrentWeights) {
-  AffineEquations equations(2, 1, 1e-3, at::kCPU);
+  AffineEquations equations(2, 1, 1e-3, at::kFloat, at::kCPU);
   equations.Add(at::full({3, 2}, std::numeric_limits<float>::infinity()), at::ones({3, 1}, at::kDouble), {});
   EXPECT_EQ(equations.Solve(Current(2, 1)).solution.path, "kept-weights");
 }
