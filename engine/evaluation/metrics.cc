@@ -3,7 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "engine/evaluation/statistics.h"
@@ -69,15 +71,25 @@ Metric Classification(const at::Tensor& outputs, absl::Span<const Sample> sample
            {"matthews", Matthews(classes)}}};
 }
 
-Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {
+// A metric's value on the samples at `indices`.
+using MetricOnSubset = std::function<double(const std::vector<int64_t>& indices)>;
+
+std::vector<int64_t> AllIndices(absl::Span<const Sample> samples) {
+  std::vector<int64_t> all(samples.size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+// Decisions of one sample against its labels.
+struct LabelCounts {
+  double tp = 0, fp = 0, fn = 0;
+};
+
+std::vector<LabelCounts> CountLabels(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   const at::Tensor positive = (outputs > 0).to(at::kInt).contiguous();
   const int* predicted = positive.const_data_ptr<int>();
   const int64_t classes = outputs.size(1);
-  struct Counts {
-    double tp = 0, fp = 0, fn = 0;
-  };
-  std::vector<Counts> rows(samples.size());
-  double exact = 0;
+  std::vector<LabelCounts> rows(samples.size());
   for (size_t i = 0; i < samples.size(); ++i) {
     for (int64_t c = 0; c < classes; ++c) {
       const bool yes = predicted[static_cast<int64_t>(i) * classes + c] != 0,
@@ -86,17 +98,25 @@ Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {
       rows[i].fp += yes && !label;
       rows[i].fn += !yes && label;
     }
-    exact += rows[i].fp + rows[i].fn == 0;
   }
-  const auto micro_f1 = [&](const std::vector<int64_t>& indices) {
-    Counts sum;
+  return rows;
+}
+
+MetricOnSubset MicroF1(std::vector<LabelCounts> rows) {
+  return [rows = std::move(rows)](const std::vector<int64_t>& indices) {
+    LabelCounts sum;
     for (int64_t i : indices) sum = {sum.tp + rows[i].tp, sum.fp + rows[i].fp, sum.fn + rows[i].fn};
     return F1(sum.tp, sum.fp, sum.fn);
   };
-  std::vector<int64_t> all(samples.size());
-  std::iota(all.begin(), all.end(), 0);
+}
+
+Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {
+  const std::vector<LabelCounts> rows = CountLabels(outputs, samples);
+  double exact = 0;
+  for (const LabelCounts& row : rows) exact += row.fp + row.fn == 0;
   const auto n = static_cast<int64_t>(samples.size());
-  const double value = micro_f1(all);
+  const MetricOnSubset micro_f1 = MicroF1(rows);
+  const double value = micro_f1(AllIndices(samples));
   return {"micro_f1",
           value,
           n,
@@ -104,24 +124,33 @@ Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {
           {{"micro_f1", value}, {"exact_match", exact / static_cast<double>(n)}}};
 }
 
-Metric Regression(const at::Tensor& outputs, absl::Span<const Sample> samples) {
+struct Pairs {
+  std::vector<double> predicted, labels;
+};
+
+Pairs PairsOf(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   const at::Tensor values = outputs.select(1, 0).to(at::kDouble).contiguous();
-  const double* predicted = values.const_data_ptr<double>();
-  const auto gather = [&](const std::vector<int64_t>& indices) {
-    std::pair<std::vector<double>, std::vector<double>> pair;
+  Pairs pairs;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    pairs.predicted.push_back(values.const_data_ptr<double>()[i]);
+    pairs.labels.push_back(samples[i].labels[0]);
+  }
+  return pairs;
+}
+
+MetricOnSubset Spearman(Pairs pairs) {
+  return [pairs = std::move(pairs)](const std::vector<int64_t>& indices) {
+    std::vector<double> a, b;
     for (int64_t i : indices) {
-      pair.first.push_back(predicted[i]);
-      pair.second.push_back(samples[i].labels[0]);
+      a.push_back(pairs.predicted[i]);
+      b.push_back(pairs.labels[i]);
     }
-    return pair;
-  };
-  const auto spearman = [&](const std::vector<int64_t>& indices) {
-    const auto [a, b] = gather(indices);
     return SpearmanCorrelation(a, b);
   };
-  std::vector<int64_t> all(samples.size());
-  std::iota(all.begin(), all.end(), 0);
-  const auto [a, b] = gather(all);
+}
+
+Metric Regression(const at::Tensor& outputs, absl::Span<const Sample> samples) {
+  const auto [a, b] = PairsOf(outputs, samples);
   double squared = 0;
   for (size_t i = 0; i < a.size(); ++i) squared += (a[i] - b[i]) * (a[i] - b[i]);
   const auto n = static_cast<int64_t>(samples.size());
@@ -129,10 +158,35 @@ Metric Regression(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   return {"spearman",
           value,
           n,
-          BootstrapInterval(n, spearman),
+          BootstrapInterval(n, Spearman({a, b})),
           {{"spearman", value},
            {"pearson", PearsonCorrelation(a, b)},
            {"mse", squared / static_cast<double>(n)}}};
+}
+
+MetricDifference CompareAccuracy(const at::Tensor& original, const at::Tensor& pruned,
+                                 absl::Span<const Sample> samples) {
+  const at::Tensor before = original.argmax(1).contiguous(), after = pruned.argmax(1).contiguous();
+  int64_t gained = 0, lost = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const auto label = static_cast<int64_t>(samples[i].labels[0]);
+    const bool was = before.const_data_ptr<int64_t>()[i] == label,
+               is = after.const_data_ptr<int64_t>()[i] == label;
+    gained += is && !was;
+    lost += was && !is;
+  }
+  const auto n = static_cast<int64_t>(samples.size());
+  return {static_cast<double>(gained - lost) / static_cast<double>(n), TangoInterval(gained, lost, n),
+          "tango"};
+}
+
+MetricDifference CompareOnResamples(const MetricOnSubset& original, const MetricOnSubset& pruned,
+                                    absl::Span<const Sample> samples) {
+  const auto difference = [&](const std::vector<int64_t>& indices) {
+    return pruned(indices) - original(indices);
+  };
+  return {difference(AllIndices(samples)),
+          BootstrapInterval(static_cast<int64_t>(samples.size()), difference), "bootstrap"};
 }
 
 }  // namespace
@@ -145,6 +199,23 @@ std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl:
       return MultiLabel(outputs, samples);
     case Task::kRegression:
       return Regression(outputs, samples);
+    case Task::kEmbedding:
+      break;
+  }
+  return std::nullopt;
+}
+
+std::optional<MetricDifference> CompareMetrics(Task task, const at::Tensor& original,
+                                               const at::Tensor& pruned, absl::Span<const Sample> samples) {
+  switch (task) {
+    case Task::kSingleLabel:
+      return CompareAccuracy(original, pruned, samples);
+    case Task::kMultiLabel:
+      return CompareOnResamples(MicroF1(CountLabels(original, samples)),
+                                MicroF1(CountLabels(pruned, samples)), samples);
+    case Task::kRegression:
+      return CompareOnResamples(Spearman(PairsOf(original, samples)), Spearman(PairsOf(pruned, samples)),
+                                samples);
     case Task::kEmbedding:
       break;
   }

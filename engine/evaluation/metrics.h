@@ -23,9 +23,20 @@ struct Metric {
   std::map<std::string, double> others;  // "f1", "matthews"; "pearson", "mse"; "exact_match" ...
 };
 
+// How far the metric of a pruned model is from its original's on the same samples.
+struct MetricDifference {
+  double value = 0;  // pruned - original
+  std::pair<double, double> interval95;
+  std::string bound;  // how the interval was made: "tango", or "bootstrap" of the samples, in pairs
+};
+
 // The task's metric of `outputs` [n, C] against the samples' labels; nothing for embeddings, which have no
 // labels to meet.
 std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples);
+
+// The difference of both models' EvaluateMetric(...).value; nothing for embeddings.
+std::optional<MetricDifference> CompareMetrics(Task task, const at::Tensor& original,
+                                               const at::Tensor& pruned, absl::Span<const Sample> samples);
 
 }  // namespace kprune
 

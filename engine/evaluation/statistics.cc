@@ -8,6 +8,28 @@
 namespace kprune {
 namespace {
 
+constexpr double z = 1.959963984540054;  // of 95 %, two-sided
+
+// Tango's statistic: the score of a difference `delta` where b and c of n samples hit in one alone.
+double TangoScore(double b, double c, double n, double delta) {
+  // The share that hits in the second alone, at its greatest likelihood given delta.
+  const double linear = (2 * n - b + c) * delta - b - c, constant = -c * delta * (1 - delta);
+  const double share = (std::sqrt(linear * linear - 8 * n * constant) - linear) / (4 * n);
+  const double variance = n * (2 * share + delta * (1 - delta));
+  return variance > 0 ? (b - c - n * delta) / std::sqrt(variance) : 0;
+}
+
+// Where the score is z, between what was observed and the end of the range (-1 or 1). It falls as delta
+// rises.
+double DifferenceAtScore(double b, double c, double n, double observed, double end) {
+  double within = observed, beyond = end;
+  for (int i = 0; i < 100; ++i) {
+    const double middle = (within + beyond) / 2;
+    (std::abs(TangoScore(b, c, n, middle)) <= z ? within : beyond) = middle;
+  }
+  return within;
+}
+
 std::vector<double> MeanRanks(const std::vector<double>& values) {
   std::vector<size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
@@ -44,12 +66,24 @@ double SpearmanCorrelation(const std::vector<double>& a, const std::vector<doubl
 
 std::pair<double, double> WilsonInterval(int64_t hits, int64_t n) {
   if (n == 0) return {0, 1};
-  constexpr double z = 1.959963984540054;
   const double size = static_cast<double>(n), p = static_cast<double>(hits) / size;
   const double centre = (p + z * z / (2 * size)) / (1 + z * z / size);
   const double half = z / (1 + z * z / size) * std::sqrt(p * (1 - p) / size + z * z / (4 * size * size));
   return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
+
+std::pair<double, double> TangoInterval(int64_t only_first, int64_t only_second, int64_t n) {
+  if (n == 0) return {-1, 1};
+  if (only_first < only_second) {
+    const auto [low, high] = TangoInterval(only_second, only_first, n);
+    return {-high, -low};
+  }
+  const double b = static_cast<double>(only_first), c = static_cast<double>(only_second);
+  const double size = static_cast<double>(n), observed = (b - c) / size;
+  return {DifferenceAtScore(b, c, size, observed, -1), DifferenceAtScore(b, c, size, observed, 1)};
+}
+
+int64_t LeastSamplesFor(double share) { return static_cast<int64_t>(std::ceil(z * z * (1 - share) / share)); }
 
 std::pair<double, double> BootstrapInterval(
     int64_t n, const std::function<double(const std::vector<int64_t>&)>& statistic) {

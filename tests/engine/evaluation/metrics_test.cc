@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
+#include <tuple>
 #include <vector>
 
 #include "engine/evaluation/statistics.h"
@@ -134,6 +135,45 @@ TEST(MetricsTest, RegressionIsSpearmanWithPearsonBeside) {
   EXPECT_NEAR(metric.others.at("mse"), (0 + 1 + 1 + 1 + 1) / 5.0, 1e-12);
   EXPECT_LE(metric.interval95.first, metric.value);
   EXPECT_GE(metric.interval95.second, metric.value);
+}
+
+TEST(MetricsTest, TwoModelsAreComparedOnTheSameSamples) {
+  // Right before: 0 1 2 3; right after: 0 1 4. Two lost, one gained.
+  const std::vector<Sample> samples = Labelled({{1}, {1}, {1}, {0}, {0}, {0}});
+  const at::Tensor before = Logits({1, 1, 1, 0, 1, 1}, 2), after = Logits({1, 1, 0, 1, 0, 1}, 2);
+  const MetricDifference difference = *CompareMetrics(Task::kSingleLabel, before, after, samples);
+  EXPECT_DOUBLE_EQ(difference.value, -1.0 / 6);
+  EXPECT_EQ(difference.interval95, TangoInterval(1, 2, 6));
+  EXPECT_EQ(difference.bound, "tango");
+  EXPECT_FALSE(CompareMetrics(Task::kEmbedding, before, after, samples).has_value());
+}
+
+TEST(MetricsTest, DifferencesOfOtherMetricsAreThoseOfTheirValuesWithIntervalsInPairs) {
+  std::vector<std::vector<double>> ratings, labels;
+  const at::Tensor scores = Random(60, 1, 3), logits = Random(60, 3, 4);
+  for (int64_t i = 0; i < 60; ++i) {
+    ratings.push_back({scores[i][0].item<double>()});
+    labels.emplace_back();
+    for (int64_t c = 0; c < 3; ++c) labels.back().push_back(logits[i][c].item<double>() > 0.3);
+  }
+  for (const auto& [task, outputs, samples] : {std::tuple{Task::kRegression, scores, Labelled(ratings)},
+                                               {Task::kMultiLabel, logits, Labelled(labels)}}) {
+    const at::Tensor noisy = outputs + 0.3 * Random(60, outputs.size(1), 9);
+    const MetricDifference difference = *CompareMetrics(task, outputs, noisy, samples);
+    const Metric before = *EvaluateMetric(task, outputs, samples),
+                 after = *EvaluateMetric(task, noisy, samples);
+    EXPECT_NEAR(difference.value, after.value - before.value, 1e-12);
+    EXPECT_EQ(difference.bound, "bootstrap");
+    EXPECT_LT(difference.interval95.first, difference.value);
+    EXPECT_GT(difference.interval95.second, difference.value);
+    // In pairs: narrower than what both metrics vary by themselves.
+    EXPECT_LT(difference.interval95.second - difference.interval95.first,
+              before.interval95.second - before.interval95.first + after.interval95.second -
+                  after.interval95.first);
+    const MetricDifference none = *CompareMetrics(task, outputs, outputs, samples);
+    EXPECT_EQ(none.value, 0);
+    EXPECT_EQ(none.interval95, (std::pair<double, double>(0, 0)));
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -51,6 +52,59 @@ TEST(StatisticsTest, WilsonAtTheEdges) {
   EXPECT_NEAR(WilsonInterval(0, 10).second, 0.2775328, 1e-6);
   EXPECT_NEAR(WilsonInterval(10, 10).first, 1 - 0.2775328, 1e-6);
   EXPECT_NEAR(WilsonInterval(10, 10).second, 1, 1e-12);
+}
+
+TEST(StatisticsTest, TangoOnPublishedExamples) {
+  // Airway reactivity of 21 children before and after a transplantation: 1 and 7 changed (Fagerland,
+  // Lydersen, Laake: "Recommended tests and confidence intervals for paired binomial proportions", 2014:
+  // -0.517, -0.026).
+  const auto [low, high] = TangoInterval(1, 7, 21);
+  EXPECT_NEAR(low, -0.517, 5e-4);
+  EXPECT_NEAR(high, -0.026, 5e-4);
+  // The other way round it is the mirror image.
+  EXPECT_DOUBLE_EQ(TangoInterval(7, 1, 21).first, -high);
+  EXPECT_DOUBLE_EQ(TangoInterval(7, 1, 21).second, -low);
+}
+
+// The definition: at both ends the score is 1.96, with the second share at its greatest likelihood, which a
+// search over all shares finds without the closed form.
+TEST(StatisticsTest, TangoEndsWhereTheScoreIsTheNormalQuantile) {
+  for (const auto& [b, c, n] :
+       {std::tuple{14, 5, 100}, {12, 2, 50}, {3, 3, 40}, {30, 1, 872}, {40, 20, 160}}) {
+    const auto [low, high] = TangoInterval(b, c, n);
+    EXPECT_LT(low, static_cast<double>(b - c) / n);
+    EXPECT_GT(high, static_cast<double>(b - c) / n);
+    for (const double delta : {low, high}) {
+      double best = -1e300, share = 0;
+      for (double q = std::max(0.0, -delta) + 1e-7; 2 * q + delta < 1; q += 1e-5) {
+        const double likelihood =
+            b * std::log(q + delta) + c * std::log(q) + (n - b - c) * std::log(1 - 2 * q - delta);
+        if (likelihood > best) best = likelihood, share = q;
+      }
+      const double score = (b - c - n * delta) / std::sqrt(n * (2 * share + delta * (1 - delta)));
+      EXPECT_NEAR(std::abs(score), 1.959964, 2e-3) << b << " " << c << " " << n;
+    }
+  }
+}
+
+TEST(StatisticsTest, TangoAtTheEdges) {
+  EXPECT_EQ(TangoInterval(0, 0, 0), (std::pair<double, double>(-1, 1)));
+  // Without any difference: z^2 / (n + z^2) to both sides, as Wilson's of no hits.
+  EXPECT_NEAR(TangoInterval(0, 0, 100).second, WilsonInterval(0, 100).second, 1e-9);
+  EXPECT_NEAR(TangoInterval(0, 0, 100).first, -WilsonInterval(0, 100).second, 1e-9);
+  for (const int hits : {1, 5, 39, 40})
+    EXPECT_NEAR(TangoInterval(hits, 0, 40).second, WilsonInterval(hits, 40).second, 1e-9) << hits;
+  EXPECT_NEAR(TangoInterval(40, 0, 40).second, 1, 1e-12);
+  EXPECT_GT(TangoInterval(40, 0, 40).first, 0.5);
+}
+
+TEST(StatisticsTest, TheLeastSamplesAreTheFirstThatCanShowIt) {
+  for (const double share : {0.005, 0.01, 0.02, 0.1, 0.5}) {
+    const int64_t least = LeastSamplesFor(share);
+    EXPECT_LE(WilsonInterval(0, least).second, share);
+    EXPECT_GT(WilsonInterval(0, least - 1).second, share);
+  }
+  EXPECT_EQ(LeastSamplesFor(0.02), 189);
 }
 
 double MeanOf(const std::vector<int64_t>& indices) {
