@@ -8,8 +8,7 @@
 #include "engine/evaluation/agreement.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/evaluation/outputs.h"
-#include "engine/kprune/kprune.h"
-#include "engine/refit/refit.h"
+#include "engine/pruning_methods.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/processors.h"
@@ -59,6 +58,44 @@ class Judge {
   const std::optional<Metric> original_;
 };
 
+// The request's budgets in its order; tells of each result.
+class JudgedBudgets : public BudgetSource {
+ public:
+  using Tell = std::function<void(const Json&)>;
+  JudgedBudgets(const BenchInputs& inputs, const AccuracyRequest& request, const Workload& workload,
+                const std::vector<FlopsBudget>& budgets, const Tell& tell)
+      : judge_(inputs), request_(request), workload_(workload), budgets_(budgets), tell_(tell) {}
+
+  int most_budgets() const override { return static_cast<int>(budgets_.size()); }
+  absl::StatusOr<std::optional<BudgetTask>> Next() override {
+    if (done_ == budgets_.size()) return std::nullopt;
+    return BudgetTask{budgets_[done_]};
+  }
+  absl::Status Done(const PruningResult& pruned) override {
+    const double seconds = stopwatch_.seconds();
+    Json json = {{"method", request_.options.method},
+                 {"keep_flops", request_.budgets[done_]},
+                 {"seed", request_.options.seed},
+                 {"precision", workload_.compute_type == at::kBFloat16 ? "bf16" : "fp32"},
+                 {"kept_flops", pruned.kept_flops / budgets_[done_].original_flops}};
+    judge_.Add(pruned.encoder, json);
+    json["seconds"] = seconds;
+    tell_(json);
+    ++done_;
+    stopwatch_ = Stopwatch();
+    return absl::OkStatus();
+  }
+
+ private:
+  const Judge judge_;
+  const AccuracyRequest& request_;
+  const Workload& workload_;
+  const std::vector<FlopsBudget>& budgets_;
+  const Tell& tell_;
+  size_t done_ = 0;
+  Stopwatch stopwatch_;  // since the last budget
+};
+
 }  // namespace
 
 absl::Status RunAccuracy(const AccuracyRequest& request,
@@ -82,32 +119,9 @@ absl::Status RunAccuracy(const AccuracyRequest& request,
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(inputs->encoder.config, workload, options,
                                                      std::filesystem::temp_directory_path().string());
   if (!plan.ok()) return plan.status();
-  const Judge judge(*inputs);
   QuietObserver observer;
-  Stopwatch stopwatch;
-  const auto done = [&](size_t i, const PruningResult& pruned) {
-    const double seconds = stopwatch.seconds();
-    Json json = {{"method", options.method},
-                 {"keep_flops", request.budgets[i]},
-                 {"seed", options.seed},
-                 {"precision", workload.compute_type == at::kBFloat16 ? "bf16" : "fp32"},
-                 {"kept_flops", pruned.kept_flops / budgets[i].original_flops}};
-    judge.Add(pruned.encoder, json);
-    json["seconds"] = seconds;
-    result(json);
-    stopwatch = Stopwatch();
-    return absl::OkStatus();
-  };
-  if (options.method == "refit")
-    return Refit(inputs->encoder, inputs->samples, budgets, options, *plan, /*checkpoint=*/nullptr, observer,
-                 done);
-  for (size_t i = 0; i < budgets.size(); ++i) {
-    absl::StatusOr<PruningResult> pruned = KPrune(inputs->encoder, inputs->samples, budgets[i], options,
-                                                  *plan, /*checkpoint=*/nullptr, observer);
-    if (!pruned.ok()) return pruned.status();
-    if (absl::Status status = done(i, *pruned); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+  JudgedBudgets judged(*inputs, request, workload, budgets, result);
+  return PruneByMethod(inputs->encoder, inputs->samples, options, *plan, judged, observer);
 }
 
 }  // namespace kprune

@@ -48,7 +48,7 @@ absl::StatusOr<PruningResult> Prune(const Encoder& model, absl::Span<const Sampl
 absl::StatusOr<PruningRun> RunPruning(const Encoder& model, absl::Span<const Sample> samples,
                                       const Options& options, int most_sublayers) {
   const double sequence_length = SequenceLength(options, samples);
-  absl::StatusOr<FlopsBudget> budget = MakeBudget(model.config, options.keep_flops, sequence_length);
+  absl::StatusOr<FlopsBudget> budget = MakeBudget(model.config, options.budgets().front(), sequence_length);
   if (!budget.ok()) return budget.status();
   PruningRun run;
   run.budget = *budget;

@@ -105,11 +105,13 @@ std::string PreflightText(const kprune::v1::Preflight& preflight) {
   table.AddRow({"samples", absl::StrCat(preflight.samples(), " (", preflight.tokens(), " tokens)")});
   table.AddRow({"sequence length", FormatNumber(preflight.sequence_length())});
   table.AddRow({"FLOPs a sequence", FormatCount(preflight.original_flops())});
-  const double share =
-      preflight.original_flops() > 0 ? preflight.budget_flops() / preflight.original_flops() : 0;
-  table.AddRow(
-      {"budget", absl::StrCat(FormatCount(preflight.budget_flops()), " (", FormatPercent(share), ")")});
-  table.AddRow({"predicted speed-up", absl::StrCat(FormatNumber(preflight.speedup()), "x")});
+  // With --max-drop the budget is not known yet.
+  if (preflight.budget_flops() > 0 && preflight.original_flops() > 0) {
+    const double share = preflight.budget_flops() / preflight.original_flops();
+    table.AddRow(
+        {"budget", absl::StrCat(FormatCount(preflight.budget_flops()), " (", FormatPercent(share), ")")});
+    table.AddRow({"predicted speed-up", absl::StrCat(FormatNumber(preflight.speedup()), "x")});
+  }
   table.AddRow({"predicted time", FormatSeconds(preflight.seconds())});
   table.AddRow({"predicted memory", FormatBytes(static_cast<double>(preflight.peak_memory_bytes()))});
   return table.ToString();

@@ -26,10 +26,11 @@ std::string SublayerText(const SublayerPruned& sublayer) {
   const int digits = static_cast<int>(absl::StrCat(sublayer.total()).size());
   const double seconds =
       sublayer.seconds().measure() + sublayer.seconds().search() + sublayer.seconds().tune();
-  std::string text = absl::StrFormat(
-      "[%*d/%d] layer %d %s: kept %d of %d %s, %s", digits, sublayer.index() + 1, sublayer.total(),
-      sublayer.layer(), attention ? "attention" : "feed-forward", sublayer.kept(), sublayer.units(),
-      attention ? "heads" : "neurons", FormatSeconds(seconds));
+  std::string text = sublayer.has_keep_flops() ? absl::StrFormat("keep %g ", sublayer.keep_flops()) : "";
+  absl::StrAppendFormat(&text, "[%*d/%d] layer %d %s: kept %d of %d %s, %s", digits, sublayer.index() + 1,
+                        sublayer.total(), sublayer.layer(), attention ? "attention" : "feed-forward",
+                        sublayer.kept(), sublayer.units(), attention ? "heads" : "neurons",
+                        FormatSeconds(seconds));
   if (!sublayer.solver().empty()) absl::StrAppend(&text, ", ", sublayer.solver());
   if (sublayer.reconstruction_error() > 0)
     absl::StrAppendFormat(&text, ", error %.3f", sublayer.reconstruction_error());

@@ -17,7 +17,8 @@ std::string StateName(kprune::v1::JobState state);
 // Whether a job in this state stays in it.
 bool IsFinal(kprune::v1::JobState state);
 
-// "[ 5/24] layer 2 attention: kept 7 of 12 heads, 2.31 s, cholesky, error 0.031"
+// "[ 5/24] layer 2 attention: kept 7 of 12 heads, 2.31 s, cholesky, error 0.031"; of several models "keep 0.7
+// [..."
 std::string SublayerText(const kprune::v1::SublayerPruned& sublayer);
 
 // "running", "running (attempt 2)", "failed: INVALID_ARGUMENT: ..."

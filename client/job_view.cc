@@ -1,6 +1,7 @@
 #include "client/job_view.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "client/event_text.h"
 #include "client/json_text.h"
 #include "client/quantities.h"
@@ -33,6 +34,14 @@ std::string ResultSize(const v1::Job& job) {
   return job.result_size() == 0 ? "-" : FormatBytes(bytes);
 }
 
+// "0.5", "0.7,0.5", "drop 2", or "-" for the default.
+std::string BudgetText(const v1::Options& options) {
+  if (options.has_max_drop()) return absl::StrCat("drop ", FormatNumber(options.max_drop()));
+  if (options.keep_flops().empty()) return "-";
+  return absl::StrJoin(options.keep_flops(), ",",
+                       [](std::string* out, double keep) { *out += FormatNumber(keep); });
+}
+
 std::vector<std::string> Row(const v1::Job& job, bool wide, absl::Time now) {
   std::vector<std::string> cells = {
       job.name(), StateName(job.state()), FormatPercent(job.progress()), Duration(job, now),
@@ -40,7 +49,7 @@ std::vector<std::string> Row(const v1::Job& job, bool wide, absl::Time now) {
   if (!wide) return cells;
   const v1::Options& options = job.spec().options();
   cells.push_back(absl::StrCat(job.attempt()));
-  cells.push_back(options.has_keep_flops() ? FormatNumber(options.keep_flops()) : "-");
+  cells.push_back(BudgetText(options));
   cells.push_back(job.preflight().family().empty() ? "-" : job.preflight().family());
   cells.push_back(job.preflight().task().empty() ? "-" : job.preflight().task());
   cells.push_back(ResultSize(job));

@@ -4,9 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "client/quantities.h"
 #include "kprune/options.h"
 
@@ -33,9 +36,18 @@ std::vector<OptionFlag> MakeTable() {
       {"--method", "method", "Pruning method", Names(kMethods), defaults.method, false},
       {"--keep-flops",
        "keep_flops",
-       "Share of the prunable FLOPs to keep, in (0, 1)",
+       "Share of the prunable FLOPs to keep, in (0, 1); several, such as 0.7,0.5,0.3, give a model each and "
+       "a "
+       "table that compares them, with --method refit from one measurement",
        {},
-       NumberText(defaults.keep_flops),
+       NumberText(kDefaultKeepFlops),
+       false},
+      {"--max-drop",
+       "max_drop",
+       "Instead of --keep-flops: give the smallest model that loses at most so many points (of the metric "
+       "where the samples that judge have labels, else of the agreement) by the 95 % interval; method refit",
+       {},
+       "not set",
        false},
       {"--task", "task", "Task; auto reads config.json and modules.json", AutoAnd(Names(kTasks)),
        defaults.task, true},
@@ -176,6 +188,20 @@ std::string CheckBytes(const std::string& value) {
   return absl::StrCat(value, " is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
 }
 
+// The numbers of a list such as "0.7,0.5"; nothing where one is no number.
+std::optional<std::vector<double>> ParseNumbers(const std::string& text) {
+  std::vector<double> numbers;
+  for (const absl::string_view item : absl::StrSplit(text, ',')) {
+    if (!absl::SimpleAtod(item, &numbers.emplace_back())) return std::nullopt;
+  }
+  return numbers;
+}
+
+std::string CheckNumbers(const std::string& value) {
+  if (ParseNumbers(value)) return "";
+  return absl::StrCat(value, " is no list of numbers; accepted are e.g. 0.5 and 0.7,0.5,0.3");
+}
+
 std::string HelpText(const OptionFlag& flag) {
   std::string text = flag.help;
   if (!flag.accepted.empty()) absl::StrAppend(&text, ": ", absl::StrJoin(flag.accepted, " | "));
@@ -193,6 +219,17 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
   CLI::Option* option = nullptr;
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_DOUBLE:
+      if (field->is_repeated()) {
+        option = app.add_option_function<std::string>(
+            flag.flag,
+            [=](const std::string& value) {
+              const std::vector<double> numbers = *ParseNumbers(value);  // CheckNumbers came first
+              for (const double number : numbers) reflection->AddDouble(target, field, number);
+            },
+            HelpText(flag));
+        option->check(CLI::Validator(CheckNumbers, "", "numbers"));
+        break;
+      }
       option = app.add_option_function<double>(
           flag.flag, [=](double value) { reflection->SetDouble(target, field, value); }, HelpText(flag));
       break;
@@ -249,6 +286,7 @@ void AddOptionFlags(OptionScope scope, CLI::App& app, kprune::v1::Options& optio
     if (scope == OptionScope::kInference && !flag.for_inference) continue;
     AddFlag(flag, app, options);
   }
+  if (scope == OptionScope::kPruning) app.get_option("--max-drop")->excludes("--keep-flops");
 }
 
 }  // namespace kprune::client

@@ -44,6 +44,15 @@ void AddLatency(const json& latency, const std::string& title, TextTable& table)
                 absl::StrFormat("%.2fx faster", original / pruned)});
 }
 
+// " (-2.98 to +0.46)": the 95 % interval of a metric's difference, in points; "" where there is none.
+std::string PointsInterval(const json& metric) {
+  const json& interval = At(metric, {"difference", "interval95"});
+  if (!interval.is_array() || interval.size() != 2 || !interval[0].is_number() || !interval[1].is_number())
+    return "";
+  return absl::StrFormat(" (%+.2f to %+.2f)", 100 * interval[0].get<double>(),
+                         100 * interval[1].get<double>());
+}
+
 std::string BeforeAfter(const json& report) {
   TextTable table({"", "before", "after", ""});
   AddBeforeAfter(report, "flops", "FLOPs a sequence", FormatCount, table);
@@ -54,9 +63,9 @@ std::string BeforeAfter(const json& report) {
   if (HasNumber(metric, {"original"}) && HasNumber(metric, {"pruned"})) {
     const double original = NumberAt(metric, {"original"}, 0);
     const double pruned = NumberAt(metric, {"pruned"}, 0);
-    table.AddRow(
-        {InlineText(At(metric, {"name"})), FormatNumber(original), FormatNumber(pruned),
-         absl::StrFormat("%+.2f points on %s", (pruned - original) * 100, InlineText(At(metric, {"n"})))});
+    table.AddRow({InlineText(At(metric, {"name"})), FormatNumber(original), FormatNumber(pruned),
+                  absl::StrFormat("%+.2f points%s on %s", (pruned - original) * 100, PointsInterval(metric),
+                                  InlineText(At(metric, {"n"})))});
   }
   return table.ToString();
 }
@@ -81,6 +90,76 @@ std::string Agreement(const json& report) {
     separator = ", ";
   }
   return absl::StrCat(text, "\n");
+}
+
+// What the model was chosen by, where that was its loss.
+std::string MaxDrop(const json& report) {
+  const json& drop = At(report, {"max_drop"});
+  const json& tried = At(drop, {"tried"});
+  if (!tried.is_array() || tried.empty()) return "";
+  // The one that was taken: the smallest that passed.
+  const double points = NumberAt(drop, {"points"}, 0);
+  const json* taken = nullptr;
+  for (const json& trial : tried) {
+    const bool smaller =
+        taken == nullptr || NumberAt(trial, {"keep_flops"}, 1) < NumberAt(*taken, {"keep_flops"}, 1);
+    if (NumberAt(trial, {"upper"}, points + 1) <= points && smaller) taken = &trial;
+  }
+  if (taken == nullptr) return "";
+  return absl::StrFormat(
+      "drop of at most %g points: %s dropped by %.2f, at most %.2f (95 %%, %s, %s samples); smallest of %d "
+      "tried\n",
+      points, InlineText(At(drop, {"judged_by"})), NumberAt(*taken, {"drop"}, 0),
+      NumberAt(*taken, {"upper"}, 0), InlineText(At(drop, {"bound"})), InlineText(At(drop, {"samples"})),
+      tried.size());
+}
+
+// A result of several models: the original and each of them.
+std::string ModelsTable(const json& report) {
+  const json& metric = At(report, {"metric"});
+  const json& agreement = At(report, {"agreement"});
+  std::vector<std::string> header = {"", "FLOPs", "parameters", "file size", "latency (ms)"};
+  const bool judged = agreement.is_object(), labelled = metric.is_object();
+  const json& models = At(report, {"models"});
+  const bool has_kl =
+      std::any_of(models.begin(), models.end(), [](const json& model) { return HasNumber(model, {"kl"}); });
+  if (judged) header.push_back(InlineText(At(agreement, {"name"})));
+  if (has_kl) header.push_back("KL");
+  if (labelled) header.push_back(absl::StrCat(InlineText(At(metric, {"name"})), " (95 %)"));
+  if (judged) header.push_back("Pareto");
+  TextTable table(header);
+  const auto add = [&](const std::string& name, const json& row) {
+    std::vector<std::string> cells = {
+        name, FormatCount(NumberAt(row, {"flops"}, 0)), FormatCount(NumberAt(row, {"parameters"}, 0)),
+        FormatBytes(NumberAt(row, {"file_bytes"}, 0)), FormatNumber(NumberAt(row, {"latency_ms"}, 0))};
+    if (judged) cells.push_back(InlineText(At(row, {"agreement"})));
+    if (has_kl) cells.push_back(InlineText(At(row, {"kl"})));
+    if (labelled) {
+      cells.push_back(InlineText(At(row, {"metric"})));
+      const std::string interval = PointsInterval(row);
+      if (!interval.empty()) absl::StrAppend(&cells.back(), interval);
+    }
+    if (judged) cells.push_back(At(row, {"pareto"}).is_boolean() && At(row, {"pareto"}) ? "*" : "");
+    table.AddRow(cells);
+  };
+  add("original", At(report, {"original"}));
+  for (const json& model : models) add(InlineText(At(model, {"folder"})), model);
+  std::string text = table.ToString();
+  if (judged) {
+    absl::StrAppend(&text, InlineText(At(agreement, {"name"})), ": agreement with the original on ",
+                    InlineText(At(agreement, {"n"})),
+                    " samples not used for pruning; *: no other model costs no more and agrees no less\n");
+  }
+  if (labelled) {
+    absl::StrAppend(&text, InlineText(At(metric, {"name"})), ": on ", InlineText(At(metric, {"n"})),
+                    " labelled samples; in brackets the points gained or lost against the original\n");
+  }
+  return text;
+}
+
+bool HasModels(const json& report) {
+  const json& models = At(report, {"models"});
+  return models.is_array() && !models.empty();
 }
 
 bool IsAttention(const json& sublayer) {
@@ -150,7 +229,8 @@ std::string Circumstances(const json& report) {
 }  // namespace
 
 std::string ReportHeadline(const json& report) {
-  return absl::StrCat(BeforeAfter(report), Agreement(report));
+  if (HasModels(report)) return ModelsTable(report);
+  return absl::StrCat(BeforeAfter(report), Agreement(report), MaxDrop(report));
 }
 
 std::string ReportText(const json& report) {

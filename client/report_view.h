@@ -8,8 +8,9 @@
 
 namespace kprune::client {
 
-// Before and after, what judged it, a map of the heads and neurons kept in each layer, and a table of the
-// sublayers. Parts whose fields are absent are left out.
+// Of a result of several models a table that compares them. Else before and after, what judged it, a map of
+// the heads and neurons kept in each layer, and a table of the sublayers. Parts whose fields are absent are
+// left out.
 std::string ReportText(const nlohmann::json& report);
 
 // The few lines of ReportText that `kprune run` prints when it is done.

@@ -55,6 +55,13 @@ json Describe(const std::filesystem::path& folder, const JudgedModel& model, dou
        {{"batch_size", setting.batch_size}, {"tokens", setting.tokens}, {"threads", at::get_num_threads()}}}};
 }
 
+// Whether both models were asked for the same labels: each reads the data by its own configuration.
+bool AskTheSame(const JudgedModel& a, const JudgedModel& b) {
+  return std::equal(a.samples.samples.begin(), a.samples.samples.end(), b.samples.samples.begin(),
+                    b.samples.samples.end(),
+                    [](const Sample& x, const Sample& y) { return x.labels == y.labels; });
+}
+
 }  // namespace
 
 absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer) {
@@ -101,6 +108,10 @@ absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
     described.push_back(Describe(folders[i], models[i], latency_ms[i], setting));
     described.back()["agreement"] =
         i == 0 ? json() : Agreement(models[0].encoder.config.task, models[0].outputs, models[i].outputs);
+    if (i > 0 && models[i].metric && AskTheSame(models[0], models[i])) {
+      described.back()["metric"]["difference"] = DifferenceJson(CompareMetrics(
+          models[0].encoder.config.task, models[0].outputs, models[i].outputs, models[0].samples.samples));
+    }
   }
   return PublishJson(job, kComparisonFile, {{"models", described}});
 }

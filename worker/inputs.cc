@@ -1,6 +1,9 @@
 #include "worker/inputs.h"
 
+#include <system_error>
+
 #include "absl/strings/str_cat.h"
+#include "kprune/layout.h"
 
 namespace kprune {
 namespace {
@@ -19,9 +22,23 @@ LabelKind LabelKindOf(Task task) {
   return LabelKind::kAny;
 }
 
+// A result of several models is none itself.
+absl::Status CheckIsOneModel(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path / "config.json", error)) return absl::OkStatus();
+  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (!IsBudgetFolder(entry->path().filename().string())) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        path.string(), " holds several models; name one of them, such as ", entry->path().string()));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const Options& options) {
+  if (absl::Status status = CheckIsOneModel(path); !status.ok()) return status;
   absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
   if (!folder.ok()) return folder.status();
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);

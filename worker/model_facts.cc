@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "engine/formats/quoted.h"
 #include "engine/formats/sha256.h"
 #include "kprune/layout.h"
 
@@ -64,6 +65,26 @@ absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const fs::path& 
     if (absl::Status status = AddDigest(name, entry.path(), digests); !status.ok()) return status;
   }
   return digests;
+}
+
+absl::Status CheckDigests(const nlohmann::json& report, const std::filesystem::path& folder) {
+  const auto outputs = report.find("outputs");
+  if (outputs == report.end() || !outputs->is_object() || outputs->empty()) {
+    return absl::DataLossError("report.json does not list the digests of the folder's files in \"outputs\"");
+  }
+  for (const auto& [name, digest] : outputs->items()) {
+    if (!IsAllowedName(FileRole::kResult, name)) {
+      return absl::DataLossError(
+          absl::StrCat("report.json lists ", Quoted(name), ", which is no file of a result"));
+    }
+    absl::StatusOr<std::string> found = Sha256OfFile(folder / name);
+    if (!found.ok()) return found.status();
+    if (digest != *found) {
+      return absl::DataLossError(
+          absl::StrCat(name, " does not have the digest in report.json; it was changed after pruning"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace kprune

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/model/model_folder.h"
+#include "nlohmann/json.hpp"
 #include "worker/job_file.h"
 
 namespace kprune {
@@ -26,6 +27,10 @@ absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob&
 
 // SHA-256 of every file below a folder, by its name relative to it.
 absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const std::filesystem::path& folder);
+
+// Whether every file that the report of a result in `folder` lists still has its digest; else DATA_LOSS names
+// it.
+absl::Status CheckDigests(const nlohmann::json& report, const std::filesystem::path& folder);
 
 }  // namespace kprune
 

@@ -1,19 +1,38 @@
 // RunPreflight: everything that can be refused at once, and what the job will need. Reads no weights.
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "engine/cost/flops.h"
 #include "engine/cost/prediction.h"
 #include "engine/data/draw.h"
 #include "engine/pruning/budget.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
+#include "worker/drop_search.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
+#include "worker/model_judge.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
 
 namespace kprune {
+namespace {
+
+// The smallest of the job's budgets; none (0 FLOPs) where max_drop finds it.
+absl::StatusOr<FlopsBudget> SmallestBudget(const ModelConfig& config, const Options& options,
+                                           double sequence_length) {
+  if (options.max_drop) {
+    const absl::StatusOr<double> least = LeastKeepFlops(config, sequence_length);
+    if (!least.ok()) return least.status();
+    return FlopsBudget{sequence_length, EncoderFlops(config, sequence_length), 0};
+  }
+  const std::vector<double> budgets = options.budgets();
+  return MakeBudget(config, *std::min_element(budgets.begin(), budgets.end()), sequence_length);
+}
+
+}  // namespace
 
 absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
@@ -25,15 +44,22 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   absl::StatusOr<SampleDraw> draw = DrawSamples(static_cast<int64_t>(data->samples.size()),
                                                 job.options.samples, job.options.holdout, job.options.seed);
   if (!draw.ok()) return draw.status();
+  SampleSet eval;
   if (!job.eval.empty()) {
-    absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model, job.eval, job.options);
-    if (!eval.ok()) return eval.status();
+    absl::StatusOr<SampleSet> read = ReadEvalSamples(*model, job.eval, job.options);
+    if (!read.ok()) return read.status();
+    eval = *std::move(read);
   }
   const std::vector<Sample> pruning = Take(*data, draw->pruning);
+  const SampleSet judging = {Take(*data, draw->judging), data->labelled};
   const double sequence_length = SequenceLength(job.options, pruning);
   const ModelConfig& config = model->folder.config;
-  absl::StatusOr<FlopsBudget> budget = MakeBudget(config, job.options.keep_flops, sequence_length);
+  absl::StatusOr<FlopsBudget> budget = SmallestBudget(config, job.options, sequence_length);
   if (!budget.ok()) return budget.status();
+  absl::Status can_show =
+      CheckCanShowDrop(config.task, job.options, ChooseJudgingSamples(config.task, pruning, judging, eval),
+                       static_cast<int64_t>(data->samples.size()));
+  if (!can_show.ok()) return can_show;
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
   int64_t tokens = 0;
@@ -52,7 +78,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"budget_flops", budget->budget_flops},
       {"peak_memory_bytes", PredictPeakMemory(config, workload, job.options, *plan)},
       {"seconds", PredictSeconds(config, pruning, job.options, workload.compute_type, *device)},
-      {"speedup", budget->original_flops / budget->budget_flops}};
+      {"speedup", budget->budget_flops > 0 ? budget->original_flops / budget->budget_flops : 0}};
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;

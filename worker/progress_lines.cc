@@ -43,19 +43,21 @@ void ProgressLines::OnStage(Stage stage, double fraction) {
 }
 
 void ProgressLines::OnSublayer(const SublayerPruned& sublayer) {
-  Write("sublayer", {{"index", sublayer.index},
-                     {"total", sublayer.total},
-                     {"layer", sublayer.layer},
-                     {"kind", sublayer.kind == SublayerKind::kAttention ? "ATTENTION" : "FEED_FORWARD"},
-                     {"units", sublayer.units},
-                     {"kept", sublayer.kept},
-                     {"budget_left_flops", sublayer.budget_left_flops},
-                     {"seconds",
-                      {{"measure", sublayer.measure_seconds},
-                       {"search", sublayer.search_seconds},
-                       {"tune", sublayer.tune_seconds}}},
-                     {"solver", sublayer.solver},
-                     {"reconstruction_error", sublayer.reconstruction_error}});
+  nlohmann::json body = {{"index", sublayer.index},
+                         {"total", sublayer.total},
+                         {"layer", sublayer.layer},
+                         {"kind", sublayer.kind == SublayerKind::kAttention ? "ATTENTION" : "FEED_FORWARD"},
+                         {"units", sublayer.units},
+                         {"kept", sublayer.kept},
+                         {"budget_left_flops", sublayer.budget_left_flops},
+                         {"seconds",
+                          {{"measure", sublayer.measure_seconds},
+                           {"search", sublayer.search_seconds},
+                           {"tune", sublayer.tune_seconds}}},
+                         {"solver", sublayer.solver},
+                         {"reconstruction_error", sublayer.reconstruction_error}};
+  if (sublayer.keep_flops > 0) body["keep_flops"] = sublayer.keep_flops;
+  Write("sublayer", body);
 }
 
 void ProgressLines::OnWarning(const std::string& message) { Write("warning", {{"message", message}}); }

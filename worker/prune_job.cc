@@ -1,27 +1,29 @@
-// RunPrune: load, prune, write, verify what was written, judge, report.
+// RunPrune: load, prune, write, verify what was written, judge, report; for one model or several.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/headeronly/version.h>
 
 #include <chrono>
-#include <cmath>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/draw.h"
-#include "engine/evaluation/agreement.h"
-#include "engine/evaluation/outputs.h"
+#include "engine/evaluation/pareto.h"
 #include "engine/evaluation/report.h"
+#include "engine/formats/json.h"
 #include "engine/formats/options_json.h"
-#include "engine/formats/sha256.h"
 #include "engine/kernels/kernels.h"
 #include "engine/pruning_methods.h"
+#include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
+#include "worker/drop_search.h"
 #include "worker/inputs.h"
+#include "worker/job_checkpoint.h"
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
-#include "worker/progress_lines.h"
+#include "worker/model_judge.h"
+#include "worker/model_progress.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
 
@@ -31,21 +33,19 @@ namespace {
 // Shares of the job at which its phases end.
 constexpr double kLoaded = 0.04, kPruned = 0.92, kVerified = 0.97;
 
-// The written folder gives the outputs of the model in memory within this much of their largest value: it
-// stores exactly what the pruned model computes with.
-constexpr double kVerificationBound = 1e-4;
-
-// How many samples verify the written folder when none are held out.
-constexpr size_t kVerifyingSamples = 64;
-
-class PruneJob {
+// A job of one model finishes it once pruning has given its memory back; a job of several finishes each as it
+// comes, and keeps it in the checkpoint.
+class PruneJob : private BudgetSource {
  public:
-  PruneJob(const WorkerJob& job, ProgressObserver& observer) : job_(job), observer_(observer) {}
+  PruneJob(const WorkerJob& job, ProgressObserver& observer)
+      : job_(job),
+        several_(job.options.has_several_models()),
+        observer_(observer),
+        progress_(observer, kLoaded, kPruned) {}
 
   absl::Status Run() {
-    for (absl::Status (PruneJob::*step)() :
-         {&PruneJob::Load, &PruneJob::Plan, &PruneJob::Prune, &PruneJob::Write, &PruneJob::Verify,
-          &PruneJob::Judge, &PruneJob::Publish}) {
+    for (absl::Status (PruneJob::*step)() : {&PruneJob::Load, &PruneJob::Plan, &PruneJob::Prune,
+                                             &PruneJob::FinishTheOnlyModel, &PruneJob::Publish}) {
       if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
     }
@@ -58,30 +58,49 @@ class PruneJob {
   absl::Status Plan();
   absl::Status OpenCheckpoint(const std::string& scratch, Workload& workload);
   absl::Status Prune();
-  absl::Status Write();
-  absl::Status Verify();
-  absl::Status Judge();
+  absl::Status FinishTheOnlyModel();
   absl::Status Publish();
+
+  // The budgets, one after the other; those that an interrupted run finished are only told of.
+  int most_budgets() const override;
+  absl::StatusOr<std::optional<BudgetTask>> Next() override;
+  absl::Status Done(const PruningResult& result) override;
+
+  std::optional<double> NextShare() const;
+  absl::StatusOr<bool> TakeFinished(Checkpoint& checkpoint);
+  absl::Status Finish(const PruningResult& result);
+  void Add(nlohmann::json report);
+  absl::Status AssembleAll(ResultFolder& folder);
+  absl::Status TakeSmallest(ResultFolder& folder);
+
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
   }
 
   const WorkerJob& job_;
+  const bool several_;
   ProgressObserver& observer_;
+  ModelProgress progress_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
   std::optional<ModelInputs> model_;
   at::Device device_ = at::kCPU;
   ExecutionPlan plan_;
-  std::unique_ptr<Checkpoint> checkpoint_;
+  std::unique_ptr<JobCheckpoint> checkpoint_;
   Encoder original_;
-  std::vector<Sample> pruning_, judging_;  // disjoint samples
-  bool judging_labelled_ = false;
-  SampleSet eval_;
-  std::optional<PruningResult> result_;
-  std::optional<ResultFolder> folder_;
-  Encoder written_;  // the result as a user will load it
-  ReportContents report_;
+  std::vector<Sample> pruning_;
+  SampleSet judging_, eval_;  // `judging_` shares no sample with `pruning_`
+  std::optional<ModelJudge> judge_;
+  ReportContents report_;  // what all models share
+
+  std::vector<double> shares_;  // to keep, the largest first; empty with max_drop
+  std::optional<DropSearch> search_;
+  double keep_flops_ = 0;  // of the model that is being made
+  FlopsBudget budget_;
+  const Checkpoint* measured_for_ = nullptr;  // of a model that an interrupted run finished
+  std::optional<PruningResult> only_;         // until it is finished
+  std::optional<ResultFolder> folder_;        // of the only model
+  std::vector<ReportedModel> models_;         // that are finished
 };
 
 absl::Status PruneJob::Load() {
@@ -94,11 +113,17 @@ absl::Status PruneJob::Load() {
   absl::StatusOr<SampleSet> data = ReadModelSamples(*model_, job_.data, job_.options);
   if (!data.ok()) return data.status();
   if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
+  const Task task = model_->folder.config.task;
+  const JudgingSamples judging = ChooseJudgingSamples(task, pruning_, judging_, eval_);
+  const auto available = static_cast<int64_t>(data->samples.size());
+  absl::Status can_show = CheckCanShowDrop(task, job_.options, judging, available);
+  if (!can_show.ok()) return can_show;
   device_ = *device;
   UseDeterministicAlgorithms(device_);
   absl::StatusOr<Encoder> encoder = LoadEncoder(model_->folder, device_);
   if (!encoder.ok()) return encoder.status();
   original_ = *std::move(encoder);
+  judge_.emplace(model_->folder, original_, judging);
 
   report_.options = job_.options;
   report_.options.mu = job_.options.effective_mu();
@@ -120,8 +145,7 @@ absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
   absl::StatusOr<SampleDraw> draw = DrawSamples(available, options.samples, options.holdout, options.seed);
   if (!draw.ok()) return draw.status();
   pruning_ = Take(data, draw->pruning);
-  judging_ = Take(data, draw->judging);
-  judging_labelled_ = data.labelled;
+  judging_ = {Take(data, draw->judging), data.labelled};
   if (job_.eval.empty()) return absl::OkStatus();
   absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model_, job_.eval, options);
   if (!eval.ok()) return eval.status();
@@ -162,11 +186,11 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
   identity.threads = at::get_num_threads();
   identity.precision = workload.compute_type == at::kBFloat16 ? "bf16" : "fp32";
   identity.memory_limit_bytes = job_.options.memory_limit_bytes;
-  absl::StatusOr<std::unique_ptr<Checkpoint>> checkpoint =
-      Checkpoint::Open(std::filesystem::path(scratch) / kCheckpointDirectory, identity);
+  absl::StatusOr<std::unique_ptr<JobCheckpoint>> checkpoint =
+      JobCheckpoint::Open(std::filesystem::path(scratch) / kCheckpointDirectory, identity, several_);
   if (!checkpoint.ok()) return checkpoint.status();
   checkpoint_ = *std::move(checkpoint);
-  for (const std::string& warning : checkpoint_->warnings()) observer_.OnWarning(warning);
+  for (const std::string& warning : checkpoint_->TakeWarnings()) observer_.OnWarning(warning);
   const CheckpointIdentity& replayed = checkpoint_->identity();
   if (replayed.threads != at::get_num_threads()) at::set_num_threads(replayed.threads);
   workload.compute_type = ComputeType(replayed.precision, device_);
@@ -176,102 +200,186 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
 }
 
 absl::Status PruneJob::Prune() {
-  const double sequence_length = SequenceLength(job_.options, pruning_);
-  absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, job_.options.keep_flops, sequence_length);
-  if (!budget.ok()) return budget.status();
-  PhaseProgress progress(observer_, kLoaded, kPruned);
-  absl::StatusOr<PruningResult> result =
-      PruneByMethod(original_, pruning_, *budget, job_.options, plan_, checkpoint_.get(), progress);
-  if (!result.ok()) return result.status();
-  result_ = *std::move(result);
-
   report_.samples = static_cast<int64_t>(pruning_.size());
   for (const Sample& sample : pruning_) report_.tokens += static_cast<int64_t>(sample.input_ids.size());
   report_.streams = std::string(place_name(plan_.streams));
-  report_.batch_tokens = result_->batch_tokens;
-  report_.resumed_sublayers = result_->resumed_sublayers;
-  report_.budget = *budget;
-  report_.kept_flops = result_->kept_flops;
-  report_.sublayers = result_->sublayers;
+  const double sequence_length = SequenceLength(job_.options, pruning_);
+  if (job_.options.max_drop) {
+    absl::StatusOr<double> least = LeastKeepFlops(original_.config, sequence_length);
+    if (!least.ok()) return least.status();
+    search_.emplace(*job_.options.max_drop, *least);
+  } else {
+    shares_ = job_.options.budgets();
+    std::sort(shares_.rbegin(), shares_.rend());
+    // Before any work.
+    for (const double keep : shares_) {
+      absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, keep, sequence_length);
+      if (!budget.ok()) return budget.status();
+    }
+  }
+  return PruneByMethod(original_, pruning_, job_.options, plan_, *this, progress_);
+}
+
+int PruneJob::most_budgets() const {
+  return search_ ? DropSearch::most_tried() : static_cast<int>(shares_.size());
+}
+
+std::optional<double> PruneJob::NextShare() const {
+  if (search_) return search_->Next();
+  const size_t done = models_.size() + (only_ ? 1 : 0);
+  return done < shares_.size() ? std::optional(shares_[done]) : std::nullopt;
+}
+
+absl::StatusOr<std::optional<BudgetTask>> PruneJob::Next() {
+  while (const std::optional<double> keep = NextShare()) {
+    keep_flops_ = *keep;
+    if (several_) progress_.SetModel(keep_flops_);
+    absl::StatusOr<FlopsBudget> budget =
+        MakeBudget(original_.config, keep_flops_, SequenceLength(job_.options, pruning_));
+    if (!budget.ok()) return budget.status();
+    budget_ = *budget;
+    absl::StatusOr<Checkpoint*> checkpoint = checkpoint_->Of(keep_flops_);
+    if (!checkpoint.ok()) return checkpoint.status();
+    for (const std::string& warning : checkpoint_->TakeWarnings()) observer_.OnWarning(warning);
+    absl::StatusOr<bool> finished = TakeFinished(**checkpoint);
+    if (!finished.ok()) return finished.status();
+    if (!*finished) return BudgetTask{budget_, *checkpoint, measured_for_};
+    measured_for_ = *checkpoint;
+  }
+  return std::nullopt;
+}
+
+// Whether an interrupted run finished the model of keep_flops_; its sublayers are told again.
+absl::StatusOr<bool> PruneJob::TakeFinished(Checkpoint& checkpoint) {
+  if (!several_) return false;
+  const std::filesystem::path folder = checkpoint_->ModelFolder(keep_flops_);
+  absl::StatusOr<nlohmann::json> report = ReadJsonFile(folder / kReportFile);
+  const bool whole = checkpoint.size() == original_.num_sublayers();
+  absl::Status sound = report.ok() ? CheckDigests(*report, folder) : report.status();
+  if (sound.ok() && search_ && !HasDrop(*report)) sound = absl::DataLossError("its report has no max_drop");
+  if (!whole || !sound.ok()) {
+    if (whole && !absl::IsNotFound(report.status())) {
+      observer_.OnWarning(absl::StrCat("the finished model in ", folder.string(),
+                                       " cannot be used and is made again: ", std::string(sound.message())));
+    }
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    return false;
+  }
+  for (int t = 0; t < checkpoint.size(); ++t) {
+    absl::StatusOr<SublayerCheckpoint> record = checkpoint.Read(t);
+    if (!record.ok()) return record.status();
+    progress_.OnSublayer(record->pruned);
+  }
+  Add(*std::move(report));
+  return true;
+}
+
+absl::Status PruneJob::Done(const PruningResult& result) {
+  if (several_) return Finish(result);
+  only_ = result;
   return absl::OkStatus();
 }
 
-absl::Status PruneJob::Write() {
+absl::Status PruneJob::FinishTheOnlyModel() { return several_ ? absl::OkStatus() : Finish(*only_); }
+
+// Writes, verifies and judges the model of keep_flops_; of several it becomes part of the checkpoint.
+absl::Status PruneJob::Finish(const PruningResult& result) {
+  ReportContents report = report_;
+  if (!search_) report.options.keep_flops = {keep_flops_};
+  report.batch_tokens = result.batch_tokens;
+  report.resumed_sublayers = result.resumed_sublayers;
+  report.budget = budget_;
+  report.kept_flops = result.kept_flops;
+  report.sublayers = result.sublayers;
+  const auto tell = [&](double fraction) {
+    several_ ? progress_.Tell(Stage::kVerify) : observer_.OnStage(Stage::kVerify, fraction);
+  };
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job_.directory);
   if (!folder.ok()) return folder.status();
-  folder_.emplace(*std::move(folder));
-  return WriteModelFolder(model_->folder, result_->encoder, folder_->path().string());
-}
-
-absl::Status PruneJob::Verify() {
-  observer_.OnStage(Stage::kVerify, kPruned);
-  Options options = job_.options;
-  options.task = model_->folder.config.task_name();
-  absl::StatusOr<ModelFolder> folder = OpenModelFolder(folder_->path().string(), options);
-  if (!folder.ok()) return folder.status();
-  absl::StatusOr<Encoder> encoder = LoadEncoder(*folder, original_.word_embeddings.device());
-  if (!encoder.ok()) return encoder.status();
-  written_ = *std::move(encoder);
-  const ModelFacts before = FactsOf(model_->folder), after = FactsOf(*folder);
-  report_.original_parameters = before.parameters;
-  report_.kept_parameters = after.parameters;
-  report_.original_file_bytes = before.file_bytes;
-  report_.kept_file_bytes = after.file_bytes;
-
-  const absl::Span<const Sample> samples =
-      judging_.empty() ? absl::MakeConstSpan(pruning_).subspan(0, kVerifyingSamples) : judging_;
-  const at::Tensor expected = RunSamples(result_->encoder, samples), found = RunSamples(written_, samples);
-  report_.verified_difference = (expected - found).abs().max().item<double>();
-  const double bound = kVerificationBound * std::max(1.0, expected.abs().max().item<double>());
-  if (!std::isfinite(report_.verified_difference) || report_.verified_difference > bound) {
-    return absl::InternalError(absl::StrCat("the written model differs from the pruned one by ",
-                                            report_.verified_difference, " (accepted is ", bound,
-                                            "); the result was discarded"));
+  tell(kPruned);
+  absl::StatusOr<Encoder> written = judge_->WriteAndVerify(result.encoder, folder->path(), report);
+  if (!written.ok()) return written.status();
+  if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+  tell(kVerified);
+  judge_->Judge(*written, report);
+  if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+  absl::StatusOr<std::map<std::string, std::string>> outputs = DigestFolder(folder->path());
+  if (!outputs.ok()) return outputs.status();
+  report.outputs = *std::move(outputs);
+  report.total_seconds = seconds();
+  if (search_) {
+    DropSearch with_this = *search_;
+    with_this.Add(ModelJudge::DropIn(original_.config.task, report));
+    report.max_drop = with_this.Json();
   }
+  nlohmann::json json = MakeReport(report);
+  if (absl::Status status = folder->WriteJson(kReportFile, json); !status.ok()) return status;
+  if (several_) {
+    if (absl::Status status = folder->MoveTo(checkpoint_->ModelFolder(keep_flops_)); !status.ok())
+      return status;
+  } else {
+    folder_.emplace(*std::move(folder));
+  }
+  Add(std::move(json));
   return absl::OkStatus();
 }
 
-absl::Status PruneJob::Judge() {
-  observer_.OnStage(Stage::kVerify, kVerified);
-  const Task task = original_.config.task;
-  // Agreement: held-out samples, else those of --eval; the metric: --eval, else labelled held-out samples.
-  const absl::Span<const Sample> agreeing = judging_.empty() ? eval_.samples : judging_;
-  if (!agreeing.empty()) {
-    const at::Tensor before = RunSamples(original_, agreeing), after = RunSamples(written_, agreeing);
-    report_.agreement = Agreement(task, before, after);
-    report_.flipped = FlippedSamples(task, before, after, agreeing);
-  }
-  const absl::Span<const Sample> labelled = eval_.labelled      ? absl::MakeConstSpan(eval_.samples)
-                                            : judging_labelled_ ? absl::MakeConstSpan(judging_)
-                                                                : absl::Span<const Sample>();
-  if (!labelled.empty()) {
-    report_.original_metric = EvaluateMetric(task, RunSamples(original_, labelled), labelled);
-    report_.pruned_metric = EvaluateMetric(task, RunSamples(written_, labelled), labelled);
-  }
-  constexpr int kRepeats = 21;
-  report_.latency_setting.tokens = std::max<int64_t>(1, std::llround(report_.budget.sequence_length));
-  report_.latency_setting.tokens =
-      std::min<int64_t>(report_.latency_setting.tokens, original_.config.max_positions);
-  const std::vector<double> latency =
-      MeasureLatency({&original_, &written_}, report_.latency_setting, kRepeats);
-  report_.original_latency_ms = latency[0];
-  report_.pruned_latency_ms = latency[1];
-  return absl::OkStatus();
+void PruneJob::Add(nlohmann::json report) {
+  if (search_) search_->Add(LastDropIn(report));
+  models_.push_back({keep_flops_, std::move(report)});
 }
 
 absl::Status PruneJob::Publish() {
   observer_.OnStage(Stage::kExport, kVerified);
-  absl::StatusOr<std::map<std::string, std::string>> outputs = DigestFolder(folder_->path());
-  if (!outputs.ok()) return outputs.status();
-  report_.outputs = *std::move(outputs);
-  report_.total_seconds = seconds();
-  if (absl::Status status = folder_->WriteJson(kReportFile, MakeReport(report_)); !status.ok()) return status;
+  if (several_) {
+    absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job_.directory);
+    if (!folder.ok()) return folder.status();
+    absl::Status status = search_ ? TakeSmallest(*folder) : AssembleAll(*folder);
+    if (!status.ok()) return status;
+    folder_.emplace(*std::move(folder));
+  }
   if (absl::Status status = folder_->Publish(); !status.ok()) return status;
   // The result is complete; a checkpoint that stays is no failure.
   if (absl::Status status = checkpoint_->Remove(); !status.ok())
     observer_.OnWarning(std::string(status.message()));
   observer_.OnStage(Stage::kExport, 1);
   return absl::OkStatus();
+}
+
+// Every model in a folder of its own, and a report that compares them.
+absl::Status PruneJob::AssembleAll(ResultFolder& folder) {
+  std::map<std::string, std::string> outputs;
+  for (const ReportedModel& model : models_) {
+    absl::StatusOr<std::map<std::string, std::string>> digests =
+        DigestFolder(checkpoint_->ModelFolder(model.keep_flops));
+    if (!digests.ok()) return digests.status();
+    const std::string name = BudgetFolder(model.keep_flops);
+    for (const auto& [file, digest] : *digests) outputs[absl::StrCat(name, "/", file)] = digest;
+  }
+  const nlohmann::json report = MakeParetoReport(models_, job_.options, outputs, seconds());
+  if (absl::Status status = folder.WriteJson(kReportFile, report); !status.ok()) return status;
+  for (const ReportedModel& model : models_) {
+    absl::Status status =
+        folder.Adopt(checkpoint_->ModelFolder(model.keep_flops), BudgetFolder(model.keep_flops));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// The model that max_drop asks for, and what all those that were tried lost.
+absl::Status PruneJob::TakeSmallest(ResultFolder& folder) {
+  const absl::StatusOr<double> smallest = search_->Smallest();
+  if (!smallest.ok()) return smallest.status();
+  for (ReportedModel& model : models_) {
+    if (model.keep_flops != *smallest) continue;
+    if (absl::Status status = folder.Adopt(checkpoint_->ModelFolder(*smallest), ""); !status.ok())
+      return status;
+    model.report["max_drop"] = search_->Json();
+    model.report["seconds"]["total"] = seconds();
+    return folder.WriteJson(kReportFile, model.report);
+  }
+  return absl::InternalError("the model that passed was not kept");
 }
 
 }  // namespace

@@ -31,13 +31,22 @@ absl::Status ResultFolder::WriteJson(const std::string& name, const nlohmann::js
   return WriteFileDurably(path_ / name, value.dump(2) + "\n");
 }
 
-absl::Status ResultFolder::Publish() {
-  const std::filesystem::path result = job_directory_ / kResultDirectory;
+absl::Status ResultFolder::Adopt(const std::filesystem::path& from, const std::string& name) const {
   std::error_code error;
-  std::filesystem::rename(path_, result, error);
-  if (error) return Failed(absl::StrCat("cannot move the result to ", result.string()), error);
+  if (name.empty()) std::filesystem::remove_all(path_, error);
+  if (!error) std::filesystem::rename(from, name.empty() ? path_ : path_ / name, error);
+  return error ? Failed(absl::StrCat("cannot move ", from.string(), " into the result"), error)
+               : absl::OkStatus();
+}
+
+absl::Status ResultFolder::MoveTo(const std::filesystem::path& destination) {
+  std::error_code error;
+  std::filesystem::rename(path_, destination, error);
+  if (error) return Failed(absl::StrCat("cannot move the result to ", destination.string()), error);
   path_.clear();
   return absl::OkStatus();
 }
+
+absl::Status ResultFolder::Publish() { return MoveTo(job_directory_ / kResultDirectory); }
 
 }  // namespace kprune

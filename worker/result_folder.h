@@ -25,6 +25,12 @@ class ResultFolder {
 
   absl::Status WriteJson(const std::string& name, const nlohmann::json& value) const;
 
+  // Moves the folder `from` into it, as `name`; as all of it where that is "".
+  absl::Status Adopt(const std::filesystem::path& from, const std::string& name) const;
+
+  // Makes it another folder of the same job directory; nothing is to be done with it then.
+  absl::Status MoveTo(const std::filesystem::path& destination);
+
   // Makes it the job's result/.
   absl::Status Publish();
 

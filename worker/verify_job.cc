@@ -8,8 +8,6 @@
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/formats/json.h"
-#include "engine/formats/quoted.h"
-#include "engine/formats/sha256.h"
 #include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
@@ -50,27 +48,6 @@ Options ReportedOptions(const json& report, Options options) {
   return options;
 }
 
-// Every file that the report lists still has its digest.
-absl::Status CheckDigests(const json& report, const std::filesystem::path& folder) {
-  const auto outputs = report.find("outputs");
-  if (outputs == report.end() || !outputs->is_object() || outputs->empty()) {
-    return absl::DataLossError("report.json does not list the digests of the folder's files in \"outputs\"");
-  }
-  for (const auto& [name, digest] : outputs->items()) {
-    if (!IsAllowedName(FileRole::kResult, name)) {
-      return absl::DataLossError(
-          absl::StrCat("report.json lists ", Quoted(name), ", which is no file of a result"));
-    }
-    absl::StatusOr<std::string> found = Sha256OfFile(folder / name);
-    if (!found.ok()) return found.status();
-    if (digest != *found) {
-      return absl::DataLossError(
-          absl::StrCat(name, " does not have the digest in report.json; it was changed after pruning"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // Sequences of different lengths over the whole vocabulary.
 std::vector<Sample> ProbeSamples(const ModelConfig& config) {
   std::vector<Sample> samples;
@@ -84,6 +61,60 @@ std::vector<Sample> ProbeSamples(const ModelConfig& config) {
   return samples;
 }
 
+// What one model's folder holds, once it is what its report says.
+absl::StatusOr<json> VerifyModel(const std::filesystem::path& path, const json& report,
+                                 const Options& options, at::Device device) {
+  absl::StatusOr<ModelInputs> model = OpenModel(path, ReportedOptions(report, options));
+  if (!model.ok()) return model.status();
+  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, device);  // refuses NaN and infinity
+  if (!encoder.ok()) return encoder.status();
+
+  absl::StatusOr<double> sequence_length = ReportedNumber(report, "/sequence_length");
+  if (!sequence_length.ok()) return sequence_length.status();
+  const ModelFacts facts = FactsOf(model->folder);
+  const double flops = EncoderFlops(encoder->config, *sequence_length);
+  for (const absl::Status& status :
+       {Expect(report, "/flops/kept", flops, "kept FLOPs"),
+        Expect(report, "/parameters/kept", static_cast<double>(facts.parameters), "parameters"),
+        Expect(report, "/file_bytes/kept", static_cast<double>(facts.file_bytes), "bytes of weights")}) {
+    if (!status.ok()) return status;
+  }
+  if (absl::Status status = CheckDigests(report, path); !status.ok()) return status;
+  const std::vector<Sample> probes = ProbeSamples(encoder->config);
+  if (!at::isfinite(RunSamples(*encoder, probes)).all().item<bool>()) {
+    return absl::DataLossError("the model's outputs are not finite on probe sequences");
+  }
+  return json{{"verified_by", "safetensors"},
+              {"flops", flops},
+              {"parameters", facts.parameters},
+              {"file_bytes", facts.file_bytes},
+              {"probe_sequences", probes.size()}};
+}
+
+// The same of a result of several models: every file, then every model.
+absl::StatusOr<json> VerifyModels(const WorkerJob& job, const json& report, at::Device device,
+                                  ProgressObserver& observer) {
+  if (absl::Status status = CheckDigests(report, job.model); !status.ok()) return status;
+  json verified = json::array();
+  for (const json& row : report["models"]) {
+    if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
+    const json name = row.is_object() ? row.value("folder", json()) : json();
+    if (!name.is_string() || !IsBudgetFolder(name.get_ref<const std::string&>()))
+      return absl::DataLossError("report.json lists a model without its folder");
+    const std::filesystem::path folder = job.model / name.get<std::string>();
+    absl::StatusOr<json> own = ReadJsonFile(folder / kReportFile);
+    if (!own.ok()) return own.status();
+    absl::StatusOr<json> model = VerifyModel(folder, *own, job.options, device);
+    if (!model.ok()) {
+      return absl::Status(model.status().code(),
+                          absl::StrCat(name.get<std::string>(), ": ", model.status().message()));
+    }
+    (*model)["folder"] = name;
+    verified.push_back(*std::move(model));
+  }
+  return json{{"models", verified}};
+}
+
 }  // namespace
 
 absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
@@ -92,34 +123,14 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
   if (!report.ok()) return report.status();
   absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
   if (!device.ok()) return device.status();
-  absl::StatusOr<ModelInputs> model = OpenModel(job.model, ReportedOptions(*report, job.options));
-  if (!model.ok()) return model.status();
-  absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, *device);  // refuses NaN and infinity
-  if (!encoder.ok()) return encoder.status();
-
-  absl::StatusOr<double> sequence_length = ReportedNumber(*report, "/sequence_length");
-  if (!sequence_length.ok()) return sequence_length.status();
-  const ModelFacts facts = FactsOf(model->folder);
-  const double flops = EncoderFlops(encoder->config, *sequence_length);
-  for (const absl::Status& status :
-       {Expect(*report, "/flops/kept", flops, "kept FLOPs"),
-        Expect(*report, "/parameters/kept", static_cast<double>(facts.parameters), "parameters"),
-        Expect(*report, "/file_bytes/kept", static_cast<double>(facts.file_bytes), "bytes of weights")}) {
-    if (!status.ok()) return status;
-  }
-  if (absl::Status status = CheckDigests(*report, job.model); !status.ok()) return status;
-  const std::vector<Sample> probes = ProbeSamples(encoder->config);
-  if (!at::isfinite(RunSamples(*encoder, probes)).all().item<bool>()) {
-    return absl::DataLossError("the model's outputs are not finite on probe sequences");
-  }
-  const json verification = {{"verified_by", "safetensors"},
-                             {"flops", flops},
-                             {"parameters", facts.parameters},
-                             {"file_bytes", facts.file_bytes},
-                             {"probe_sequences", probes.size()}};
+  const auto models = report->find("models");
+  const bool several = models != report->end() && models->is_array() && !models->empty();
+  const absl::StatusOr<json> verification = several ? VerifyModels(job, *report, *device, observer)
+                                                    : VerifyModel(job.model, *report, job.options, *device);
+  if (!verification.ok()) return verification.status();
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
-  if (absl::Status status = folder->WriteJson(kVerificationFile, verification); !status.ok()) return status;
+  if (absl::Status status = folder->WriteJson(kVerificationFile, *verification); !status.ok()) return status;
   return folder->Publish();
 }
 

@@ -4,12 +4,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <vector>
 
 #include "engine/cost/flops.h"
 #include "engine/pruning/objective.h"
 
 namespace kprune {
 namespace {
+
+// How many models max_drop settles, and what they keep on average.
+constexpr int kSearchedModels = 6;
+constexpr double kMeanSearchedKeep = 0.5;
 
 // What a plain product of n x n matrices reaches, in FLOP/s: the best of three.
 double MeasureGemmRate(at::ScalarType type, at::Device device) {
@@ -41,20 +46,28 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   // and forwards again for the search, or for every sublayer of the half that remains on average.
   const double measured = forward * (refit ? 2 + passes : (1 + passes) * (config.num_layers + 0.5));
   // The teacher's step, and the student's for tuning and for advancing.
-  const double advanced = (1 + 2 * options.keep_flops) * forward;
+  const std::vector<double> budgets =
+      options.max_drop ? std::vector<double>(kSearchedModels, kMeanSearchedKeep) : options.budgets();
+  double advanced = 0;
+  for (const double keep : budgets) advanced += (1 + 2 * keep) * forward;
   double double_flops = 0;
   const auto add_sublayer = [&](double features) {
-    const double kept = options.keep_flops * features, d = config.hidden_size;
-    double_flops += tokens * 2 * kept * (0.6 * kept + d);
+    const double d = config.hidden_size;
+    for (const double keep : budgets) {
+      const double kept = keep * features;
+      double_flops += tokens * 2 * kept * (0.6 * kept + d);
+      if (refit) double_flops += tokens * 2 * 1.6 * d * d;  // the Gram matrix of the input
+    }
     if (!refit) return;
-    // The Gram matrix of all features and of the input, and the order of removal.
-    double_flops +=
-        tokens * 2 * (0.6 * features * features + 1.6 * d * d) + 5 * features * features * features;
+    // The Gram matrix of all features, and the order of removal.
+    double_flops += tokens * 2 * 0.6 * features * features + 5 * features * features * features;
   };
   for (const auto& layer : config.heads) add_sublayer(static_cast<double>(layer.size()) * config.head_dim);
   for (const auto& layer : config.neurons) add_sublayer(static_cast<double>(layer.size()));
   // Attention, norms and activations leave about 0.7 of the plain product's rate.
-  return (measured + advanced) / (0.7 * MeasureGemmRate(compute_type, device)) +
+  // The paper's method measures for every budget again.
+  const double times = refit ? 1 : static_cast<double>(budgets.size());
+  return (times * measured + advanced) / (0.7 * MeasureGemmRate(compute_type, device)) +
          double_flops / (0.7 * MeasureGemmRate(at::kDouble, device));
 }
 

@@ -96,8 +96,10 @@ json MakeReport(const ReportContents& contents) {
                         {"pruned", contents.pruned_metric->value},
                         {"n", contents.original_metric->n},
                         {"original_interval95", contents.original_metric->interval95},
-                        {"pruned_interval95", contents.pruned_metric->interval95}};
+                        {"pruned_interval95", contents.pruned_metric->interval95},
+                        {"difference", DifferenceJson(contents.metric_difference)}};
   }
+  if (!contents.max_drop.is_null()) report["max_drop"] = contents.max_drop;
   return report;
 }
 
@@ -105,6 +107,11 @@ json MetricJson(const std::optional<Metric>& metric) {
   if (!metric) return nullptr;
   return {
       {"name", metric->name}, {"value", metric->value}, {"n", metric->n}, {"interval95", metric->interval95}};
+}
+
+json DifferenceJson(const std::optional<MetricDifference>& difference) {
+  if (!difference) return nullptr;
+  return {{"value", difference->value}, {"interval95", difference->interval95}};
 }
 
 int64_t PeakMemoryBytes() {

@@ -32,6 +32,8 @@ struct ReportContents {
   std::optional<nlohmann::json> agreement;
   nlohmann::json flipped;  // FlippedSamples of the same samples
   std::optional<Metric> original_metric, pruned_metric;
+  std::optional<MetricDifference> metric_difference;
+  nlohmann::json max_drop;  // where the model was chosen by its loss
   LatencySetting latency_setting;
   double original_latency_ms = 0, pruned_latency_ms = 0;
   double verified_difference =
@@ -55,6 +57,9 @@ nlohmann::json MakeReport(const ReportContents& contents);
 // The "metric" object of evaluation.json: {"name", "value", "n", "interval95": [low, high]}; null for no
 // metric.
 nlohmann::json MetricJson(const std::optional<Metric>& metric);
+
+// {"value", "interval95": [low, high]}; null for no difference.
+nlohmann::json DifferenceJson(const std::optional<MetricDifference>& difference);
 
 // Largest resident size of this process so far.
 int64_t PeakMemoryBytes();

@@ -1,19 +1,23 @@
 #include "engine/formats/options_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <concepts>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json_fields.h"
 #include "engine/formats/quoted.h"
+#include "kprune/layout.h"
 
 namespace kprune {
 namespace {
@@ -51,6 +55,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("ridge", options.ridge);
   visit("input_ridge", options.input_ridge);
   visit("distill", options.distill);
+  visit("max_drop", options.max_drop);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -114,6 +119,18 @@ std::string Read(const Json& json, std::optional<Value>& value) {
   return Read(json, value.emplace());
 }
 
+// A list, or a single number.
+std::string Read(const Json& json, std::vector<double>& values) {
+  values.clear();
+  const auto one_or_all = json.is_array() ? json : Json::array({json});
+  for (const Json& item : one_or_all) {
+    const std::string accepted = Read(item, values.emplace_back());
+    if (!accepted.empty()) return absl::StrCat(accepted, ", or a list of such");
+  }
+  std::sort(values.rbegin(), values.rend());  // their order does not matter
+  return "";
+}
+
 absl::Status RefuseField(std::string_view name, const std::string& found, std::string_view accepted) {
   return absl::InvalidArgumentError(
       absl::StrCat("options.", std::string(name), " is ", found, ", accepted is ", std::string(accepted)));
@@ -154,6 +171,24 @@ class Checker {
  private:
   absl::Status status_;
 };
+
+// keep_flops and max_drop.
+void CheckBudgets(const Options& o, Checker& check) {
+  std::set<std::string> folders;
+  for (const double keep : o.keep_flops) {
+    check.Number(keep > 0 && keep < 1, "keep_flops", keep, "a number above 0 and below 1");
+    check.Require(folders.insert(BudgetFolder(keep)).second, "keep_flops", absl::StrCat(keep, " twice"),
+                  "each budget once (the first 12 decimals count)");
+  }
+  check.Require(o.keep_flops.size() <= kMaxBudgets, "keep_flops",
+                absl::StrCat("a list of ", o.keep_flops.size()), absl::StrCat("at most ", kMaxBudgets));
+  if (!o.max_drop) return;
+  check.Number(*o.max_drop > 0 && *o.max_drop < 100, "max_drop", *o.max_drop,
+               "a number of points above 0 and below 100");
+  check.Require(o.keep_flops.empty(), "max_drop", "given beside keep_flops", "one of the two");
+  check.Require(o.method == "refit", "max_drop", absl::StrCat("given with method ", Quoted(o.method)),
+                "method \"refit\" with it");
+}
 
 // "auto", "cpu" or "cuda:N", N at most three digits without a leading zero.
 bool IsDevice(std::string_view device) {
@@ -202,8 +237,7 @@ absl::StatusOr<Options> ParseOptions(const Json& json) {
 absl::Status ValidateOptions(const Options& o) {
   Checker check;
   check.OneOf("method", o.method, kMethods);
-  check.Number(o.keep_flops > 0 && o.keep_flops < 1, "keep_flops", o.keep_flops,
-               "a number above 0 and below 1");
+  CheckBudgets(o, check);
   check.OneOf("task", o.task, kTasks, /*or_auto=*/true);
   check.Number(o.samples >= 0, "samples", o.samples, "0 (all) or a positive number");
   check.Number(o.max_length >= 0, "max_length", o.max_length, "0 (the model's limit) or a positive number");
@@ -256,6 +290,11 @@ Json ToJson(const Options& options) {
       json[name] = field;
     }
   });
+  if (options.max_drop) {
+    json.erase("keep_flops");
+  } else {
+    json["keep_flops"] = options.budgets();
+  }
   return json;
 }
 

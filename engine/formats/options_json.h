@@ -11,15 +11,16 @@
 namespace kprune {
 
 // Fields that are absent or null take their defaults. As in proto3 JSON, an integer may be written 3, 3.0 or
-// "3", and a number "0.5"; "NaN" and "Infinity" are refused. INVALID_ARGUMENT names the field, what was found
-// and what is accepted: unknown fields, wrong types, and everything that ValidateOptions refuses.
+// "3", a number "0.5", and a list of one number without its brackets; "NaN" and "Infinity" are refused.
+// INVALID_ARGUMENT names the field, what was found and what is accepted: unknown fields, wrong types, and
+// everything that ValidateOptions refuses.
 absl::StatusOr<Options> ParseOptions(const nlohmann::json& json);
 
 // INVALID_ARGUMENT where a value is not in its table or range (include/kprune/options.h).
 absl::Status ValidateOptions(const Options& options);
 
-// Every field, also those at their defaults; only unset `mu` and `normalize` are left out.
-// ParseOptions(ToJson(o)) equals o.
+// Every field, also those at their defaults; left out are unset `mu`, `normalize` and `max_drop`, and
+// `keep_flops` where `max_drop` is set. ParseOptions(ToJson(o)) means the same as o.
 nlohmann::json ToJson(const Options& options);
 
 }  // namespace kprune

@@ -18,6 +18,9 @@ struct FlopsBudget {
 // with the range that can be reached.
 absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_flops, double sequence_length);
 
+// The smallest share for which MakeBudget gives a budget. FailedPrecondition where there is nothing to prune.
+absl::StatusOr<double> LeastKeepFlops(const ModelConfig& config, double sequence_length);
+
 }  // namespace kprune
 
 #endif  // KPRUNE_ENGINE_PRUNING_BUDGET_H_

@@ -84,7 +84,7 @@ bool Spilled(const ExecutionPlan& plan, at::Device device) {
 int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
                           const ExecutionPlan& plan) {
   // Half as much again: what is kept is not spread evenly over the sublayers.
-  const double keep = std::min(1.0, 1.5 * options.keep_flops);
+  const double share = options.largest_keep(), keep = std::min(1.0, 1.5 * share);
   const int64_t batch_tokens = std::min(std::max(plan.batch_tokens, workload.longest), workload.tokens);
   const int64_t runtime = workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes;
   const int64_t stream_rows = Spilled(plan, workload.device) ? batch_tokens : workload.tokens;
@@ -95,10 +95,12 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
       batch_tokens * Tape::BytesPerToken(config, workload.compute_type) + (refit ? FisherBytes(config) : 0);
   const int64_t searching = refit ? FisherBytes(config) + SearchBytes(config, batch_tokens) : 0;
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
-  const int64_t pruning =
-      ModelBytes(config, workload, options.keep_flops) + streams + std::max({measuring, searching, tuning});
-  return runtime + workload.tokens * kIndexBytesPerToken +
-         std::max(pruning, EvaluationBytes(config, workload, options.keep_flops));
+  const int64_t models = ModelBytes(config, workload, share);
+  const int64_t pruning = models + streams + std::max({measuring, searching, tuning});
+  // Of several models each is judged while the streams wait for the next; the original is counted once.
+  const int64_t judging = EvaluationBytes(config, workload, share) +
+                          (options.has_several_models() ? models + streams - 4 * workload.parameters : 0);
+  return runtime + workload.tokens * kIndexBytesPerToken + std::max(pruning, judging);
 }
 
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,

@@ -28,21 +28,24 @@ constexpr double kSettled = 0.4;
 
 class RefitRun {
  public:
-  RefitRun(const Encoder& model, absl::Span<const Sample> samples, absl::Span<const FlopsBudget> budgets,
-           const Options& options, const ExecutionPlan& plan, ProgressObserver& observer)
+  // `first` is what `budgets` gave first.
+  RefitRun(const Encoder& model, absl::Span<const Sample> samples, const Options& options,
+           const ExecutionPlan& plan, BudgetSource& budgets, const BudgetTask& first,
+           ProgressObserver& observer)
       : options_(options),
         budgets_(budgets),
+        first_(first),
         own_samples_(samples),
         samples_(WithVariants(samples, options.variants, options.seed)),
-        state_(model, samples_, budgets[0], plan, {kAnyNumber, options.batch_order}, observer) {}
+        state_(model, samples_, first.budget, plan, {kAnyNumber, options.batch_order}, observer) {}
 
-  absl::Status Run(Checkpoint* checkpoint,
-                   const std::function<absl::Status(size_t i, const PruningResult& result)>& done);
+  absl::Status Run();
 
  private:
   absl::Status Measure();
   absl::Status Search();
   absl::StatusOr<RemovalOrder> OrderOf(int s);
+  absl::Status PruneTo(const BudgetTask& task);
   absl::StatusOr<PrunedSublayer> Settle(int t);
   absl::StatusOr<Linear> RefitInput(int t);
   absl::StatusOr<AffineFit> RefitOutput(int t);
@@ -52,7 +55,8 @@ class RefitRun {
   void TellOfBudget(double done);  // share of what one budget takes
 
   const Options& options_;
-  const absl::Span<const FlopsBudget> budgets_;
+  BudgetSource& budgets_;
+  const BudgetTask first_;
   const absl::Span<const Sample> own_samples_;  // without variants
   const std::vector<Sample> samples_;
   PruningState state_;
@@ -60,32 +64,37 @@ class RefitRun {
   std::optional<TokenWeights> token_weights_;
   std::vector<RemovalOrder> orders_;
   std::vector<SublayerCurve> curves_;
-  size_t budget_ = 0;          // the one that is being pruned to
-  std::vector<int64_t> kept_;  // units of each sublayer within it
+  int budgets_done_ = 0;
+  std::vector<int64_t> kept_;  // units of each sublayer within the budget that is being pruned to
   double measure_seconds_ = 0;
   std::vector<double> gram_seconds_, search_seconds_;  // of each sublayer
 };
 
-absl::Status RefitRun::Run(Checkpoint* checkpoint,
-                           const std::function<absl::Status(size_t i, const PruningResult& result)>& done) {
-  if (absl::Status status = state_.TakeBatchesFrom(checkpoint); !status.ok()) return status;
+absl::Status RefitRun::Run() {
+  const Checkpoint* const measured = first_.measured_for != nullptr ? first_.measured_for : first_.checkpoint;
+  if (absl::Status status = state_.TakeBatchesFrom(measured); !status.ok()) return status;
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
   for (absl::Status (RefitRun::*step)() : {&RefitRun::Measure, &RefitRun::Search}) {
     if (absl::Status status = (this->*step)(); !status.ok()) return status;
   }
-  for (budget_ = 0; budget_ < budgets_.size(); ++budget_) {
-    state_.StartOver(budgets_[budget_]);
-    kept_ = AllocateUnits(curves_, budgets_[budget_].budget_flops);
-    if (absl::Status status = state_.Embed(); !status.ok()) return status;
-    absl::Status status = state_.SettleSublayers(checkpoint, [&](int t) { return Settle(t); });
-    if (!status.ok()) return status;
-    PruningResult result = state_.pruned();
-    if (options_.distill > 0) {
-      if (status = Distilled(result); !status.ok()) return status;
-    }
-    if (status = done(budget_, result); !status.ok()) return status;
+  absl::StatusOr<std::optional<BudgetTask>> task = first_;
+  for (; task.ok() && *task; task = budgets_.Next(), ++budgets_done_) {
+    if (absl::Status status = PruneTo(**task); !status.ok()) return status;
   }
-  return absl::OkStatus();
+  return task.status();
+}
+
+absl::Status RefitRun::PruneTo(const BudgetTask& task) {
+  state_.StartOver(task.budget);
+  kept_ = AllocateUnits(curves_, task.budget.budget_flops);
+  if (absl::Status status = state_.Embed(); !status.ok()) return status;
+  absl::Status status = state_.SettleSublayers(task.checkpoint, [&](int t) { return Settle(t); });
+  if (!status.ok()) return status;
+  PruningResult result = state_.pruned();
+  if (options_.distill > 0) {
+    if (status = Distilled(result); !status.ok()) return status;
+  }
+  return budgets_.Done(result);
 }
 
 void RefitRun::Tell(Stage stage, double from, double to, double done) {
@@ -93,8 +102,7 @@ void RefitRun::Tell(Stage stage, double from, double to, double done) {
 }
 
 void RefitRun::TellOfBudget(double done) {
-  Tell(Stage::kTune, kSearched, 1,
-       (static_cast<double>(budget_) + done) / static_cast<double>(budgets_.size()));
+  Tell(Stage::kTune, kSearched, 1, std::min(1.0, (budgets_done_ + done) / budgets_.most_budgets()));
 }
 
 absl::Status RefitRun::Measure() {
@@ -250,12 +258,12 @@ absl::Status RefitRun::Distilled(PruningResult& result) {
 
 }  // namespace
 
-absl::Status Refit(const Encoder& model, absl::Span<const Sample> samples,
-                   absl::Span<const FlopsBudget> budgets, const Options& options, const ExecutionPlan& plan,
-                   Checkpoint* checkpoint, ProgressObserver& observer,
-                   const std::function<absl::Status(size_t i, const PruningResult& result)>& done) {
+absl::Status Refit(const Encoder& model, absl::Span<const Sample> samples, const Options& options,
+                   const ExecutionPlan& plan, BudgetSource& budgets, ProgressObserver& observer) {
   c10::NoGradGuard no_grad;
-  return RefitRun(model, samples, budgets, options, plan, observer).Run(checkpoint, done);
+  const absl::StatusOr<std::optional<BudgetTask>> first = budgets.Next();
+  if (!first.ok() || !*first) return first.status();
+  return RefitRun(model, samples, options, plan, budgets, **first, observer).Run();
 }
 
 }  // namespace kprune

@@ -1,10 +1,14 @@
-// Which file names a model, a data set or a result may contain. Clients choose what to send by it, and the server lays job
-// directories out from it alone: no path is ever built from a name that is not accepted here. Thread-safe: pure functions.
+// Which file names a model, a data set or a result may contain. Clients choose what to send by it, and the
+// server lays job directories out from it alone: no path is ever built from a name that is not accepted here.
+// Thread-safe: pure functions.
 #ifndef KPRUNE_LAYOUT_H_
 #define KPRUNE_LAYOUT_H_
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 
 namespace kprune {
@@ -25,15 +29,23 @@ inline bool StartsWith(std::string_view text, std::string_view prefix) {
 inline bool IsPlainName(std::string_view name) {
   if (name.empty() || name.size() > 128 || name[0] == '.' || name[0] == '-') return false;
   return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
-inline constexpr std::array<std::string_view, 12> kModelFiles = {
-    "config.json",       "tokenizer.json", "tokenizer_config.json",     "special_tokens_map.json",
-    "added_tokens.json", "vocab.txt",      "vocab.json",                "merges.txt",
-    "modules.json",      "sentence_bert_config.json", "config_sentence_transformers.json",
-    "model.safetensors.index.json"};
+inline constexpr std::array<std::string_view, 12> kModelFiles = {"config.json",
+                                                                 "tokenizer.json",
+                                                                 "tokenizer_config.json",
+                                                                 "special_tokens_map.json",
+                                                                 "added_tokens.json",
+                                                                 "vocab.txt",
+                                                                 "vocab.json",
+                                                                 "merges.txt",
+                                                                 "modules.json",
+                                                                 "sentence_bert_config.json",
+                                                                 "config_sentence_transformers.json",
+                                                                 "model.safetensors.index.json"};
 
 inline bool IsModelName(std::string_view name) {
   if (std::find(kModelFiles.begin(), kModelFiles.end(), name) != kModelFiles.end()) return true;
@@ -47,7 +59,42 @@ inline bool IsModelName(std::string_view name) {
   return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
 }
 
+inline bool IsResultName(std::string_view name) {
+  return IsModelName(name) || name == "report.json" || name == "README.md";
+}
+
+inline constexpr std::string_view kBudgetPrefix = "keep-0.";
+inline constexpr int kMostDecimals = 12;
+
 }  // namespace layout_internal
+
+// The folder of the model that keeps the share `keep`, in (0, 1), in a result of several: "keep-0.50",
+// "keep-0.125"; at least two decimals and at most twelve.
+inline std::string BudgetFolder(double keep) {
+  char digits[32];
+  for (int decimals = 2; decimals <= layout_internal::kMostDecimals; ++decimals) {
+    std::snprintf(digits, sizeof(digits), "%.*f", decimals, keep);
+    if (std::strtod(digits, nullptr) == keep) break;
+  }
+  return std::string("keep-") + digits;
+}
+
+// Whether `name` may be one of BudgetFolder.
+inline bool IsBudgetFolder(std::string_view name) {
+  using namespace layout_internal;
+  if (!StartsWith(name, kBudgetPrefix)) return false;
+  const std::string_view digits = name.substr(kBudgetPrefix.size());
+  return digits.size() >= 2 && digits.size() <= kMostDecimals &&
+         digits.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// The model's folder within a result of several, "" for files of the result itself: "keep-0.50" of
+// "keep-0.50/config.json".
+inline std::string_view BudgetFolderOf(std::string_view name) {
+  const size_t slash = name.find('/');
+  const std::string_view folder = slash == std::string_view::npos ? "" : name.substr(0, slash);
+  return IsBudgetFolder(folder) ? folder : "";
+}
 
 // Whether `name` may stand in a manifest of that role.
 inline bool IsAllowedName(FileRole role, std::string_view name) {
@@ -57,8 +104,10 @@ inline bool IsAllowedName(FileRole role, std::string_view name) {
       return IsModelName(name);
     case FileRole::kData:
       return IsPlainName(name) && (EndsWith(name, ".jsonl") || EndsWith(name, ".safetensors"));
-    case FileRole::kResult:
-      return IsModelName(name) || name == "report.json" || name == "README.md";
+    case FileRole::kResult: {
+      const size_t folder = BudgetFolderOf(name).size();
+      return IsResultName(folder > 0 ? name.substr(folder + 1) : name);
+    }
   }
   return false;
 }

@@ -3,10 +3,12 @@
 #ifndef KPRUNE_OPTIONS_H_
 #define KPRUNE_OPTIONS_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace kprune {
 
@@ -23,13 +25,25 @@ inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
 // The smallest memory limit that may be given.
 inline constexpr int64_t kMinMemoryLimitBytes = int64_t{512} << 20;
 
+// The budget where none is given, and the most that one job may have.
+inline constexpr double kDefaultKeepFlops = 0.5;
+inline constexpr size_t kMaxBudgets = 16;
+
+// The shares of the FLOPs among which max_drop looks for the smallest model: from least to most, in steps.
+inline constexpr double kLeastSearchedKeep = 0.05, kMostSearchedKeep = 0.95, kSearchedKeepStep = 0.015;
+
 struct Options {
   // Pruning method, one of kMethods: "refit" removes what matters least once the rest is refitted; "kprune"
   // is the paper's.
   std::string method = "refit";
 
-  // Share of the prunable FLOPs to keep, in (0, 1).
-  double keep_flops = 0.5;
+  // Shares of the prunable FLOPs to keep, each in (0, 1): one model for each. Empty means kDefaultKeepFlops,
+  // unless max_drop is set; they exclude each other.
+  std::vector<double> keep_flops;
+
+  // Method "refit". The smallest model is wanted that loses at most so many points against the original, in
+  // (0, 100), as the upper end of a 95 % interval on the samples that judge has it.
+  std::optional<double> max_drop;
 
   // "auto" (from config.json and modules.json) or one of kTasks.
   std::string task = "auto";
@@ -105,6 +119,17 @@ struct Options {
   // from the model's modules.json, else no.
   std::string pooling = "auto";
   std::optional<bool> normalize;
+
+  // The budgets that were asked for; meaningless with max_drop.
+  std::vector<double> budgets() const {
+    return keep_flops.empty() ? std::vector<double>{kDefaultKeepFlops} : keep_flops;
+  }
+  // Of all models that the job may make.
+  double largest_keep() const {
+    const std::vector<double> shares = budgets();
+    return max_drop ? kMostSearchedKeep : *std::max_element(shares.begin(), shares.end());
+  }
+  bool has_several_models() const { return max_drop || keep_flops.size() > 1; }
 
   double effective_mu() const { return mu.value_or(scoring == "paper-code" ? 64.0 : 1.0); }
 };

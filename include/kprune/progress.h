@@ -12,7 +12,8 @@ enum class SublayerKind { kAttention, kFeedForward };
 
 // One finished sublayer; the fields are those of kprune.v1.SublayerPruned.
 struct SublayerPruned {
-  int index = 0;  // 0 .. total - 1, bottom up
+  double keep_flops = 0;  // the budget it belongs to, where the job has several; else 0
+  int index = 0;          // 0 .. total - 1, bottom up
   int total = 0;
   int layer = 0;
   SublayerKind kind = SublayerKind::kAttention;
@@ -22,12 +23,13 @@ struct SublayerPruned {
   double measure_seconds = 0;
   double search_seconds = 0;
   double tune_seconds = 0;
-  std::string solver;               // "cholesky", "ridge", "eigen", "kept-weights" or "empty"
-  double condition = 0;             // estimate of the condition number of the normal equations; 0 when not solved
+  std::string solver;    // "cholesky", "ridge", "eigen", "kept-weights" or "empty"
+  double condition = 0;  // estimate of the condition number of the normal equations; 0 when not solved
   double reconstruction_error = 0;  // relative, of the tuned output
 };
 
-// The only upward callback of the engine. Called from the engine's thread; implementations must return quickly.
+// The only upward callback of the engine. Called from the engine's thread; implementations must return
+// quickly.
 class ProgressObserver {
  public:
   virtual ~ProgressObserver() = default;

@@ -14,7 +14,8 @@
 // with original field names; unknown keys are refused. `others` are the further folders of kind "compare".
 //
 // What each kind writes to result/:
-//   prune      the pruned model's folder with report.json
+//   prune      the pruned model's folder with report.json; of several budgets one such folder for each (layout.h:
+//              BudgetFolder) and a report.json that compares them
 //   evaluate   evaluation.json
 //   compare    comparison.json
 //   verify     verification.json
@@ -30,6 +31,8 @@
 // bytes as that of a worker that was never interrupted. A checkpoint that is of another job (model, data, options), device or
 // build, or damaged, is dropped with a warning event, and the job starts from its first sublayer. Publishing the result
 // removes the checkpoint.
+//   A job that makes several models, one after the other (several budgets, max_drop), keeps each that is finished in its
+// checkpoint, and goes on in the one it was at. Its sublayers' events carry keep_flops.
 //   Whoever starts the worker keeps the checkpoint of an attempt that ended without an outcome (a crash, SIGTERM, no
 // reader) and puts it at scratch/checkpoint of the next one's job directory, before the worker starts and after every
 // earlier worker of the job has gone; nothing else is handed on. It may move the folder anywhere in between, or lose it:

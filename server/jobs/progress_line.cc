@@ -96,6 +96,7 @@ absl::Status CopySublayer(const json& from, json& to, ProgressLine& line) {
   copy.Number("budget_left_flops");
   copy.Text("solver");
   copy.Number("reconstruction_error");
+  copy.Number("keep_flops");
   line.sublayer_kind =
       to.value("kind", "") == "ATTENTION" ? SublayerKind::kAttention : SublayerKind::kFeedForward;
   const auto seconds = from.find("seconds");

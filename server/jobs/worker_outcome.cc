@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -48,17 +49,33 @@ std::string Clean(const std::string& text) {
   return clean;
 }
 
-absl::Status CheckComplete(const Manifest& files) {
-  auto has = [&](auto condition) { return std::any_of(files.begin(), files.end(), condition); };
-  const bool weights = has([](const FileEntry& file) { return file.name.ends_with(".safetensors"); });
-  const bool config = has([](const FileEntry& file) { return file.name == "config.json"; });
-  const bool report = has([](const FileEntry& file) { return file.name == kReportFile; });
-  if (weights && config && report) return absl::OkStatus();
+// A model's folder, or that of the whole result ("").
+absl::Status CheckFolder(const Manifest& files, std::string_view folder, bool is_model) {
+  const auto has = [&](auto condition) {
+    return std::any_of(files.begin(), files.end(), [&](const FileEntry& file) {
+      const std::string_view name = file.name;
+      return BudgetFolderOf(name) == folder && condition(name.substr(folder.empty() ? 0 : folder.size() + 1));
+    });
+  };
+  const bool weights = has([](std::string_view name) { return name.ends_with(".safetensors"); });
+  const bool config = has([](std::string_view name) { return name == "config.json"; });
+  const bool report = has([](std::string_view name) { return name == kReportFile; });
+  if (report && (!is_model || (weights && config))) return absl::OkStatus();
   return absl::InternalError(absl::StrCat("The worker ended well but left no ",
-                                          !config    ? "config.json"
-                                          : !weights ? "model*.safetensors"
-                                                     : kReportFile,
-                                          " in its result."));
+                                          is_model && !config    ? "config.json"
+                                          : is_model && !weights ? "model*.safetensors"
+                                                                 : kReportFile,
+                                          " in its result", folder.empty() ? "" : " ", std::string(folder),
+                                          "."));
+}
+
+absl::Status CheckComplete(const Manifest& files) {
+  std::set<std::string_view> models;  // their folders, where there are several
+  for (const FileEntry& file : files) models.insert(BudgetFolderOf(file.name));
+  models.erase("");
+  absl::Status status = CheckFolder(files, "", models.empty());
+  for (const std::string_view model : models) status.Update(CheckFolder(files, model, true));
+  return status;
 }
 
 }  // namespace

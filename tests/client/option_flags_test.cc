@@ -24,7 +24,7 @@ kprune::v1::Options Parse(const std::string& line, OptionScope scope = OptionSco
 TEST(OptionFlagsTest, Examples) {
   const auto options = Parse("--keep-flops 0.25 --scoring paper-code --seed 7 --normalize");
   EXPECT_EQ(ToJson(options, JsonStyle::kSetFields),
-            R"({"keep_flops":0.25,"seed":7,"scoring":"paper-code","normalize":true})");
+            R"({"keep_flops":[0.25],"seed":7,"scoring":"paper-code","normalize":true})");
 }
 
 TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
@@ -46,7 +46,7 @@ TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
 TEST(OptionFlagsTest, WhatIsNotGivenStaysUnset) {
   const auto options = Parse("--mu 64");
   EXPECT_TRUE(options.has_mu());
-  EXPECT_FALSE(options.has_keep_flops());
+  EXPECT_EQ(options.keep_flops_size(), 0);
   EXPECT_FALSE(options.has_normalize());
 }
 
@@ -82,6 +82,24 @@ TEST(OptionFlagsTest, AMemoryLimitIsAQuantity) {
         error.what(),
         "--memory-limit: plenty is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
   }
+}
+
+TEST(OptionFlagsTest, BudgetsAreAListAndExcludeAMaximalDrop) {
+  const auto options = Parse("--keep-flops 0.7,0.5,1e-1");
+  EXPECT_EQ(std::vector(options.keep_flops().begin(), options.keep_flops().end()),
+            (std::vector{0.7, 0.5, 0.1}));
+  EXPECT_EQ(Parse("--max-drop 1.5").max_drop(), 1.5);
+  for (const char* bad : {"half", "0.5,", ",", "0.5;0.3", "0.5 0.3"}) {
+    EXPECT_THROW(Parse(std::string("--keep-flops ") + bad), CLI::ParseError) << bad;
+  }
+  try {
+    Parse("--keep-flops 0.7,half");
+    FAIL() << "accepted";
+  } catch (const CLI::ValidationError& error) {
+    EXPECT_STREQ(error.what(),
+                 "--keep-flops: 0.7,half is no list of numbers; accepted are e.g. 0.5 and 0.7,0.5,0.3");
+  }
+  EXPECT_THROW(Parse("--keep-flops 0.5 --max-drop 1"), CLI::ExcludesError);
 }
 
 TEST(OptionFlagsTest, EvaluationHasOnlyTheFlagsOfRunningAModel) {

@@ -76,11 +76,11 @@ TEST(JobDirectoryTest, JobJsonNamesAbsolutePaths) {
   spec.kind = "prune";
   spec.model = "some/../model";
   spec.data = {"/data/a.jsonl"};
-  spec.options.set_keep_flops(0.5);
+  spec.options.add_keep_flops(0.5);
   const auto job = nlohmann::json::parse(JobJson(spec));
   EXPECT_EQ(job["model"], (std::filesystem::current_path() / "model").string());
   EXPECT_EQ(job["data"], nlohmann::json{"/data/a.jsonl"});
-  EXPECT_EQ(job["options"], (nlohmann::json{{"keep_flops", 0.5}}));
+  EXPECT_EQ(job["options"], (nlohmann::json{{"keep_flops", {0.5}}}));
   EXPECT_FALSE(job.contains("eval"));
 }
 

@@ -51,6 +51,19 @@ TEST(ProgressDisplayTest, Examples) {
             "100 %  succeeded after 10.0 s\n");
 }
 
+TEST(ProgressDisplayTest, OfSeveralModelsEverySublayerSaysWhoseItIs) {
+  kprune::v1::Event event;
+  ASSERT_TRUE(FromJson(R"({"time":"2026-01-01T00:00:05Z","sublayer":{"index":0,"total":12,"layer":0,
+      "kind":"ATTENTION","units":12,"kept":7,"keep_flops":0.7}})",
+                       event)
+                  .ok());
+  for (const ProgressMode mode : {ProgressMode::kPlain, ProgressMode::kBar}) {
+    std::ostringstream stream;
+    MakeProgressDisplay(mode, Screen(), stream)->OnEvent(event);
+    EXPECT_THAT(stream.str(), HasSubstr("keep 0.7 [ 1/12] layer 0 attention: kept 7 of 12 heads"));
+  }
+}
+
 TEST(ProgressDisplayTest, TheBarShowsShareStageSublayerTimeAndRemainder) {
   const std::string text =
       Show(ProgressMode::kBar, {.is_terminal = true, .columns = 200, .colour = false}, 4);

@@ -40,6 +40,55 @@ TEST(ReportViewTest, Examples) {
             "agreement with the original on 205 samples not used for pruning: kl 0.021, top1 0.956\n");
 }
 
+TEST(ReportViewTest, ADifferenceHasItsIntervalInPoints) {
+  nlohmann::json report = Sample();
+  report["metric"]["difference"] = {{"value", -0.01}, {"interval95", {-0.0251, 0.005}}};
+  EXPECT_THAT(ReportHeadline(report), HasSubstr("-1.00 points (-2.51 to +0.50) on 872\n"));
+}
+
+TEST(ReportViewTest, AModelChosenByItsLossSaysSoInALine) {
+  nlohmann::json report = Sample();
+  report["max_drop"] = nlohmann::json::parse(R"({
+    "points": 2, "judged_by": "accuracy", "samples": 872, "bound": "tango", "tried": [
+      {"keep_flops": 0.5, "drop": 0.2, "upper": 1.25}, {"keep_flops": 0.26, "drop": 1.5, "upper": 2.75},
+      {"keep_flops": 0.38, "drop": 0.75, "upper": 1.875}]})");
+  EXPECT_THAT(
+      ReportHeadline(report),
+      HasSubstr(
+          "drop of at most 2 points: accuracy dropped by 0.75, at most 1.88 (95 %, tango, 872 samples); "
+          "smallest of 3 tried\n"));
+  report["max_drop"] = {{"points", 2}, {"tried", {1, "x"}}};
+  EXPECT_THAT(ReportHeadline(report), Not(HasSubstr("drop of")));
+}
+
+TEST(ReportViewTest, SeveralModelsAreATable) {
+  const auto report = nlohmann::json::parse(R"({
+    "schema_version": 1, "method": "refit", "agreement": {"name": "top1", "n": 51}, "metric": {"name": "accuracy", "n": 872},
+    "original": {"flops": 4e8, "parameters": 22700000, "file_bytes": 91553792, "latency_ms": 22.9, "metric": 0.883},
+    "models": [
+      {"folder": "keep-0.70", "keep_flops": 0.7, "flops": 2.8e8, "parameters": 19500000, "file_bytes": 78643200,
+       "latency_ms": 16.5, "agreement": 0.98, "kl": 0.01, "metric": 0.88, "pareto": true,
+       "difference": {"value": -0.003, "interval95": [-0.012, 0.006]}},
+      {"folder": "keep-0.50", "keep_flops": 0.5, "flops": 2.0e8, "parameters": 17400000, "file_bytes": 69206016,
+       "latency_ms": 12.2, "agreement": 0.99, "kl": 0.02, "metric": 0.87, "pareto": false,
+       "difference": {"value": -0.013, "interval95": [-0.025, 0]}}]})");
+  const std::string expected =
+      "           FLOPs  parameters  file size  latency (ms)  top1    KL  accuracy (95 %)        Pareto\n"
+      "original   400 M      22.7 M   87.3 MiB          22.9              0.883\n"
+      "keep-0.70  280 M      19.5 M   75.0 MiB          16.5  0.98  0.01  0.88 (-1.20 to +0.60)  *\n"
+      "keep-0.50  200 M      17.4 M   66.0 MiB          12.2  0.99  0.02  0.87 (-2.50 to +0.00)\n"
+      "top1: agreement with the original on 51 samples not used for pruning; *: no other model costs no more "
+      "and "
+      "agrees no less\n"
+      "accuracy: on 872 labelled samples; in brackets the points gained or lost against the original\n";
+  EXPECT_EQ(ReportHeadline(report), expected);
+  EXPECT_THAT(ReportText(report), ::testing::StartsWith(expected));
+  const auto unjudged = nlohmann::json::parse(
+      R"({"models": [{"folder": "keep-0.70", "flops": 2.8e8, "agreement": null}], "agreement": null, "metric": null})");
+  EXPECT_THAT(ReportHeadline(unjudged), Not(HasSubstr("Pareto")));
+  EXPECT_THAT(ReportHeadline(nlohmann::json::parse(R"({"models": [1, "x"]})")), HasSubstr("FLOPs"));
+}
+
 TEST(ReportViewTest, TheMapShowsHeadsAndNeuronsKeptInEachLayer) {
   const std::string text = ReportText(Sample());
   EXPECT_THAT(text, HasSubstr("[##########..........] 6/12"));

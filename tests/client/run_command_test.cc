@@ -65,7 +65,7 @@ TEST_F(RunCommandTest, OptionsReachTheWorkerAsProtobufJson) {
       0);
   const auto report = nlohmann::json::parse(folder_.Read("out/report.json"));
   EXPECT_EQ(report["options"],
-            nlohmann::json::parse(R"({"keep_flops": 0.25, "normalize": false, "seed": 3})"));
+            nlohmann::json::parse(R"({"keep_flops": [0.25], "normalize": false, "seed": 3})"));
 }
 
 TEST_F(RunCommandTest, JsonProgressIsTheWholeStoryInNumberedEvents) {

@@ -71,7 +71,8 @@ TEST_F(SubmitCommandTest, Examples) {
 
   ASSERT_EQ(server_.jobs.created.size(), 1u);
   const kprune::v1::CreateJobRequest& request = server_.jobs.created.front();
-  EXPECT_EQ(request.spec().options().keep_flops(), 0.5);
+  ASSERT_EQ(request.spec().options().keep_flops_size(), 1);
+  EXPECT_EQ(request.spec().options().keep_flops(0), 0.5);
   EXPECT_EQ(request.spec().model_size(), 2);
   EXPECT_EQ(request.spec().data(0).name(), "data-1.jsonl");
   EXPECT_FALSE(request.request_id().empty());

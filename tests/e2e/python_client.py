@@ -66,7 +66,7 @@ def main():
         folder = pathlib.Path(model_dir)
         model = [upload(str(path.relative_to(folder)), path) for path in sorted(folder.rglob("*")) if path.is_file()]
         data = [upload(pathlib.Path(data_file).name, pathlib.Path(data_file))]
-        spec = job_pb.JobSpec(model=model, data=data, options=job_pb.Options(keep_flops=0.5))
+        spec = job_pb.JobSpec(model=model, data=data, options=job_pb.Options(keep_flops=[0.5]))
         request = job_service_pb.CreateJobRequest(spec=spec, request_id="python-client")
         job = jobs.CreateJob(request, timeout=60)
         again = jobs.CreateJob(request, timeout=60)

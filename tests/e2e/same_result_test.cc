@@ -48,6 +48,67 @@ TEST_F(SameResultTest, Examples) {
   EXPECT_EQ(report["seed"], 7);
 }
 
+TEST_F(SameResultTest, OfSeveralBudgets) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  WriteTinySentences(folder_ / "samples.jsonl", 100, model);
+  for (const std::string command : {"run", "submit"}) {
+    const Finished done =
+        service_.Client({command, folder_ / "model", "--data", folder_ / "samples.jsonl", "--keep-flops",
+                         "0.4,0.7", "--output", folder_ / command, "--progress", "plain"});
+    ASSERT_EQ(done.status, 0) << command << ": " << done.errors << service_.Log();
+    EXPECT_NE(done.errors.find("keep 0.7 [1/4] layer 0 attention"), std::string::npos) << done.errors;
+    EXPECT_NE(done.errors.find("keep 0.4 [4/4] layer 1 feed-forward"), std::string::npos) << done.errors;
+  }
+  for (const std::string name : {"keep-0.70", "keep-0.40"}) {
+    const std::string local = ReadFile(folder_ / "run" / name / "model.safetensors");
+    EXPECT_FALSE(local.empty());
+    EXPECT_TRUE(local == ReadFile(folder_ / "submit" / name / "model.safetensors")) << name;
+    // Every one of them is a model folder like any other.
+    const Finished evaluated =
+        service_.Client({"eval", folder_ / "submit" / name, "--data", folder_ / "samples.jsonl"});
+    EXPECT_EQ(evaluated.status, 0) << evaluated.errors;
+  }
+  for (const char* command : {"verify", "report"}) {
+    const Finished done = service_.Client({command, folder_ / "submit"});
+    ASSERT_EQ(done.status, 0) << done.errors;
+    EXPECT_NE(done.output.find("keep-0.70"), std::string::npos) << done.output;
+    EXPECT_NE(done.output.find("keep-0.40"), std::string::npos) << done.output;
+  }
+  // Fetched a second time into another folder, by its name.
+  const Finished fetched = service_.Client({"fetch", "@latest", "--output", folder_ / "again"});
+  ASSERT_EQ(fetched.status, 0) << fetched.errors;
+  EXPECT_EQ(ReadFile(folder_ / "again" / "report.json"), ReadFile(folder_ / "submit" / "report.json"));
+  EXPECT_EQ(ReadFile(folder_ / "again" / "keep-0.40" / "report.json"),
+            ReadFile(folder_ / "submit" / "keep-0.40" / "report.json"));
+}
+
+TEST_F(SameResultTest, OfAModelChosenByItsLoss) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  WriteTinySentences(folder_ / "samples.jsonl", 100, model);
+  const std::vector<std::string> job = {
+      folder_ / "model", "--data",       folder_ / "samples.jsonl", "--holdout", "0.2", "--max-drop", "50",
+      "--output",        folder_ / "out"};
+  std::vector<std::string> submit = {"submit"};
+  submit.insert(submit.end(), job.begin(), job.end());
+  const Finished done = service_.Client(submit);
+  ASSERT_EQ(done.status, 0) << done.errors << service_.Log();
+  const json report = json::parse(ReadFile(folder_ / "out" / "report.json"));
+  EXPECT_EQ(report["max_drop"]["points"], 50);
+  EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(folder_ / "out") / "model.safetensors"));
+  const Finished shown = service_.Client({"report", folder_ / "out"});
+  EXPECT_NE(shown.output.find("drop of at most 50 points: accuracy dropped by"), std::string::npos)
+      << shown.output;
+  // Too few samples to judge with: the server refuses at once, word for word.
+  submit[7] = "2";
+  submit[9] = folder_ / "none";
+  const Finished refused = service_.Client(submit);
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.errors.find("max_drop 2 cannot be judged on 20 samples"), std::string::npos)
+      << refused.errors;
+}
+
 TEST_F(SameResultTest, OfDistilBert) {
   const TinyModel model = {.family = "distilbert"};
   WriteTinyModel(folder_ / "model", model);

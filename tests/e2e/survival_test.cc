@@ -103,6 +103,25 @@ TEST_F(SurvivalTest, ALaterWatcherIsToldTheSameStory) {
   EXPECT_EQ(EventsIn(again.errors), events);
 }
 
+TEST_F(SurvivalTest, AJobOfSeveralBudgetsGoesOnInTheOneItWasAt) {
+  const Finished submitted =
+      service_.Client({"submit", folder_ / "model", "--data", folder_ / "samples.jsonl", "--keep-flops",
+                       "0.6,0.3", "--no-wait"});
+  ASSERT_EQ(submitted.status, 0) << submitted.errors << service_.Log();
+  const std::string job = submitted.output.substr(0, submitted.output.find('\n'));
+  std::unique_ptr<Process> watch = service_.StartClient({"watch", job, "--progress", "json"});
+  ASSERT_TRUE(Eventually(
+      [&] { return CountOf(EventsIn(watch->Errors()), "sublayer") >= kSublayers + 2 || !watch->Running(); }));
+  service_.Crash();
+  service_.Start();
+  const std::vector<json> events = ExpectWholeStory(*watch);
+  EXPECT_EQ(CountOf(events, "sublayer"), 2 * kSublayers) << "every sublayer of both is told once";
+  const Finished fetched = service_.Client({"fetch", job, "--output", folder_ / "out"});
+  ASSERT_EQ(fetched.status, 0) << fetched.errors;
+  const json first = json::parse(ReadFile(folder_ / "out" / "keep-0.60" / "report.json"));
+  EXPECT_EQ(first["plan"]["resumed_sublayers"], 0) << "it was finished, and not pruned again";
+}
+
 TEST_F(SurvivalTest, ADrainedServerExitsCleanlyAndTheJobEndsAfterwards) {
   const std::string job = Submit();
   std::unique_ptr<Process> watch = WatchUntilPruning(job);

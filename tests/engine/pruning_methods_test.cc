@@ -42,7 +42,7 @@ class MethodTest : public ::testing::TestWithParam<const char*> {
  protected:
   absl::StatusOr<PruningResult> Prune(const Encoder& encoder, Options options, ProgressObserver& observer) {
     options.method = GetParam();
-    const auto budget = MakeBudget(encoder.config, options.keep_flops, 7);
+    const auto budget = MakeBudget(encoder.config, options.budgets().front(), 7);
     if (!budget.ok()) return budget.status();
     return PruneByMethod(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
   }
@@ -78,7 +78,7 @@ TEST_P(MethodTest, KeepsNoMoreThanTheBudgetAndNearlyAllOfIt) {
   for (const double keep : {0.05, 0.3, 0.5, 0.9}) {
     SCOPED_TRACE(keep);
     RecordingObserver observer;
-    const auto result = Prune(encoder_, {.keep_flops = keep}, observer);
+    const auto result = Prune(encoder_, {.keep_flops = {keep}}, observer);
     ASSERT_TRUE(result.ok()) << result.status();
     const double original = EncoderFlops(encoder_.config, 7), kept = EncoderFlops(result->encoder.config, 7);
     EXPECT_NEAR(kept, result->kept_flops, 1e-6 * original);
@@ -91,7 +91,7 @@ TEST_P(MethodTest, RemovesUnitsPhysicallyAndReportsEverySublayer) {
   for (const double keep : {0.05, 0.3, 0.5, 0.9}) {
     SCOPED_TRACE(keep);
     RecordingObserver observer;
-    const auto result = Prune(encoder_, {.keep_flops = keep}, observer);
+    const auto result = Prune(encoder_, {.keep_flops = {keep}}, observer);
     ASSERT_TRUE(result.ok()) << result.status();
     ASSERT_EQ(observer.sublayers.size(), 6u);
     for (int t = 0; t < 6; ++t) {
@@ -152,6 +152,58 @@ TEST_P(MethodTest, ResumingReplaysTheBatchesOfEverySublayer) {
   ASSERT_TRUE(result.ok() && expected.ok());
   EXPECT_EQ(result->batch_tokens, std::vector<int64_t>(6, 24));
   ExpectSameBits(*result, *expected);
+}
+
+// Budgets and what pruning to them gave.
+class ListedBudgets : public BudgetSource {
+ public:
+  explicit ListedBudgets(std::vector<FlopsBudget> budgets) : budgets_(std::move(budgets)) {}
+
+  int most_budgets() const override { return static_cast<int>(budgets_.size()); }
+  absl::StatusOr<std::optional<BudgetTask>> Next() override {
+    if (results.size() == budgets_.size()) return std::nullopt;
+    return BudgetTask{budgets_[results.size()]};
+  }
+  absl::Status Done(const PruningResult& result) override {
+    results.push_back(result);
+    return results.size() == fail_at ? absl::DataLossError("enough") : absl::OkStatus();
+  }
+
+  std::vector<PruningResult> results;
+  size_t fail_at = 1000;
+
+ private:
+  const std::vector<FlopsBudget> budgets_;
+};
+
+TEST_P(MethodTest, EveryOneOfSeveralBudgetsGivesTheBitsOfARunOfItsOwn) {
+  std::vector<FlopsBudget> budgets;
+  for (const double keep : {0.3, 0.9, 0.5}) budgets.push_back(*MakeBudget(encoder_.config, keep, 7));
+  ListedBudgets listed(budgets);
+  RecordingObserver observer;
+  const absl::Status status =
+      PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, listed, observer);
+  ASSERT_TRUE(status.ok()) << status;
+  ASSERT_EQ(listed.results.size(), 3u);
+  EXPECT_EQ(observer.sublayers.size(), 18u);
+  for (size_t i = 0; i < budgets.size(); ++i) {
+    testing::SilentObserver silent;
+    const auto alone = Prune(encoder_, {.keep_flops = {std::vector{0.3, 0.9, 0.5}[i]}}, silent);
+    ASSERT_TRUE(alone.ok()) << alone.status();
+    ExpectSameBits(listed.results[i], *alone);
+  }
+}
+
+TEST_P(MethodTest, AnErrorOfWhoeverTakesTheModelsEndsTheRun) {
+  ListedBudgets listed({*MakeBudget(encoder_.config, 0.5, 7), *MakeBudget(encoder_.config, 0.3, 7)});
+  listed.fail_at = 1;
+  testing::SilentObserver observer;
+  const absl::Status status =
+      PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, listed, observer);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(listed.results.size(), 1u);
+  ListedBudgets none({});
+  EXPECT_TRUE(PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, none, observer).ok());
 }
 
 // While it lives, no tensor may take more than `limit` bytes: what a machine without memory does.
@@ -229,9 +281,9 @@ TEST_P(MethodTest, StreamsInAFileGiveTheSameBits) {
 
 TEST_P(MethodTest, BatchesChangeTheResultByRoundingAlone) {
   testing::SilentObserver observer;
-  const auto some = Prune(encoder_, {.keep_flops = 0.7}, observer);
+  const auto some = Prune(encoder_, {.keep_flops = {0.7}}, observer);
   plan_.batch_tokens = 1;
-  const auto one_by_one = Prune(encoder_, {.keep_flops = 0.7}, observer);
+  const auto one_by_one = Prune(encoder_, {.keep_flops = {0.7}}, observer);
   ASSERT_TRUE(some.ok() && one_by_one.ok());
   for (int t = 0; t < 6; ++t) {
     ASSERT_EQ(some->encoder.sublayers[t].units, one_by_one->encoder.sublayers[t].units);
@@ -257,7 +309,7 @@ TEST_P(MethodTest, BFloat16PrunesNearlyAsFloat32Does) {
 
 TEST_P(MethodTest, KeepingAlmostEverythingKeepsTheOutputs) {
   testing::SilentObserver observer;
-  const auto result = Prune(encoder_, {.keep_flops = 0.999}, observer);
+  const auto result = Prune(encoder_, {.keep_flops = {0.999}}, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   const at::Tensor before = RunSamples(encoder_, samples_), after = RunSamples(result->encoder, samples_);
   EXPECT_LT((before - after).abs().max().item<double>(), 0.2 * before.std().item<double>());
@@ -265,7 +317,7 @@ TEST_P(MethodTest, KeepingAlmostEverythingKeepsTheOutputs) {
 
 TEST_P(MethodTest, TuningBringsTheOutputsCloserThanRemovalAlone) {
   testing::SilentObserver observer;
-  const auto result = Prune(encoder_, {.keep_flops = 0.5}, observer);
+  const auto result = Prune(encoder_, {.keep_flops = {0.5}}, observer);
   ASSERT_TRUE(result.ok()) << result.status();
   Encoder untuned = encoder_;
   for (int t = 0; t < 6; ++t) {
@@ -287,16 +339,16 @@ TEST_P(MethodTest, StopsWithinOneSublayerWhenCancelled) {
 
 TEST_P(MethodTest, ABudgetBelowOneUnitNamesTheReachableRange) {
   testing::SilentObserver observer;
-  const auto result = Prune(encoder_, {.keep_flops = 1e-6}, observer);
+  const auto result = Prune(encoder_, {.keep_flops = {1e-6}}, observer);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("reachable range"));
 }
 
 TEST_P(MethodTest, PrunesAPrunedModelFurther) {
   testing::SilentObserver observer;
-  const auto half = Prune(encoder_, {.keep_flops = 0.5}, observer);
+  const auto half = Prune(encoder_, {.keep_flops = {0.5}}, observer);
   ASSERT_TRUE(half.ok());
-  const auto quarter = Prune(half->encoder, {.keep_flops = 0.5}, observer);
+  const auto quarter = Prune(half->encoder, {.keep_flops = {0.5}}, observer);
   ASSERT_TRUE(quarter.ok()) << quarter.status();
   for (int t = 0; t < 6; ++t) {
     const auto &outer = half->encoder.sublayers[t].units, &inner = quarter->encoder.sublayers[t].units;
@@ -306,7 +358,7 @@ TEST_P(MethodTest, PrunesAPrunedModelFurther) {
 
 TEST_P(MethodTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
   RecordingObserver enough;
-  ASSERT_TRUE(Prune(encoder_, {.keep_flops = 0.9}, enough).ok());
+  ASSERT_TRUE(Prune(encoder_, {.keep_flops = {0.9}}, enough).ok());
   EXPECT_THAT(enough.warnings, ::testing::IsEmpty());
   RecordingObserver few;
   const auto budget = MakeBudget(encoder_.config, 0.9, 7);

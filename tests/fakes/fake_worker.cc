@@ -18,6 +18,7 @@
 //   hang true            never end after the last sublayer
 //   ignore_sigterm true  go on after SIGTERM
 //   garbage_lines true   send malformed, oversized and forbidden progress lines between the good ones
+//   models ["NAME", ...] put a model into each of these folders of the result instead of one into itself
 //   extra_file "NAME"    put one more file into the result
 //   no_result true       succeed without a result
 //   complain "text"      a line for standard error
@@ -168,16 +169,20 @@ void WriteResult(const Job& job, int computed) {
   const fs::path unfinished = job.directory / kp::kScratchDirectory / "result";
   json config = job.config;
   config.erase("fake");
-  WriteFile(unfinished / "config.json", config.dump(2));
-  WriteFile(unfinished / "model.safetensors", TinySafetensors());
-  WriteFile(unfinished / kp::kReportFile,
-            json{{"schema_version", 1},
-                 {"method", "kprune"},
-                 {"computed", computed},
-                 {"flops", {{"original", 2e9}, {"kept", 1e9}, {"ratio", 0.5}, {"budget", 1e9}}},
-                 {"parameters", {{"original", 200}, {"kept", 100}}},
-                 {"options", job.body.value("options", json::object())}}
-                .dump(2));
+  const std::string report =
+      json{{"schema_version", 1},
+           {"method", "kprune"},
+           {"computed", computed},
+           {"flops", {{"original", 2e9}, {"kept", 1e9}, {"ratio", 0.5}, {"budget", 1e9}}},
+           {"parameters", {{"original", 200}, {"kept", 100}}},
+           {"options", job.body.value("options", json::object())}}
+          .dump(2);
+  WriteFile(unfinished / kp::kReportFile, report);
+  for (const std::string& model : job.Get("models", std::vector<std::string>{"."})) {
+    WriteFile(unfinished / model / "config.json", config.dump(2));
+    WriteFile(unfinished / model / "model.safetensors", TinySafetensors());
+    WriteFile(unfinished / model / kp::kReportFile, report);
+  }
   const std::string extra = job.Get("extra_file", std::string());
   if (!extra.empty()) WriteFile(unfinished / extra, "extra");
   fs::rename(unfinished, job.directory / kp::kResultDirectory);

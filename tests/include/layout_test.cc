@@ -67,6 +67,48 @@ TEST(Layout, OnlyModulesOfSentenceEncodersMayBeInAFolder) {
   EXPECT_FALSE(Model("1_Pooling/other.json"));
 }
 
+TEST(Layout, AResultMayHoldSeveralModelsInFoldersOfTheirBudgets) {
+  EXPECT_EQ(BudgetFolder(0.5), "keep-0.50");
+  EXPECT_EQ(BudgetFolder(0.125), "keep-0.125");
+  EXPECT_EQ(BudgetFolder(1.0 / 3), "keep-0.333333333333");
+  for (const double keep : {0.7, 0.05, 0.275, 1.0 / 3, 0.999999, 1e-6}) {
+    const std::string folder = BudgetFolder(keep);
+    EXPECT_TRUE(IsBudgetFolder(folder)) << folder;
+    EXPECT_TRUE(Result(folder + "/model.safetensors"));
+    EXPECT_TRUE(Result(folder + "/report.json"));
+    EXPECT_TRUE(Result(folder + "/1_Pooling/config.json"));
+    EXPECT_EQ(BudgetFolderOf(folder + "/1_Pooling/config.json"), folder);
+  }
+  EXPECT_EQ(BudgetFolderOf("config.json"), "");
+  EXPECT_EQ(BudgetFolderOf("1_Pooling/config.json"), "");
+  EXPECT_FALSE(Model("keep-0.50/config.json"));
+  EXPECT_FALSE(Data("keep-0.50/samples.jsonl"));
+  for (const std::string name : {"keep-0.50",
+                                 "keep-0.50/",
+                                 "keep-0.50//config.json",
+                                 "keep-0.50/../config.json",
+                                 "keep-0.50/..",
+                                 "keep-0.50/keep-0.30/config.json",
+                                 "keep-0.5/config.json",
+                                 "keep-1.00/config.json",
+                                 "keep-0./config.json",
+                                 "keep-0.5x/config.json",
+                                 "keep-0.-5/config.json",
+                                 "keep-0.../config.json",
+                                 "keep-../config.json",
+                                 "../keep-0.50/config.json",
+                                 "/keep-0.50/config.json",
+                                 "./keep-0.50/config.json",
+                                 "keep-0.50/samples.jsonl",
+                                 "keep-0.50/1_Pooling/../config.json",
+                                 "keep-0.50\\config.json",
+                                 "keep-0.5000000000000/config.json",
+                                 "Keep-0.50/config.json",
+                                 "keep-0.50 /config.json"}) {
+    EXPECT_FALSE(Result(name)) << name;
+  }
+}
+
 TEST(Layout, LongNamesAreRefused) {
   const std::string ending = ".jsonl";
   EXPECT_TRUE(Data(std::string(128 - ending.size(), 'a') + ending));

@@ -37,7 +37,7 @@ TEST_F(JobFileTest, Examples) {
   EXPECT_THAT(job->data, ElementsAre(folder_ / "data/a.jsonl", fs::path("/elsewhere/b.jsonl")));
   EXPECT_THAT(job->eval, ElementsAre(folder_ / "eval/dev.jsonl"));
   EXPECT_THAT(job->others, ElementsAre(folder_ / "pruned"));
-  EXPECT_EQ(job->options.keep_flops, 0.25);
+  EXPECT_EQ(job->options.keep_flops, std::vector{0.25});
   EXPECT_EQ(job->options.seed, 3u);
 }
 

@@ -64,7 +64,8 @@ TEST_F(ProgressLinesTest, Examples) {
 
 TEST_F(ProgressLinesTest, HasTheFieldsOfTheContract) {
   progress_.OnStage(Stage::kTune, 0.5);
-  progress_.OnSublayer({.index = 3,
+  progress_.OnSublayer({.keep_flops = 0.7,
+                        .index = 3,
                         .total = 12,
                         .layer = 1,
                         .kind = SublayerKind::kFeedForward,
@@ -94,6 +95,11 @@ TEST_F(ProgressLinesTest, HasTheFieldsOfTheContract) {
   EXPECT_EQ(lines[1]["sublayer"]["seconds"], json({{"measure", 1.0}, {"search", 2.0}, {"tune", 3.0}}));
   EXPECT_TRUE(DeclaredIn("enum Kind {").contains("FEED_FORWARD"));
   EXPECT_TRUE(DeclaredIn("enum Kind {").contains("ATTENTION"));
+}
+
+TEST_F(ProgressLinesTest, TheOnlyModelOfAJobHasNoShareInItsSublayers) {
+  progress_.OnSublayer({.index = 3, .total = 12});
+  EXPECT_FALSE(Lines()[0]["sublayer"].contains("keep_flops"));
 }
 
 TEST_F(ProgressLinesTest, EveryStageHasItsNameInTheContract) {

@@ -193,7 +193,15 @@ TEST(RunJobTest, CompareSetsModelsSideBySide) {
   // The original against itself.
   EXPECT_EQ(models[2]["agreement"]["top1"], 1.0);
   EXPECT_NEAR(models[2]["agreement"]["kl"], 0, 1e-9);
-  EXPECT_EQ(models[2]["metric"], models[0]["metric"]);
+  EXPECT_EQ(models[2]["metric"]["value"], models[0]["metric"]["value"]);
+  // The difference to the original, on the same samples.
+  EXPECT_FALSE(models[0]["metric"].contains("difference"));
+  EXPECT_EQ(models[2]["metric"]["difference"]["value"], 0.0);
+  const json difference = models[1]["metric"]["difference"];
+  EXPECT_NEAR(difference["value"],
+              models[1]["metric"]["value"].get<double>() - models[0]["metric"]["value"].get<double>(), 1e-12);
+  EXPECT_LE(difference["interval95"][0], difference["value"]);
+  EXPECT_GE(difference["interval95"][1], difference["value"]);
 }
 
 TEST(RunJobTest, TokenizeShowsWhatTheModelSees) {

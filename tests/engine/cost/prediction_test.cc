@@ -22,5 +22,20 @@ TEST(PredictionTest, Examples) {
   }
 }
 
+TEST(PredictionTest, MoreBudgetsTakeLonger) {
+  const ModelConfig config = Config();
+  const std::vector<Sample> samples = SamplesOfLengths(std::vector<int>(256, 25), config);
+  // Rates are measured anew for every prediction: compare with a wide margin.
+  for (const char* method : kMethods) {
+    const double one =
+        PredictSeconds(config, samples, {.method = method, .keep_flops = {0.5}}, at::kFloat, at::kCPU);
+    const Options many{.method = method, .keep_flops = std::vector<double>(kMaxBudgets, 0.5)};
+    EXPECT_GT(PredictSeconds(config, samples, many, at::kFloat, at::kCPU), 2 * one) << method;
+  }
+  const double searched =
+      PredictSeconds(config, samples, {.method = "refit", .max_drop = 2}, at::kFloat, at::kCPU);
+  EXPECT_GT(searched, 0);
+}
+
 }  // namespace
 }  // namespace kprune

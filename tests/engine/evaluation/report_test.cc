@@ -41,12 +41,22 @@ ReportContents Contents() {
   contents.agreement = json{{"n", 10}, {"top1", 0.9}, {"kl", 0.05}};
   contents.original_metric = Metric{"accuracy", 0.9, 50, {0.8, 0.95}, {}};
   contents.pruned_metric = Metric{"accuracy", 0.88, 50, {0.77, 0.94}, {}};
+  contents.metric_difference = MetricDifference{-0.02, {-0.09, 0.04}, "tango"};
   contents.load_seconds = 0.5;
   contents.total_seconds = 4;
   contents.device = "cpu";
   contents.precision = "fp32";
   contents.inputs = {{"model/config.json", "ab"}};
   return contents;
+}
+
+TEST(ReportTest, TheMetricHasItsDifferenceAndAChosenModelItsLoss) {
+  ReportContents contents = Contents();
+  EXPECT_EQ(MakeReport(contents)["metric"]["difference"],
+            json::parse(R"({"value": -0.02, "interval95": [-0.09, 0.04]})"));
+  EXPECT_FALSE(MakeReport(contents).contains("max_drop"));
+  contents.max_drop = {{"points", 2}};
+  EXPECT_EQ(MakeReport(contents)["max_drop"]["points"], 2);
 }
 
 // The fields that design.md, section 9, promises.
@@ -104,7 +114,7 @@ TEST(ReportTest, SaysWhatItWasGiven) {
   const json report = MakeReport(Contents());
   EXPECT_EQ(report["schema_version"], kReportSchemaVersion);
   EXPECT_EQ(report["seed"], 7);
-  EXPECT_EQ(report["options"]["keep_flops"], 0.5);
+  EXPECT_EQ(report["options"]["keep_flops"], json::array({0.5}));
   EXPECT_EQ(report["flops"],
             json({{"original", 1000.0}, {"kept", 498.0}, {"ratio", 0.498}, {"budget", 500.0}}));
   EXPECT_EQ(report["parameters"], json({{"original", 40}, {"kept", 30}}));

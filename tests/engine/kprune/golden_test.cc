@@ -18,7 +18,7 @@ class GoldenTest : public testing::GoldenFixture, public ::testing::WithParamInt
 
 TEST_P(GoldenTest, KeepsTheSameUnitsAndTunesTheSameWeights) {
   const Options options{.method = "kprune",
-                        .keep_flops = 0.5,
+                        .keep_flops = {0.5},
                         .max_length = 64,
                         .predictive = GetParam().predictive,
                         .scoring = "paper-code",

@@ -63,6 +63,15 @@ TEST(ExecutionPlanTest, MemoryGrowsWithTokensByTheTwoStreams) {
   EXPECT_NEAR(a_token, 2 * 768 * 4, 100) << "and the samples themselves";
 }
 
+TEST(ExecutionPlanTest, SeveralModelsAreJudgedBesideTheStreams) {
+  const auto plan = PlanExecution(Config(), kLarge, {}, "");
+  const int64_t one = PredictPeakMemory(Config(), kLarge, {.keep_flops = {0.7}}, *plan);
+  const int64_t several = PredictPeakMemory(Config(), kLarge, {.keep_flops = {0.7, 0.3}}, *plan);
+  const int64_t searched = PredictPeakMemory(Config(), kLarge, {.max_drop = 2}, *plan);
+  EXPECT_GE(several, one);
+  EXPECT_GE(searched, several) << "as if the largest model were kept";
+}
+
 TEST(ExecutionPlanTest, SixteenBitsTakeLessAndLongSequencesMore) {
   Workload workload = kLarge;
   workload.tokens = 4096;

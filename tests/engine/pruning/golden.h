@@ -44,7 +44,7 @@ class GoldenFixture : public ::testing::Test {
     ASSERT_TRUE(golden.ok()) << golden.status();
     golden_ = *std::move(golden);
     SilentObserver observer;
-    const auto budget = MakeBudget(encoder->config, options.keep_flops, options.sequence_length);
+    const auto budget = MakeBudget(encoder->config, options.budgets().front(), options.sequence_length);
     auto result = PruneByMethod(*encoder, samples->samples, *budget, options, ExecutionPlan(),
                                 /*checkpoint=*/nullptr, observer);
     ASSERT_TRUE(result.ok()) << result.status();

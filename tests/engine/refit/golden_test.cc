@@ -13,7 +13,7 @@ using RefitGoldenTest = testing::GoldenFixture;
 
 // The golden's plain setting: no variants, no token weights, inputs as they are.
 Options PlainOptions() {
-  Options options{.method = "refit", .keep_flops = 0.3, .max_length = 64};
+  Options options{.method = "refit", .keep_flops = {0.3}, .max_length = 64};
   options.variants = 0;
   options.token_weighting = 0;
   options.damping = 1e-4;

@@ -1,6 +1,7 @@
 #include "engine/formats/options_json.h"
 
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -16,7 +17,7 @@ TEST(OptionsJson, Examples) {
   const absl::StatusOr<Options> options = ParseOptions(
       Json::parse(R"({"keep_flops": 0.3, "samples": 256, "scoring": "paper-code", "normalize": true})"));
   ASSERT_TRUE(options.ok()) << options.status();
-  EXPECT_EQ(options->keep_flops, 0.3);
+  EXPECT_EQ(options->keep_flops, std::vector{0.3});
   EXPECT_EQ(options->samples, 256);
   EXPECT_EQ(options->normalize, true);
   EXPECT_EQ(options->effective_mu(), 64);  // the default of paper-code
@@ -27,7 +28,7 @@ TEST(OptionsJson, Examples) {
 
 TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   Options options;
-  options.keep_flops = 0.1234567890123456789;
+  options.keep_flops = {0.1234567890123456789, 0.05};
   options.seed = 4294967295u;
   options.device = "cuda:12";
   options.mu = 3.5;
@@ -49,6 +50,8 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   const Json json = ToJson(Options());
   EXPECT_FALSE(json.contains("mu"));
   EXPECT_FALSE(json.contains("normalize"));
+  EXPECT_FALSE(json.contains("max_drop"));
+  EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
   EXPECT_EQ(json.size(), 26u);
 }
 
@@ -59,7 +62,7 @@ TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
   EXPECT_EQ(options->samples, 12);
   EXPECT_EQ(options->max_length, 64);
   EXPECT_EQ(options->seed, 4294967295u);
-  EXPECT_EQ(options->keep_flops, 0.25);
+  EXPECT_EQ(options->keep_flops, std::vector{0.25});
   EXPECT_EQ(options->batch_size, 100);
   EXPECT_FALSE(options->mu.has_value());
   // 64 bits are written as text, and may come as a number.
@@ -69,6 +72,31 @@ TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
     ASSERT_TRUE(limited.ok()) << limited.status();
     EXPECT_EQ(limited->memory_limit_bytes, int64_t{4} << 30);
   }
+}
+
+TEST(OptionsJson, BudgetsAreAListWhoseOrderDoesNotMatter) {
+  for (const char* text : {R"({"keep_flops": [0.3, 0.7, 0.5]})", R"({"keep_flops": ["0.7", 0.5, 0.3]})"}) {
+    const absl::StatusOr<Options> options = ParseOptions(Json::parse(text));
+    ASSERT_TRUE(options.ok()) << options.status();
+    EXPECT_EQ(options->keep_flops, (std::vector{0.7, 0.5, 0.3}));
+    EXPECT_EQ(options->largest_keep(), 0.7);
+    EXPECT_TRUE(options->has_several_models());
+  }
+  const absl::StatusOr<Options> none = ParseOptions(Json::parse(R"({"keep_flops": []})"));
+  ASSERT_TRUE(none.ok()) << none.status();
+  EXPECT_EQ(none->budgets(), std::vector{0.5});
+  EXPECT_FALSE(none->has_several_models());
+}
+
+TEST(OptionsJson, AMaximalDropStandsInPlaceOfABudget) {
+  const absl::StatusOr<Options> options = ParseOptions(Json::parse(R"({"max_drop": 1.5})"));
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->max_drop, 1.5);
+  EXPECT_TRUE(options->has_several_models());
+  const Json json = ToJson(*options);
+  EXPECT_FALSE(json.contains("keep_flops"));
+  ASSERT_TRUE(ParseOptions(json).ok());
+  EXPECT_EQ(ToJson(*ParseOptions(json)), json);
 }
 
 struct Bad {
@@ -100,6 +128,22 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"keep_flops": "NaN"})", "options.keep_flops is \"NaN\"", "a finite number"},
         Bad{R"({"keep_flops": "half"})", "options.keep_flops is \"half\"", "a finite number"},
         Bad{R"({"keep_flops": true})", "options.keep_flops is true", "a finite number"},
+        Bad{R"({"keep_flops": [0.5, 1.5]})", "options.keep_flops is 1.5", "above 0 and below 1"},
+        Bad{R"({"keep_flops": [0.5, null]})", "options.keep_flops is an array", "or a list of such"},
+        Bad{R"({"keep_flops": [[0.5]]})", "options.keep_flops is an array", "a finite number"},
+        Bad{R"({"keep_flops": {"a": 0.5}})", "options.keep_flops is an object", "a finite number"},
+        Bad{R"({"keep_flops": [0.5, 0.3, 0.5]})", "options.keep_flops is 0.5 twice", "each budget once"},
+        Bad{R"({"keep_flops": [0.3333333333331, 0.3333333333332]})", "options.keep_flops is 0.333333 twice",
+            "the first 12 decimals count"},
+        Bad{R"({"keep_flops": [0.01,0.02,0.03,0.04,0.05,0.06,0.07,0.08,0.09,0.1,0.11,0.12,0.13,0.14,0.15,0.16,0.17]})",
+            "a list of 17", "at most 16"},
+        Bad{R"({"max_drop": 0})", "options.max_drop is 0", "above 0 and below 100"},
+        Bad{R"({"max_drop": 100})", "options.max_drop is 100", "above 0 and below 100"},
+        Bad{R"({"max_drop": "little"})", "options.max_drop is \"little\"", "a finite number"},
+        Bad{R"({"max_drop": 1, "keep_flops": 0.5})", "options.max_drop is given beside keep_flops",
+            "one of the two"},
+        Bad{R"({"max_drop": 1, "method": "kprune"})", "options.max_drop is given with method \"kprune\"",
+            "method \"refit\""},
         Bad{R"({"task": "translation"})", "options.task is \"translation\"",
             "\"auto\", \"text-classification\""},
         Bad{R"({"samples": -1})", "options.samples is -1", "0 (all) or a positive number"},

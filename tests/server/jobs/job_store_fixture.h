@@ -32,7 +32,7 @@ inline NewJob SomeJob(std::string request_id = "", std::string keep = "0.5") {
   job.input.model = {{"config.json", std::string(64, 'a'), 10},
                      {"model.safetensors", std::string(64, 'b'), 20}};
   job.input.data = {{"samples.jsonl", std::string(64, 'c'), 30}};
-  job.input.options_json = absl::StrCat("{\"keep_flops\": ", keep, "}");
+  job.input.options_json = absl::StrCat("{\"keep_flops\": [", keep, "]}");
   job.request_id = std::move(request_id);
   job.preflight_json = R"({"family": "bert"})";
   return job;

@@ -17,11 +17,12 @@ TEST(ProgressLineTest, Examples) {
   EXPECT_EQ(stage->fraction, 0.5);
 
   auto sublayer = ParseProgressLine(
-      R"({"time": "2026-01-01T00:00:00Z", "sublayer": {"index": 1, "kind": "ATTENTION", "seconds": {"measure": 1, "tune": 0.5}}})");
+      R"({"time": "2026-01-01T00:00:00Z", "sublayer": {"keep_flops": 0.7, "index": 1, "kind": "ATTENTION", "seconds": {"measure": 1, "tune": 0.5}}})");
   ASSERT_TRUE(sublayer.ok()) << sublayer.status();
   EXPECT_EQ(sublayer->sublayer_kind, SublayerKind::kAttention);
   EXPECT_EQ(sublayer->sublayer_seconds, 1.5);
   EXPECT_EQ(json::parse(sublayer->payload_json)["sublayer"]["index"], 1);
+  EXPECT_EQ(json::parse(sublayer->payload_json)["sublayer"]["keep_flops"], 0.7);
   EXPECT_FALSE(json::parse(sublayer->payload_json).contains("time")) << "the server's clock counts";
 
   auto warning = ParseProgressLine(R"({"warning": {"message": "careful"}})");
@@ -48,6 +49,7 @@ TEST(ProgressLineTest, WhatIsNoEventIsRefusedWithTheReason) {
       {R"({"sublayer": {"kept": 99999999999}})", "field kept"},
       {R"({"sublayer": {"units": 18446744073709551615}})", "field units"},
       {R"({"sublayer": {"units": 1.5}})", "field units"},
+      {R"({"sublayer": {"keep_flops": "half"}})", "field keep_flops"},
       {R"({"sublayer": {"kind": "ELSE"}})", "field kind"},
       {R"({"sublayer": {"seconds": {"tune": true}}})", "field tune"},
       {R"({"warning": {"message": 5}})", "field message"},

@@ -58,7 +58,7 @@ class SupervisorTest : public testing::Test {
     job.input.model = {Put("config.json", nlohmann::json{{"model_type", "bert"}, {"fake", fake}}.dump()),
                        Put("model.safetensors", "weights"), Put("1_Pooling/config.json", "{}")};
     job.input.data = {Put("samples.jsonl", "{\"text\": \"a\"}\n")};
-    job.input.options_json = R"({"keep_flops": 0.25})";
+    job.input.options_json = R"({"keep_flops": [0.25]})";
     auto created = store_.Create(job, system_clock_.Now());
     EXPECT_TRUE(created.ok()) << created.status();
     return created->job.id;

@@ -161,6 +161,37 @@ TEST_F(SupervisorTest, AFileThatIsNoResultStaysBehindWithAWarning) {
   EXPECT_THAT(Payloads(id), HasSubstr("run_me.py"));
 }
 
+TEST_F(SupervisorTest, AResultOfSeveralModelsIsPublishedWithItsFolders) {
+  const std::string id = Queue({{"models", {"keep-0.70", "keep-0.50"}}});
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error.message;
+  std::vector<std::string> names;
+  for (const FileEntry& file : job.result) names.push_back(file.name);
+  EXPECT_THAT(names,
+              testing::ElementsAre("keep-0.50/config.json", "keep-0.50/model.safetensors",
+                                   "keep-0.50/report.json", "keep-0.70/config.json",
+                                   "keep-0.70/model.safetensors", "keep-0.70/report.json", "report.json"));
+}
+
+TEST_F(SupervisorTest, AModelThatLacksAFileAmongSeveralIsAFailureThatNamesIt) {
+  const std::string id = Queue({{"models", {"keep-0.70"}}, {"extra_file", "keep-0.50/model.safetensors"}});
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kFailed);
+  EXPECT_THAT(job.error.message, HasSubstr("no config.json in its result keep-0.50"));
+}
+
+TEST_F(SupervisorTest, AModelInAFolderOfAnotherNameStaysBehind) {
+  const std::string id = Queue({{"models", {".", "keep-0.50x", "keep-0.50/keep-0.30"}}});
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kSucceeded) << job.error.message;
+  EXPECT_EQ(job.result.size(), 3u);
+  EXPECT_THAT(Payloads(id), HasSubstr("keep-0.50x"));
+  EXPECT_THAT(Payloads(id), HasSubstr("keep-0.50/keep-0.30"));
+}
+
 TEST_F(SupervisorTest, ASuccessWithoutAResultIsAFailure) {
   const std::string id = Queue({{"no_result", true}});
   Start();

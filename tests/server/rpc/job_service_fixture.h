@@ -96,7 +96,7 @@ class JobServiceTest : public ::testing::Test {
     Add(spec->mutable_model(), "config.json", nlohmann::json{{"model_type", "bert"}, {"fake", fake}}.dump());
     Add(spec->mutable_model(), "model.safetensors", "weights");
     Add(spec->mutable_data(), "samples.jsonl", "{\"text\": \"a\"}\n");
-    spec->mutable_options()->set_keep_flops(0.25);
+    spec->mutable_options()->add_keep_flops(0.25);
     return request;
   }
 

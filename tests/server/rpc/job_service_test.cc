@@ -27,7 +27,8 @@ TEST_F(JobServiceTest, Examples) {
   EXPECT_THAT(created.name(), testing::StartsWith("jobs/"));
   EXPECT_EQ(created.preflight().family(), "bert");
   EXPECT_EQ(created.preflight().tokens(), 64);
-  EXPECT_EQ(created.spec().options().keep_flops(), 0.25);
+  ASSERT_EQ(created.spec().options().keep_flops_size(), 1);
+  EXPECT_EQ(created.spec().options().keep_flops(0), 0.25);
   EXPECT_FALSE(created.spec().options().has_seed()) << "what was not set stays unset";
 
   // Every event, in order, until the job's end.
@@ -67,7 +68,7 @@ TEST_F(JobServiceTest, ARequestIdIsAnsweredOnceAndBelongsToItsBody) {
   const v1::Job first = MustCreate(request);
   EXPECT_EQ(MustCreate(request).name(), first.name());
   EXPECT_EQ(ListAll().size(), 1u);
-  request.mutable_spec()->mutable_options()->set_keep_flops(0.75);
+  request.mutable_spec()->mutable_options()->set_keep_flops(0, 0.75);
   v1::Job job;
   const grpc::Status other = Create(request, &job);
   EXPECT_EQ(other.error_code(), StatusCode::ALREADY_EXISTS);

@@ -1,0 +1,99 @@
+#include "worker/model_judge.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "engine/evaluation/agreement.h"
+#include "engine/evaluation/outputs.h"
+#include "worker/model_facts.h"
+
+namespace kprune {
+namespace {
+
+// The written folder gives the outputs of the model in memory within this much of their largest value: it
+// stores exactly what the pruned model computes with.
+constexpr double kVerificationBound = 1e-4;
+
+// How many samples verify the written folder when none are held out.
+constexpr size_t kVerifyingSamples = 64;
+
+constexpr int kLatencyRepeats = 21;
+
+}  // namespace
+
+JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning, const SampleSet& judging,
+                                    const SampleSet& eval) {
+  JudgingSamples samples;
+  samples.agreeing = judging.samples.empty() ? eval.samples : judging.samples;
+  if (task != Task::kEmbedding) {
+    if (judging.labelled) samples.labelled = judging.samples;
+    if (eval.labelled) samples.labelled = eval.samples;
+  }
+  samples.verifying = judging.samples.empty() ? pruning.subspan(0, kVerifyingSamples) : judging.samples;
+  return samples;
+}
+
+absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
+                                                   ReportContents& report) const {
+  if (absl::Status status = WriteModelFolder(folder_, pruned, path.string()); !status.ok()) return status;
+  Options options = report.options;
+  options.task = folder_.config.task_name();
+  absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
+  if (!folder.ok()) return folder.status();
+  absl::StatusOr<Encoder> written = LoadEncoder(*folder, original_.word_embeddings.device());
+  if (!written.ok()) return written.status();
+  const ModelFacts before = FactsOf(folder_), after = FactsOf(*folder);
+  report.original_parameters = before.parameters;
+  report.kept_parameters = after.parameters;
+  report.original_file_bytes = before.file_bytes;
+  report.kept_file_bytes = after.file_bytes;
+
+  const at::Tensor expected = RunSamples(pruned, samples_.verifying),
+                   found = RunSamples(*written, samples_.verifying);
+  report.verified_difference = (expected - found).abs().max().item<double>();
+  const double bound = kVerificationBound * std::max(1.0, expected.abs().max().item<double>());
+  if (!std::isfinite(report.verified_difference) || report.verified_difference > bound) {
+    return absl::InternalError(absl::StrCat("the written model differs from the pruned one by ",
+                                            report.verified_difference, " (accepted is ", bound,
+                                            "); the result was discarded"));
+  }
+  return written;
+}
+
+void ModelJudge::Judge(const Encoder& written, ReportContents& report) {
+  const Task task = original_.config.task;
+  const auto original_on = [&](absl::Span<const Sample> samples, at::Tensor& outputs_NC) {
+    if (!outputs_NC.defined()) outputs_NC = RunSamples(original_, samples);
+    return outputs_NC;
+  };
+  if (!samples_.agreeing.empty()) {
+    const at::Tensor before = original_on(samples_.agreeing, agreeing_NC_),
+                     after = RunSamples(written, samples_.agreeing);
+    report.agreement = Agreement(task, before, after);
+    report.flipped = FlippedSamples(task, before, after, samples_.agreeing);
+  }
+  if (!samples_.labelled.empty()) {
+    const at::Tensor before = original_on(samples_.labelled, labelled_NC_),
+                     after = RunSamples(written, samples_.labelled);
+    report.original_metric = EvaluateMetric(task, before, samples_.labelled);
+    report.pruned_metric = EvaluateMetric(task, after, samples_.labelled);
+    report.metric_difference = CompareMetrics(task, before, after, samples_.labelled);
+  }
+  report.latency_setting.tokens = std::max<int64_t>(1, std::llround(report.budget.sequence_length));
+  report.latency_setting.tokens =
+      std::min<int64_t>(report.latency_setting.tokens, original_.config.max_positions);
+  const std::vector<double> latency =
+      MeasureLatency({&original_, &written}, report.latency_setting, kLatencyRepeats);
+  report.original_latency_ms = latency[0];
+  report.pruned_latency_ms = latency[1];
+}
+
+Drop ModelJudge::DropIn(Task task, const ReportContents& report) {
+  return report.metric_difference ? DropOf(*report.original_metric, *report.metric_difference)
+                                  : DropOf(task, *report.agreement, report.flipped);
+}
+
+}  // namespace kprune
