@@ -150,9 +150,9 @@ TEST(MetricsTest, TwoModelsAreComparedOnTheSameSamples) {
 
 TEST(MetricsTest, DifferencesOfOtherMetricsAreThoseOfTheirValuesWithIntervalsInPairs) {
   std::vector<std::vector<double>> ratings, labels;
-  const at::Tensor scores = Random(60, 1, 3), logits = Random(60, 3, 4);
+  const at::Tensor scores = Random(60, 1, 3), logits = Random(60, 3, 4), noise = Random(60, 1, 7);
   for (int64_t i = 0; i < 60; ++i) {
-    ratings.push_back({scores[i][0].item<double>()});
+    ratings.push_back({scores[i][0].item<double>() + 0.5 * noise[i][0].item<double>()});
     labels.emplace_back();
     for (int64_t c = 0; c < 3; ++c) labels.back().push_back(logits[i][c].item<double>() > 0.3);
   }
