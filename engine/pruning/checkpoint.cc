@@ -19,10 +19,13 @@ using Json = nlohmann::json;
 
 constexpr int kFormat = 2;  // of all files of a checkpoint
 constexpr std::string_view kIdentityName = "identity.json";
+constexpr std::string_view kNotesName = "notes.json";
 constexpr std::string_view kSublayerPrefix = "sublayer-";
 constexpr int64_t kMaxSublayerFileBytes = int64_t{4} << 30;  // far above any output projection
 
-// identity.json is {"identity": {...}, "sha256": digest of the identity as compact JSON}
+// identity.json is {"identity": {...}, "sha256": digest of the identity as compact JSON}, notes.json
+// {"notes":
+// ..., "sha256": digest of the identity's digest and of the notes as compact JSON}
 
 Json IdentityJson(const CheckpointIdentity& identity) {
   return {{"format", kFormat},
@@ -76,7 +79,8 @@ std::optional<int> IndexOf(const std::string& name) {
 
 // What WriteFileDurably leaves behind where the process dies.
 bool IsUnfinished(const std::string& name) {
-  return name.ends_with(".tmp") && (name.starts_with(kSublayerPrefix) || name.starts_with(kIdentityName));
+  return name.ends_with(".tmp") && (name.starts_with(kSublayerPrefix) || name.starts_with(kIdentityName) ||
+                                    name.starts_with(kNotesName));
 }
 
 absl::Status FolderError(std::string_view doing, const std::filesystem::path& path, std::error_code error) {
@@ -117,7 +121,8 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::filesyst
   if (absl::Status status = checkpoint->CreateFolder(); !status.ok()) return status;
   absl::StatusOr<bool> goes_on = checkpoint->LoadIdentity();
   if (!goes_on.ok()) return goes_on.status();
-  absl::Status status = *goes_on ? checkpoint->LoadSublayers() : checkpoint->StartOver();
+  absl::Status status = *goes_on ? checkpoint->LoadNotes() : checkpoint->StartOver();
+  if (status.ok() && *goes_on) status = checkpoint->LoadSublayers();
   if (!status.ok()) return status;
   return checkpoint;
 }
@@ -153,8 +158,10 @@ absl::StatusOr<bool> Checkpoint::LoadIdentity() {
 }
 
 absl::Status Checkpoint::StartOver() {
-  absl::StatusOr<int> deleted = DeleteFrom(0);  // first: old sublayers never meet the new identity
+  // First: old sublayers and notes never meet the new identity.
+  absl::StatusOr<int> deleted = DeleteFrom(0);
   if (!deleted.ok()) return deleted.status();
+  if (absl::Status status = Delete(folder_ / kNotesName); !status.ok()) return status;
   if (*deleted > 0 && warnings_.empty()) {
     warnings_.push_back(absl::StrCat("the checkpoint in ", folder_.string(), " has no ",
                                      std::string(kIdentityName), " and the job starts over"));
@@ -163,6 +170,27 @@ absl::Status Checkpoint::StartOver() {
   digests_ = {Sha256OfBytes(identity.dump())};
   const Json file = {{"identity", identity}, {"sha256", digests_[0]}};
   return WriteFileDurably(folder_ / kIdentityName, file.dump());
+}
+
+absl::Status Checkpoint::LoadNotes() {
+  absl::StatusOr<Json> file = ReadJsonFile(folder_ / kNotesName);
+  if (absl::IsNotFound(file.status())) return absl::OkStatus();
+  if (!file.ok() && !IsDamage(file.status())) return file.status();
+  if (file.ok() && file->is_object() && file->contains("notes") &&
+      file->value("sha256", Json()) == Sha256OfBytes(digests_[0] + (*file)["notes"].dump())) {
+    notes_ = (*file)["notes"];
+    return absl::OkStatus();
+  }
+  warnings_.push_back(absl::StrCat("the checkpoint in ", folder_.string(),
+                                   " keeps no notes: ", std::string(kNotesName), " does not fit its digest"));
+  return Delete(folder_ / kNotesName);
+}
+
+absl::Status Checkpoint::SetNotes(const Json& notes) {
+  const Json file = {{"notes", notes}, {"sha256", Sha256OfBytes(digests_[0] + notes.dump())}};
+  if (absl::Status status = WriteFileDurably(folder_ / kNotesName, file.dump()); !status.ok()) return status;
+  notes_ = notes;
+  return absl::OkStatus();
 }
 
 absl::Status Checkpoint::LoadSublayers() {
@@ -214,7 +242,9 @@ absl::Status Checkpoint::Remove() {
   // The identity last: a process that dies in between leaves a shorter checkpoint of the same job.
   absl::StatusOr<int> deleted = DeleteFrom(0);
   if (!deleted.ok()) return deleted.status();
-  if (absl::Status status = Delete(folder_ / kIdentityName); !status.ok()) return status;
+  for (const std::string_view name : {kNotesName, kIdentityName}) {
+    if (absl::Status status = Delete(folder_ / name); !status.ok()) return status;
+  }
   std::error_code error;
   std::filesystem::remove(folder_, error);
   if (error && error != std::errc::directory_not_empty) return FolderError("delete", folder_, error);

@@ -2,10 +2,10 @@
 // and from which a later run of the same job goes on. Not the model's weights: those are in
 // engine/formats/checkpoint.h.
 //
-// Files: identity.json, and sublayer-0000, sublayer-0001, ... Each carries a SHA-256 digest of its contents,
-// and each sublayer's contents the digest of the file before it: what is read back is a prefix of one history
-// of one job, bit for bit. Files appear by renaming, so a process that dies at any moment leaves a folder
-// that opens.
+// Files: identity.json, notes.json where there are notes, and sublayer-0000, sublayer-0001, ... Each carries
+// a SHA-256 digest of its contents, and each sublayer's contents the digest of the file before it: what is
+// read back is a prefix of one history of one job, bit for bit. Files appear by renaming, so a process that
+// dies at any moment leaves a folder that opens.
 #ifndef KPRUNE_ENGINE_PRUNING_CHECKPOINT_H_
 #define KPRUNE_ENGINE_PRUNING_CHECKPOINT_H_
 
@@ -57,6 +57,12 @@ class Checkpoint {
   // Finished sublayers: 0 .. size() - 1.
   int size() const { return static_cast<int>(digests_.size()) - 1; }
 
+  // What the run found out before its first sublayer, as last given to SetNotes; null where there is nothing.
+  const nlohmann::json& notes() const { return notes_; }
+  // Once this returns OK, the notes survive the death of the process and of the machine; numbers come back
+  // bit for bit. RESOURCE_EXHAUSTED where the disk is full.
+  absl::Status SetNotes(const nlohmann::json& notes);
+
   // Reads a finished sublayer back, from its file. OUT_OF_RANGE for others; DATA_LOSS where the file is no
   // longer what Open or Append saw.
   absl::StatusOr<SublayerCheckpoint> Read(int index) const;
@@ -77,6 +83,7 @@ class Checkpoint {
   absl::Status CreateFolder();
   absl::StatusOr<bool> LoadIdentity();
   absl::Status StartOver();
+  absl::Status LoadNotes();
   absl::Status LoadSublayers();
 
   // Deletes unfinished files and the sublayers from `first` on; returns the number of these.
@@ -87,6 +94,7 @@ class Checkpoint {
 
   const std::filesystem::path folder_;
   CheckpointIdentity identity_;
+  nlohmann::json notes_;
   std::vector<std::string> warnings_;
   std::vector<std::string> digests_;  // of the identity, then of the sublayers' files
 };

@@ -97,6 +97,47 @@ TEST_F(CheckpointTest, Examples) {
   EXPECT_FALSE(std::filesystem::exists(folder_));
 }
 
+TEST_F(CheckpointTest, KeepsNotesOfTheSameJobBesideTheSublayers) {
+  const nlohmann::json notes = {{{"loss", 0.1234567890123456789}}, nullptr};
+  {
+    const auto checkpoint = Open();
+    EXPECT_TRUE(checkpoint->notes().is_null());
+    EXPECT_TRUE(checkpoint->SetNotes({1}).ok());
+    EXPECT_TRUE(checkpoint->SetNotes(notes).ok());
+    EXPECT_TRUE(checkpoint->Append(RandomSublayer(0, 1)).ok());
+  }
+  {
+    const auto checkpoint = Open();
+    EXPECT_EQ(checkpoint->notes(), notes);
+    EXPECT_THAT(checkpoint->warnings(), IsEmpty());
+    EXPECT_EQ(checkpoint->size(), 1);
+  }
+  const std::string bytes = BytesOf(folder_ / "notes.json");
+  EXPECT_TRUE(Open(IdentityOf("another"))->notes().is_null());
+  Put(folder_ / "notes.json", bytes);
+  const auto other = Open(IdentityOf("another"));
+  EXPECT_TRUE(other->notes().is_null()) << "notes of one job are none of another's";
+  EXPECT_THAT(other->warnings(), ElementsAre(HasSubstr("notes.json does not fit its digest")));
+  EXPECT_TRUE(other->SetNotes(notes).ok());
+  EXPECT_TRUE(other->Remove().ok());
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+}
+
+TEST_F(CheckpointTest, DamagedNotesAreDroppedAndNothingElse) {
+  Fill(2);
+  ASSERT_TRUE(Open()->SetNotes({{"mu", 8}}).ok());
+  const std::string bytes = BytesOf(folder_ / "notes.json");
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] ^= 2;
+    Put(folder_ / "notes.json", damaged);
+    const auto checkpoint = Open();
+    EXPECT_TRUE(checkpoint->notes().is_null() || checkpoint->notes() == nlohmann::json({{"mu", 8}})) << i;
+    EXPECT_EQ(checkpoint->notes().is_null(), checkpoint->warnings().size() == 1) << i;
+    ExpectHolds(*checkpoint, 2);
+  }
+}
+
 TEST_F(CheckpointTest, HandsTheRecordedPlanBackToBeReplayed) {
   Fill(1);
   CheckpointIdentity later = IdentityOf("bert");
