@@ -82,16 +82,19 @@ std::vector<OptionFlag> MakeTable() {
        false},
       {"--lambda-rep",
        "lambda_rep",
-       "Weight of representational knowledge",
+       "Method kprune: weight of representational knowledge; auto tries several on samples held out of the "
+       "pruning",
        {},
        NumberText(defaults.lambda_rep),
-       false},
+       false,
+       "auto_lambda_rep"},
       {"--mu",
        "mu",
-       "Weight of attention heads against neurons",
+       "Method kprune: weight of attention heads against neurons; auto as with --lambda-rep",
        {},
        "1, or 64 with --scoring paper-code",
-       false},
+       false,
+       "auto_mu"},
       {"--temperature", "temperature", "Softmax temperature", {}, NumberText(defaults.temperature), false},
       {"--sequence-length",
        "sequence_length",
@@ -183,6 +186,12 @@ std::string CheckDevice(const std::string& value) {
   return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
 }
 
+std::string CheckNumberOrAuto(const std::string& value) {
+  double number = 0;
+  if (value == "auto" || absl::SimpleAtod(value, &number)) return "";
+  return absl::StrCat(value, " is not accepted; accepted are a number and auto");
+}
+
 std::string CheckBytes(const std::string& value) {
   if (ParseBytes(value)) return "";
   return absl::StrCat(value, " is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
@@ -208,12 +217,30 @@ std::string HelpText(const OptionFlag& flag) {
   return absl::StrCat(text, " (default: ", flag.default_text, ")");
 }
 
-const FieldDescriptor& Field(const OptionFlag& flag) {
-  return *kprune::v1::Options::descriptor()->FindFieldByName(flag.field);
+const FieldDescriptor& Field(const std::string& name) {
+  return *kprune::v1::Options::descriptor()->FindFieldByName(name);
+}
+
+// A number, or "auto" for the field that has the run choose.
+CLI::Option* AddNumberOrAuto(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options) {
+  const FieldDescriptor *number_field = &Field(flag.field), *auto_field = &Field(flag.auto_field);
+  const auto* reflection = kprune::v1::Options::GetReflection();
+  CLI::Option* option = app.add_option_function<std::string>(
+      flag.flag,
+      [=, target = &options](const std::string& value) {
+        double number = 0;
+        if (value == "auto") {
+          reflection->SetBool(target, auto_field, true);
+        } else if (absl::SimpleAtod(value, &number)) {  // CheckNumberOrAuto came first
+          reflection->SetDouble(target, number_field, number);
+        }
+      },
+      HelpText(flag));
+  return option->check(CLI::Validator(CheckNumberOrAuto, "", "number or auto"));
 }
 
 void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options) {
-  const FieldDescriptor* field = &Field(flag);
+  const FieldDescriptor* field = &Field(flag.field);
   const auto* reflection = kprune::v1::Options::GetReflection();
   kprune::v1::Options* target = &options;
   CLI::Option* option = nullptr;
@@ -228,6 +255,10 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
             },
             HelpText(flag));
         option->check(CLI::Validator(CheckNumbers, "", "numbers"));
+        break;
+      }
+      if (!flag.auto_field.empty()) {
+        option = AddNumberOrAuto(flag, app, options);
         break;
       }
       option = app.add_option_function<double>(

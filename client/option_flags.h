@@ -23,6 +23,7 @@ struct OptionFlag {
   std::vector<std::string> accepted;  // empty: any value of the type
   std::string default_text;           // what the worker uses when the flag is not given
   bool for_inference;                 // also meaningful where a model only runs (eval, compare, tokenize)
+  std::string auto_field = {};  // "auto_mu": the value "auto" sets this one instead; empty: there is none
 };
 
 // Every field of kprune.v1.Options exactly once. Constant.

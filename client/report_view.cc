@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "client/json_view.h"
 #include "client/quantities.h"
 #include "client/text_table.h"
@@ -162,6 +163,33 @@ bool HasModels(const json& report) {
   return models.is_array() && !models.empty();
 }
 
+std::string LossText(const json& loss) { return loss.is_null() ? "not finite" : InlineText(loss); }
+
+// Which lambda_rep and mu the run chose, and from what.
+std::string Chosen(const json& report) {
+  const json& chosen = At(report, {"chosen"});
+  const json& tried = At(chosen, {"tried"});
+  if (!tried.is_array() || tried.empty()) return "";
+  const std::string by = InlineText(At(chosen, {"judged_by"})) == "kl" ? "KL" : "squared error";
+  std::vector<std::string> others;
+  std::string own;
+  for (const json& entry : tried) {
+    const std::string loss = LossText(At(entry, {"loss"}));
+    const bool is_chosen =
+        At(entry, {"lambda_rep"}) == At(chosen, {"lambda_rep"}) && At(entry, {"mu"}) == At(chosen, {"mu"});
+    if (is_chosen) {
+      own = loss;
+    } else {
+      others.push_back(
+          absl::StrCat(InlineText(At(entry, {"lambda_rep"})), "/", InlineText(At(entry, {"mu"})), " ", loss));
+    }
+  }
+  return absl::StrCat(
+      "lambda_rep ", InlineText(At(chosen, {"lambda_rep"})), " and mu ", InlineText(At(chosen, {"mu"})),
+      " chosen by ", by, " on ", InlineText(At(chosen, {"samples"})), " samples: ", own,
+      others.empty() ? "" : absl::StrCat(" (others: ", absl::StrJoin(others, ", "), ")"), "\n");
+}
+
 bool IsAttention(const json& sublayer) {
   return InlineText(At(sublayer, {"kind"})).find("ttention") != std::string::npos;
 }
@@ -230,7 +258,7 @@ std::string Circumstances(const json& report) {
 
 std::string ReportHeadline(const json& report) {
   if (HasModels(report)) return ModelsTable(report);
-  return absl::StrCat(BeforeAfter(report), Agreement(report), MaxDrop(report));
+  return absl::StrCat(BeforeAfter(report), Chosen(report), Agreement(report), MaxDrop(report));
 }
 
 std::string ReportText(const json& report) {

@@ -6,6 +6,7 @@
 #include "engine/cost/flops.h"
 #include "engine/cost/prediction.h"
 #include "engine/data/draw.h"
+#include "engine/kprune/setting_search.h"
 #include "engine/pruning/budget.h"
 #include "kprune/worker_protocol.h"
 #include "worker/devices.h"
@@ -52,6 +53,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   }
   const std::vector<Sample> pruning = Take(*data, draw->pruning);
   const SampleSet judging = {Take(*data, draw->judging), data->labelled};
+  if (absl::Status status = CheckEnoughToChoose(job.options, pruning.size()); !status.ok()) return status;
   const double sequence_length = SequenceLength(job.options, pruning);
   const ModelConfig& config = model->folder.config;
   absl::StatusOr<FlopsBudget> budget = SmallestBudget(config, job.options, sequence_length);

@@ -126,7 +126,7 @@ absl::Status PruneJob::Load() {
   judge_.emplace(model_->folder, original_, judging);
 
   report_.options = job_.options;
-  report_.options.mu = job_.options.effective_mu();
+  if (!job_.options.auto_mu) report_.options.mu = job_.options.effective_mu();
   report_.family = model_->folder.config.family->model_type;
   report_.task = model_->folder.config.task_name();
   report_.device = device_.str();
@@ -292,6 +292,11 @@ absl::Status PruneJob::Finish(const PruningResult& result) {
   report.budget = budget_;
   report.kept_flops = result.kept_flops;
   report.sublayers = result.sublayers;
+  report.chosen = result.choice;
+  if (report.chosen) {
+    report.options.lambda_rep = report.chosen->chosen.lambda_rep;
+    report.options.mu = report.chosen->chosen.mu;
+  }
   const auto tell = [&](double fraction) {
     several_ ? progress_.Tell(Stage::kVerify) : observer_.OnStage(Stage::kVerify, fraction);
   };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/cost/flops.h"
+#include "engine/kprune/setting_search.h"
 #include "engine/pruning/objective.h"
 
 namespace kprune {
@@ -67,8 +68,9 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   // Attention, norms and activations leave about 0.7 of the plain product's rate.
   // The paper's method measures for every budget again.
   const double times = refit ? 1 : static_cast<double>(budgets.size());
-  return (times * measured + advanced) / (0.7 * MeasureGemmRate(compute_type, device)) +
-         double_flops / (0.7 * MeasureGemmRate(at::kDouble, device));
+  const double seconds = (times * measured + advanced) / (0.7 * MeasureGemmRate(compute_type, device)) +
+                         double_flops / (0.7 * MeasureGemmRate(at::kDouble, device));
+  return seconds * (1 + CostOfChoosing(options, samples.size()));
 }
 
 }  // namespace kprune

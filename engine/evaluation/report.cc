@@ -65,6 +65,7 @@ json MakeReport(const ReportContents& contents) {
       {"parameters", {{"original", contents.original_parameters}, {"kept", contents.kept_parameters}}},
       {"file_bytes", {{"original", contents.original_file_bytes}, {"kept", contents.kept_file_bytes}}},
       {"sublayers", sublayers},
+      {"chosen", contents.chosen ? ToJson(*contents.chosen) : json()},
       {"agreement", contents.agreement.value_or(json())},
       {"flipped", contents.flipped},
       {"metric", json()},

@@ -11,6 +11,7 @@
 #include "engine/cost/latency.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/pruning/budget.h"
+#include "engine/pruning/setting_choice.h"
 #include "kprune/options.h"
 #include "nlohmann/json.hpp"
 
@@ -30,7 +31,8 @@ struct ReportContents {
   int64_t original_file_bytes = 0, kept_file_bytes = 0;  // of the weights
   std::vector<SublayerPruned> sublayers;
   std::optional<nlohmann::json> agreement;
-  nlohmann::json flipped;  // FlippedSamples of the same samples
+  std::optional<SettingChoice> chosen;  // where the method chose its own setting
+  nlohmann::json flipped;               // FlippedSamples of the same samples
   std::optional<Metric> original_metric, pruned_metric;
   std::optional<MetricDifference> metric_difference;
   nlohmann::json max_drop;  // where the model was chosen by its loss

@@ -55,6 +55,8 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("ridge", options.ridge);
   visit("input_ridge", options.input_ridge);
   visit("distill", options.distill);
+  visit("auto_lambda_rep", options.auto_lambda_rep);
+  visit("auto_mu", options.auto_mu);
   visit("max_drop", options.max_drop);
 }
 
@@ -249,6 +251,12 @@ absl::Status ValidateOptions(const Options& o) {
   check.Number(o.lambda_rep >= 0, "lambda_rep", o.lambda_rep, "0 or a positive number");
   check.Require(o.lambda_pred > 0 || o.lambda_rep > 0, "lambda_pred", "0 and lambda_rep is 0",
                 "at least one of them above 0");
+  const bool kprune = o.method == "kprune";
+  check.Require(!o.auto_lambda_rep || kprune, "auto_lambda_rep", "true", "false, or method \"kprune\"");
+  check.Require(!o.auto_mu || kprune, "auto_mu", "true", "false, or method \"kprune\"");
+  check.Require(
+      !o.auto_lambda_rep || o.lambda_pred > 0, "lambda_pred", "0",
+      "a number above 0 with auto_lambda_rep, which weighs one kind of knowledge against the other");
   if (o.mu) check.Number(*o.mu > 0, "mu", *o.mu, "a number above 0");
   check.Number(o.temperature >= 1e-3 && o.temperature <= 1e3, "temperature", o.temperature,
                "a number from 0.001 to 1000");

@@ -1,17 +1,13 @@
-#include "engine/kprune/kprune.h"
+#include "engine/kprune/sublayer_steps.h"
 
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
-#include <c10/core/GradMode.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
-#include "engine/kprune/knowledge.h"
 #include "engine/kprune/mask_search.h"
-#include "engine/pruning/weight_tuning.h"
 
 namespace kprune {
 namespace {
@@ -20,16 +16,17 @@ namespace {
 // (...) / F_neuron.
 absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
                                                   const std::vector<UnitKnowledge>& knowledge,
-                                                  double sequence_length, const Options& options) {
+                                                  double sequence_length, double lambda_pred,
+                                                  const Setting& setting) {
   std::vector<SublayerScores> result;
   for (size_t i = 0; i < knowledge.size(); ++i) {
     const SublayerKind kind = student.sublayers[t + i].kind;
     SublayerScores& scores = result.emplace_back();
     scores.unit_flops = UnitFlops(student.config, kind, sequence_length);
-    const double mu = kind == SublayerKind::kAttention ? options.effective_mu() : 1.0;
+    const double mu = kind == SublayerKind::kAttention ? setting.mu : 1.0;
     for (size_t u = 0; u < knowledge[i].predictive.size(); ++u) {
-      const double k = options.lambda_pred * knowledge[i].predictive[u] +
-                       options.lambda_rep * knowledge[i].representational[u];
+      const double k =
+          lambda_pred * knowledge[i].predictive[u] + setting.lambda_rep * knowledge[i].representational[u];
       scores.scores.push_back(mu * k / scores.unit_flops);
       if (!std::isfinite(scores.scores.back())) {
         return absl::InternalError(
@@ -45,38 +42,19 @@ PruningState::Order OrderOf(const Options& options) {
   return {options.predictive == "kl-gradient" ? options.batch_size : kAnyNumber, options.batch_order};
 }
 
-class KPruneRun {
- public:
-  KPruneRun(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
-            const Options& options, const ExecutionPlan& plan, ProgressObserver& observer)
-      : options_(options), state_(model, samples, budget, plan, OrderOf(options), observer) {}
+}  // namespace
 
-  absl::StatusOr<PruningResult> Run(Checkpoint* checkpoint);
+SublayerSteps::SublayerSteps(const Encoder& model, absl::Span<const Sample> samples,
+                             const FlopsBudget& budget, const Options& options, const ExecutionPlan& plan,
+                             ProgressObserver& observer)
+    : options_(options), state_(model, samples, budget, plan, OrderOf(options), observer) {}
 
- private:
-  absl::Status RunTeacher();
-  absl::StatusOr<PrunedSublayer> Prune(int t);
-  absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t);
-  absl::StatusOr<TunedProjection> Tune(int t);
-  double FractionDone(int t, double within) const;
-
-  const Options& options_;
-  PruningState state_;
-  at::Tensor teacher_outputs_;  // [samples, C], "kl-gradient" only
-  double furthest_ = 0;         // progress: measuring a sublayer again does not take it back
-};
-
-absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint) {
+absl::Status SublayerSteps::Start() {
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
-  if (options_.predictive == "kl-gradient") {
-    if (absl::Status status = RunTeacher(); !status.ok()) return status;
-  }
-  absl::Status status = state_.SettleSublayers(checkpoint, [&](int t) { return Prune(t); });
-  if (!status.ok()) return status;
-  return state_.pruned();
+  return options_.predictive == "kl-gradient" ? RunTeacher() : absl::OkStatus();
 }
 
-absl::Status KPruneRun::RunTeacher() {
+absl::Status SublayerSteps::RunTeacher() {
   const Encoder& teacher = state_.teacher();
   return state_.ForEachBatch([&](const Batch& batch) {
     const at::Tensor outputs_NC = teacher.Run(batch);
@@ -88,37 +66,8 @@ absl::Status KPruneRun::RunTeacher() {
   });
 }
 
-absl::StatusOr<PrunedSublayer> KPruneRun::Prune(int t) {
-  ProgressObserver& observer = state_.observer();
-  const Stopwatch measuring;
-  absl::StatusOr<std::vector<UnitKnowledge>> knowledge = Measure(t);
-  if (!knowledge.ok()) return knowledge.status();
-  const double measure_seconds = measuring.seconds();
-
-  const Stopwatch searching;
-  observer.OnStage(Stage::kSearch, FractionDone(t, 1));
-  auto scores = Score(state_.student(), t, *knowledge, state_.budget().sequence_length, options_);
-  if (!scores.ok()) return scores.status();
-  const Selection keep = SearchBottomSublayer(*scores, state_.budget_left());
-  const double search_seconds = searching.seconds();
-
-  observer.OnStage(Stage::kTune, FractionDone(t, 1));
-  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep)};
-  pruned.row.measure_seconds = measure_seconds;
-  pruned.row.search_seconds = search_seconds;
-  state_.Keep(t, keep);
-  absl::StatusOr<TunedProjection> tuned = Tune(t);
-  if (!tuned.ok()) return tuned.status();
-  pruned.out = tuned->out;
-  pruned.row.solver = tuned->solution.path;
-  pruned.row.condition = tuned->solution.condition;
-  pruned.row.reconstruction_error = tuned->solution.relative_error;
-  if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
-  return pruned;
-}
-
-// One pass over the samples from the input of sublayer t: knowledge of everything that remains.
-absl::StatusOr<std::vector<UnitKnowledge>> KPruneRun::Measure(int t) {
+absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
+                                                                  const std::function<void(double)>& tell) {
   std::vector<UnitKnowledge> result;
   absl::Status status = state_.MeasureWithinMemory(absl::StrCat("sublayer ", t), [&]() -> absl::Status {
     KnowledgeAccumulator knowledge(state_.student(), t, options_, state_.largest_batch());
@@ -126,9 +75,7 @@ absl::StatusOr<std::vector<UnitKnowledge>> KPruneRun::Measure(int t) {
     at::Generator random = at::make_generator<at::CPUGeneratorImpl>(
         static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));
     absl::Status measured = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
-      const double done = static_cast<double>(batch.begin) / static_cast<double>(state_.tokens());
-      furthest_ = std::max(furthest_, FractionDone(t, done));
-      state_.observer().OnStage(Stage::kMeasure, furthest_);
+      tell(static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
       absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
       if (!x_Td.ok()) return x_Td.status();
       const at::Tensor teacher_NC =
@@ -143,8 +90,31 @@ absl::StatusOr<std::vector<UnitKnowledge>> KPruneRun::Measure(int t) {
   return result;
 }
 
+absl::StatusOr<Selection> SublayerSteps::Search(int t, const std::vector<UnitKnowledge>& knowledge,
+                                                const Setting& setting) const {
+  auto scores =
+      Score(state_.student(), t, knowledge, state_.budget().sequence_length, options_.lambda_pred, setting);
+  if (!scores.ok()) return scores.status();
+  return SearchBottomSublayer(*scores, state_.budget_left());
+}
+
+absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& keep, const Seconds& seconds) {
+  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep)};
+  pruned.row.measure_seconds = seconds.measure;
+  pruned.row.search_seconds = seconds.search;
+  state_.Keep(t, keep);
+  absl::StatusOr<TunedProjection> tuned = Tune(t);
+  if (!tuned.ok()) return tuned.status();
+  pruned.out = tuned->out;
+  pruned.row.solver = tuned->solution.path;
+  pruned.row.condition = tuned->solution.condition;
+  pruned.row.reconstruction_error = tuned->solution.relative_error;
+  if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
+  return pruned;
+}
+
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
-absl::StatusOr<TunedProjection> KPruneRun::Tune(int t) {
+absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t) {
   TuningAccumulator equations(state_.result().sublayers[t]);
   absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> teacher_Td = state_.streams().AdvanceTeacherToOutput(t, batch);
@@ -158,22 +128,11 @@ absl::StatusOr<TunedProjection> KPruneRun::Tune(int t) {
   return TuneOutput(state_.result().sublayers[t], equations.Result());
 }
 
-// Share of all the work that is done when `within` of the measurement of sublayer t is: measuring sublayer t
-// costs the 2L - t sublayers that remain.
-double KPruneRun::FractionDone(int t, double within) const {
+// Measuring sublayer t costs the 2L - t sublayers that remain.
+double SublayerSteps::ShareDone(int t, double within) const {
   const double sublayers = state_.num_sublayers();
   const auto cost_below = [&](double n) { return n * sublayers - n * (n - 1) / 2; };
   return (cost_below(t) + within * (sublayers - t)) / cost_below(sublayers);
-}
-
-}  // namespace
-
-absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
-                                     const FlopsBudget& budget, const Options& options,
-                                     const ExecutionPlan& plan, Checkpoint* checkpoint,
-                                     ProgressObserver& observer) {
-  c10::NoGradGuard no_grad;
-  return KPruneRun(model, samples, budget, options, plan, observer).Run(checkpoint);
 }
 
 }  // namespace kprune

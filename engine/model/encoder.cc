@@ -107,6 +107,12 @@ void Encoder::Keep(int t, const Selection& keep) {
   recorded[sublayer.layer] = sublayer.units;
 }
 
+void Encoder::Restore(int t, const Encoder& other) {
+  sublayers[t] = other.sublayers[t];
+  auto& recorded = sublayers[t].kind == SublayerKind::kAttention ? config.heads : config.neurons;
+  recorded[sublayers[t].layer] = sublayers[t].units;
+}
+
 void Encoder::ReplaceInput(int t, const Linear& in) {
   Linear& current = sublayers[t].in;
   const at::ScalarType type = current.weight.scalar_type();

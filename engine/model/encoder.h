@@ -87,6 +87,9 @@ class Encoder {
   // Removes every unit of sublayer t but `keep`.
   void Keep(int t, const Selection& keep);
 
+  // Puts sublayer t of `other`, of the same shape but for what was kept, in the place of this one.
+  void Restore(int t, const Encoder& other);
+
   // Puts `in`, [in_blocks x features of t, d], in the place of the input projection of sublayer t, in its
   // compute type.
   void ReplaceInput(int t, const Linear& in);

@@ -97,9 +97,12 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
   const int64_t models = ModelBytes(config, workload, share);
   const int64_t pruning = models + streams + std::max({measuring, searching, tuning});
-  // Of several models each is judged while the streams wait for the next; the original is counted once.
-  const int64_t judging = EvaluationBytes(config, workload, share) +
-                          (options.has_several_models() ? models + streams - 4 * workload.parameters : 0);
+  // Of several models each is judged while the streams wait for the next, and of several settings, too; the
+  // original is counted once.
+  const int64_t judging =
+      EvaluationBytes(config, workload, share) + (options.has_several_models() || options.chooses_setting()
+                                                      ? models + streams - 4 * workload.parameters
+                                                      : 0);
   return runtime + workload.tokens * kIndexBytesPerToken + std::max(pruning, judging);
 }
 

@@ -29,7 +29,7 @@ PruningState::PruningState(const Encoder& model, absl::Span<const Sample> sample
       original_(model),
       teacher_(model.WithComputeType(plan.compute_type)),
       student_(teacher_),
-      result_{model, {}, {}, 0, 0},
+      result_{model, {}, {}, 0, 0, {}},
       budget_left_(budget.budget_flops) {
   SetBatchTokens(plan.batch_tokens);
 }
@@ -69,7 +69,34 @@ void PruningState::StartOver(const FlopsBudget& budget) {
   budget_ = budget;
   budget_left_ = budget.budget_flops;
   student_ = teacher_;
-  result_ = {original_, {}, {}, 0, 0};
+  result_ = {original_, {}, {}, 0, 0, {}};
+}
+
+absl::Status PruningState::Rewind(int t) {
+  for (int s = t; s < num_sublayers(); ++s) {
+    student_.Restore(s, teacher_);
+    result_.encoder.Restore(s, original_);
+  }
+  const std::vector<int64_t> batch_tokens = std::move(result_.batch_tokens);
+  result_.batch_tokens = {batch_tokens.begin(), batch_tokens.begin() + t};
+  result_.sublayers.resize(t);
+  result_.kept_flops = 0;
+  budget_left_ = budget_.budget_flops;
+  for (const SublayerPruned& row : result_.sublayers) {
+    result_.kept_flops += static_cast<double>(row.kept) * unit_flops(row.index);
+    budget_left_ = row.budget_left_flops;
+  }
+  if (absl::Status status = Embed(); !status.ok()) return status;
+  for (int s = 0; s < t; ++s) {
+    SetBatchTokens(batch_tokens[s]);
+    absl::Status status = ForEachBatch([&](const Batch& batch) -> absl::Status {
+      absl::StatusOr<at::Tensor> y_Td = streams_->AdvanceTeacherToOutput(s, batch);
+      return y_Td.ok() ? streams_->Advance(student_, s, batch) : y_Td.status();
+    });
+    if (!status.ok()) return status;
+  }
+  SetBatchTokens(batch_tokens[t]);
+  return absl::OkStatus();
 }
 
 absl::Status PruningState::Embed() {

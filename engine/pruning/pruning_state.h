@@ -18,6 +18,7 @@
 #include "engine/pruning/budget.h"
 #include "engine/pruning/checkpoint.h"
 #include "engine/pruning/execution_plan.h"
+#include "engine/pruning/setting_choice.h"
 #include "engine/pruning/stopwatch.h"
 #include "engine/pruning/streams.h"
 #include "kprune/progress.h"
@@ -30,6 +31,7 @@ struct PruningResult {
   std::vector<int64_t> batch_tokens;      // with which each of them was pruned
   int resumed_sublayers = 0;              // taken from the checkpoint
   double kept_flops = 0;                  // of one sequence; at most the budget
+  std::optional<SettingChoice> choice;    // where the method chose its own setting
 };
 
 // What a method settles of one sublayer.
@@ -81,6 +83,11 @@ class PruningState {
   // Forgets every sublayer that was settled: the student is the uncompressed model again, to be pruned to
   // `budget`.
   void StartOver(const FlopsBudget& budget);
+
+  // Back to the input of sublayer t, which was settled: t and those above are the uncompressed model's again,
+  // and the streams move through those below as they were settled. What follows gives the bits that it would
+  // have given the first time.
+  absl::Status Rewind(int t);
 
   // Puts both streams at the embeddings; the first call reserves them. Errors are those of HiddenStates.
   absl::Status Embed();

@@ -120,6 +120,11 @@ struct Options {
   std::string pooling = "auto";
   std::optional<bool> normalize;
 
+  // Method "kprune". Whether the run itself chooses lambda_rep, and mu, which are not read then: settings of
+  // a small grid prune with three quarters of the samples and are compared with the original on the others.
+  bool auto_lambda_rep = false;
+  bool auto_mu = false;
+
   // The budgets that were asked for; meaningless with max_drop.
   std::vector<double> budgets() const {
     return keep_flops.empty() ? std::vector<double>{kDefaultKeepFlops} : keep_flops;
@@ -131,7 +136,9 @@ struct Options {
   }
   bool has_several_models() const { return max_drop || keep_flops.size() > 1; }
 
-  double effective_mu() const { return mu.value_or(scoring == "paper-code" ? 64.0 : 1.0); }
+  double default_mu() const { return scoring == "paper-code" ? 64.0 : 1.0; }
+  double effective_mu() const { return mu.value_or(default_mu()); }
+  bool chooses_setting() const { return auto_lambda_rep || auto_mu; }
 };
 
 }  // namespace kprune

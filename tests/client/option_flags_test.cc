@@ -36,6 +36,9 @@ TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
     if (expected.ends_with("-bytes")) expected.resize(expected.size() - 6);  // the value names its unit
     EXPECT_EQ(flag.flag, expected);
     EXPECT_FALSE(flag.default_text.empty()) << flag.flag;
+    if (flag.auto_field.empty()) continue;
+    EXPECT_TRUE(fields.insert(flag.auto_field).second) << flag.auto_field << " is set by two flags";
+    EXPECT_EQ(flag.auto_field, "auto_" + flag.field);
   }
   const auto* descriptor = kprune::v1::Options::descriptor();
   ASSERT_EQ(static_cast<int>(fields.size()), descriptor->field_count());
@@ -48,6 +51,23 @@ TEST(OptionFlagsTest, WhatIsNotGivenStaysUnset) {
   EXPECT_TRUE(options.has_mu());
   EXPECT_EQ(options.keep_flops_size(), 0);
   EXPECT_FALSE(options.has_normalize());
+}
+
+TEST(OptionFlagsTest, SomeNumbersMayBeLeftToTheRun) {
+  const auto chosen = Parse("--lambda-rep auto --mu auto");
+  EXPECT_TRUE(chosen.auto_lambda_rep() && chosen.auto_mu());
+  EXPECT_FALSE(chosen.has_lambda_rep() || chosen.has_mu());
+  const auto given = Parse("--lambda-rep 1e-2 --mu 8");
+  EXPECT_FALSE(given.has_auto_lambda_rep() || given.has_auto_mu());
+  EXPECT_EQ(given.lambda_rep(), 1e-2);
+  EXPECT_EQ(given.mu(), 8);
+  try {
+    Parse("--mu many");
+    FAIL() << "accepted";
+  } catch (const CLI::ValidationError& error) {
+    EXPECT_STREQ(error.what(), "--mu: many is not accepted; accepted are a number and auto");
+  }
+  EXPECT_THROW(Parse("--temperature auto"), CLI::ParseError);
 }
 
 TEST(OptionFlagsTest, NormalizeCanBeTurnedOff) {

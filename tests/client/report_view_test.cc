@@ -109,6 +109,19 @@ TEST(ReportViewTest, CircumstancesAreListed) {
   EXPECT_THAT(text, HasSubstr("sequence_length  22.8\n"));
 }
 
+TEST(ReportViewTest, ALineSaysWhichSettingWasChosenAndFromWhat) {
+  nlohmann::json report = Sample();
+  report["chosen"] =
+      nlohmann::json::parse(R"({"lambda_rep": 0.01, "mu": 1, "judged_by": "kl", "samples": 115, "seconds": 60,
+    "tried": [{"lambda_rep": 0, "mu": 1, "loss": 0.25}, {"lambda_rep": 0.01, "mu": 1, "loss": 0.125},
+              {"lambda_rep": 0.01, "mu": 8, "loss": null}]})");
+  EXPECT_THAT(ReportHeadline(report),
+              HasSubstr("lambda_rep 0.01 and mu 1 chosen by KL on 115 samples: 0.125 (others: 0/1 0.25, "
+                        "0.01/8 not finite)\n"));
+  report["chosen"] = nullptr;
+  EXPECT_THAT(ReportText(report), Not(HasSubstr("chosen")));
+}
+
 TEST(ReportViewTest, AbsentAndOddFieldsAreLeftOut) {
   EXPECT_EQ(ReportText(nlohmann::json::object()), "  before  after\n");
   const auto odd =

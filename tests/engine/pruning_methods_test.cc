@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "absl/strings/str_replace.h"
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
 #include "tests/engine/model/compute_device.h"
@@ -41,10 +42,18 @@ class RecordingObserver : public testing::SilentObserver {
 class MethodTest : public ::testing::TestWithParam<const char*> {
  protected:
   absl::StatusOr<PruningResult> Prune(const Encoder& encoder, Options options, ProgressObserver& observer) {
-    options.method = GetParam();
+    options = Named(options);
     const auto budget = MakeBudget(encoder.config, options.budgets().front(), 7);
     if (!budget.ok()) return budget.status();
     return PruneByMethod(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
+  }
+
+  // "kprune-auto" is method "kprune" that chooses its own setting.
+  static bool auto_setting() { return std::string(GetParam()) == "kprune-auto"; }
+  static Options Named(Options options) {
+    options.method = auto_setting() ? "kprune" : GetParam();
+    options.auto_lambda_rep = options.auto_mu = auto_setting();
+    return options;
   }
 
   // Opens the checkpoint in the test's folder, as a run that starts there does.
@@ -106,8 +115,10 @@ TEST_P(MethodTest, RemovesUnitsPhysicallyAndReportsEverySublayer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, ::testing::ValuesIn(kMethods),
-                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, ::testing::Values("refit", "kprune", "kprune-auto"),
+                         [](const auto& info) {
+                           return absl::StrReplaceAll(info.param, {{"-", "_"}});
+                         });
 
 TEST_P(MethodTest, TheSameJobGivesTheSameBits) {
   testing::SilentObserver observer;
@@ -238,9 +249,13 @@ TEST_P(MethodTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
     return Prune(encoder_, {}, short_of_memory);
   }();
   ASSERT_TRUE(result.ok() && expected.ok()) << result.status();
-  EXPECT_THAT(short_of_memory.warnings,
-              ::testing::ElementsAre(
-                  HasSubstr("out of memory with batches of 256 tokens; measuring it again with 128")));
+  const auto halved = HasSubstr("out of memory with batches of 256 tokens; measuring it again with 128");
+  if (auto_setting()) {
+    EXPECT_THAT(short_of_memory.warnings, ::testing::Each(halved));
+    EXPECT_THAT(short_of_memory.warnings, ::testing::Contains(HasSubstr("choosing lambda_rep and mu")));
+  } else {
+    EXPECT_THAT(short_of_memory.warnings, ::testing::ElementsAre(halved));
+  }
   EXPECT_EQ(result->batch_tokens, std::vector<int64_t>(6, 128));
   ExpectSameBits(*result, *expected);
 }
@@ -360,6 +375,7 @@ TEST_P(MethodTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
   RecordingObserver enough;
   ASSERT_TRUE(Prune(encoder_, {.keep_flops = {0.9}}, enough).ok());
   EXPECT_THAT(enough.warnings, ::testing::IsEmpty());
+  if (auto_setting()) return;  // three samples are refused
   RecordingObserver few;
   const auto budget = MakeBudget(encoder_.config, 0.9, 7);
   ASSERT_TRUE(PruneByMethod(encoder_, absl::MakeConstSpan(samples_).subspan(0, 3), *budget,

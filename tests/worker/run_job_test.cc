@@ -55,6 +55,29 @@ TEST(RunJobTest, Examples) {
   EXPECT_EQ(observer.stages.back(), Stage::kExport);
 }
 
+TEST(RunJobTest, WhatTheRunChoseIsInTheReport) {
+  const JobDirectory job(kClassifier);
+  RecordingObserver observer;
+  const absl::Status status = job.Run(
+      "prune", {{"options", {{"method", "kprune"}, {"auto_lambda_rep", true}, {"auto_mu", true}}}}, observer);
+  ASSERT_TRUE(status.ok()) << status;
+  const json report = job.Result(kReportFile), chosen = report["chosen"];
+  EXPECT_EQ(report["samples"], 43) << "all of them pruned in the end";
+  EXPECT_EQ(chosen["samples"], 11) << "a quarter of them";
+  EXPECT_EQ(chosen["judged_by"], "kl");
+  EXPECT_EQ(report["options"]["lambda_rep"], chosen["lambda_rep"]);
+  EXPECT_EQ(report["options"]["mu"], chosen["mu"]);
+  double smallest = chosen["tried"][0]["loss"];
+  for (const json& tried : chosen["tried"]) smallest = std::min<double>(smallest, tried["loss"]);
+  const auto own = std::find_if(chosen["tried"].begin(), chosen["tried"].end(), [&](const json& tried) {
+    return tried["lambda_rep"] == chosen["lambda_rep"] && tried["mu"] == chosen["mu"];
+  });
+  ASSERT_NE(own, chosen["tried"].end());
+  EXPECT_EQ((*own)["loss"], smallest);
+  EXPECT_EQ(observer.sublayers.size(), 4u);
+  EXPECT_TRUE(std::is_sorted(observer.fractions.begin(), observer.fractions.end()));
+}
+
 struct TaskCase {
   const char* name;
   TinyModel model;

@@ -37,5 +37,15 @@ TEST(PredictionTest, MoreBudgetsTakeLonger) {
   EXPECT_GT(searched, 0);
 }
 
+TEST(PredictionTest, ARunThatChoosesItsSettingTakesSeveralTimesAsLong) {
+  const ModelConfig config = Config();
+  const std::vector<Sample> samples = SamplesOfLengths(std::vector<int>(256, 25), config);
+  const Options plain = {.method = "kprune"};
+  Options chosen = plain;
+  chosen.auto_lambda_rep = true;
+  EXPECT_GT(PredictSeconds(config, samples, chosen, at::kFloat, at::kCPU),
+            1.5 * PredictSeconds(config, samples, plain, at::kFloat, at::kCPU));
+}
+
 }  // namespace
 }  // namespace kprune

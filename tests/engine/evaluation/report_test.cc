@@ -59,6 +59,21 @@ TEST(ReportTest, TheMetricHasItsDifferenceAndAChosenModelItsLoss) {
   EXPECT_EQ(MakeReport(contents)["max_drop"]["points"], 2);
 }
 
+TEST(ReportTest, TellsWhatWasTriedAndChosen) {
+  ReportContents contents = Contents();
+  EXPECT_TRUE(MakeReport(contents)["chosen"].is_null());
+  contents.chosen = SettingChoice{.chosen = {.lambda_rep = 0.01, .mu = 8},
+                                  .judged_by = "kl",
+                                  .samples = 25,
+                                  .tried = {{{0, 1}, 0.5}, {{0.01, 8}, 0.25}},
+                                  .measurements = 7,
+                                  .seconds = 3};
+  EXPECT_EQ(MakeReport(contents)["chosen"],
+            json::parse(R"({"lambda_rep": 0.01, "mu": 8, "judged_by": "kl", "samples": 25,
+      "tried": [{"lambda_rep": 0, "mu": 1, "loss": 0.5}, {"lambda_rep": 0.01, "mu": 8, "loss": 0.25}],
+      "measurements": 7, "seconds": 3})"));
+}
+
 // The fields that design.md, section 9, promises.
 TEST(ReportTest, Examples) {
   const json report = MakeReport(Contents());

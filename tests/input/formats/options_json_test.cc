@@ -34,6 +34,8 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   options.mu = 3.5;
   options.normalize = false;
   options.lambda_rep = 1e-300;
+  options.method = "kprune";
+  options.auto_lambda_rep = true;
   options.precision = "bf16";
   options.memory_limit_bytes = (int64_t{1} << 60) + 1;  // more digits than a double has
   const Json json = ToJson(options);
@@ -43,6 +45,8 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->keep_flops, options.keep_flops);
   EXPECT_EQ(read->seed, options.seed);
   EXPECT_EQ(read->precision, "bf16");
+  EXPECT_TRUE(read->auto_lambda_rep);
+  EXPECT_FALSE(read->auto_mu);
   EXPECT_EQ(read->memory_limit_bytes, options.memory_limit_bytes);
 }
 
@@ -52,7 +56,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("normalize"));
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
-  EXPECT_EQ(json.size(), 26u);
+  EXPECT_EQ(json.size(), 28u);
 }
 
 TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
@@ -187,6 +191,12 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"ridge": -0.1})", "options.ridge is -0.1", "0 or a number"},
         Bad{R"({"distill": -1})", "options.distill is -1", "0 (none)"},
         Bad{R"({"method": "kprune", "distill": 5})", "options.distill is 5", "0 with method"},
+        Bad{R"({"auto_lambda_rep": true})", "options.auto_lambda_rep is true", "false, or method \"kprune\""},
+        Bad{R"({"auto_mu": true})", "options.auto_mu is true", "false, or method \"kprune\""},
+        Bad{R"({"auto_mu": "auto"})", "options.auto_mu is \"auto\"", "true or false"},
+        Bad{R"({"lambda_rep": "auto"})", "options.lambda_rep is \"auto\"", "a finite number"},
+        Bad{R"({"method": "kprune", "auto_lambda_rep": true, "lambda_pred": 0})", "options.lambda_pred is 0",
+            "above 0 with auto_lambda_rep"},
         Bad{R"({"input_ridge": -1})", "options.input_ridge is -1", "not refitted"},
         Bad{R"({"memory_limit_bytes": 1e19})", "options.memory_limit_bytes is 1", "to 9223372036854775807"},
         Bad{R"({"normalize": "yes"})", "options.normalize is \"yes\"", "true or false"}));

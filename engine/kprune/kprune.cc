@@ -1,0 +1,92 @@
+#include "engine/kprune/kprune.h"
+
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "engine/kprune/setting_search.h"
+#include "engine/kprune/sublayer_steps.h"
+#include "engine/pruning/stopwatch.h"
+
+namespace kprune {
+namespace {
+
+class KPruneRun {
+ public:
+  // `begin` is the share of all the work that was done before.
+  KPruneRun(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
+            const Options& options, const Setting& setting, const ExecutionPlan& plan,
+            ProgressObserver& observer, double begin)
+      : setting_(setting),
+        observer_(observer),
+        begin_(begin),
+        steps_(model, samples, budget, options, plan, observer) {}
+
+  absl::StatusOr<PruningResult> Run(Checkpoint* checkpoint);
+
+ private:
+  absl::StatusOr<PrunedSublayer> Prune(int t);
+  double FractionDone(int t, double within) const;
+
+  const Setting setting_;
+  ProgressObserver& observer_;
+  const double begin_;
+  SublayerSteps steps_;
+  double furthest_ = 0;  // progress: measuring a sublayer again does not take it back
+};
+
+absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint) {
+  if (absl::Status status = steps_.Start(); !status.ok()) return status;
+  absl::Status status = steps_.state().SettleSublayers(checkpoint, [&](int t) { return Prune(t); });
+  if (!status.ok()) return status;
+  return steps_.state().pruned();
+}
+
+absl::StatusOr<PrunedSublayer> KPruneRun::Prune(int t) {
+  const Stopwatch measuring;
+  absl::StatusOr<std::vector<UnitKnowledge>> knowledge = steps_.Measure(t, [&](double within) {
+    furthest_ = std::max(furthest_, FractionDone(t, within));
+    observer_.OnStage(Stage::kMeasure, furthest_);
+  });
+  if (!knowledge.ok()) return knowledge.status();
+  const double measure_seconds = measuring.seconds();
+
+  const Stopwatch searching;
+  observer_.OnStage(Stage::kSearch, FractionDone(t, 1));
+  const absl::StatusOr<Selection> keep = steps_.Search(t, *knowledge, setting_);
+  if (!keep.ok()) return keep.status();
+  const double search_seconds = searching.seconds();
+
+  observer_.OnStage(Stage::kTune, FractionDone(t, 1));
+  return steps_.Settle(t, *keep, {measure_seconds, search_seconds});
+}
+
+double KPruneRun::FractionDone(int t, double within) const {
+  return begin_ + (1 - begin_) * steps_.ShareDone(t, within);
+}
+
+}  // namespace
+
+absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
+                                     const FlopsBudget& budget, const Options& options,
+                                     const ExecutionPlan& plan, Checkpoint* checkpoint,
+                                     ProgressObserver& observer) {
+  c10::NoGradGuard no_grad;
+  Setting setting = {options.lambda_rep, options.effective_mu()};
+  std::optional<SettingChoice> choice;
+  if (options.chooses_setting()) {
+    absl::StatusOr<SettingChoice> found =
+        ChooseSetting(model, samples, budget, options, plan, checkpoint, observer);
+    if (!found.ok()) return found.status();
+    choice = *std::move(found);
+    setting = choice->chosen;
+  }
+  const double cost = CostOfChoosing(options, samples.size());
+  absl::StatusOr<PruningResult> result =
+      KPruneRun(model, samples, budget, options, setting, plan, observer, cost / (1 + cost)).Run(checkpoint);
+  if (result.ok()) result->choice = std::move(choice);
+  return result;
+}
+
+}  // namespace kprune

@@ -1,0 +1,260 @@
+#include "engine/kprune/setting_search.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/data/draw.h"
+#include "engine/evaluation/outputs.h"
+#include "engine/kprune/sublayer_steps.h"
+#include "engine/pruning/objective.h"
+#include "engine/pruning/stopwatch.h"
+
+namespace kprune {
+namespace {
+
+double JudgingShare(size_t samples) {
+  return std::min(kChoosingShare, kMostChoosingSamples / static_cast<double>(samples));
+}
+
+double StartMu(const Options& options) {
+  return options.auto_mu ? options.default_mu() : options.effective_mu();
+}
+
+// The two rounds.
+std::vector<Setting> LambdaRepSettings(const Options& options) {
+  std::vector<Setting> settings;
+  if (!options.auto_lambda_rep) return {{options.lambda_rep, StartMu(options)}};
+  for (const double lambda_rep : kLambdaRepGrid) settings.push_back({lambda_rep, StartMu(options)});
+  return settings;
+}
+
+std::vector<Setting> MuSettings(const Options& options, double lambda_rep) {
+  std::vector<Setting> settings;
+  if (!options.auto_mu) return settings;
+  for (const double multiple : kMuGrid) {
+    const double mu = multiple * options.default_mu();
+    if (mu != StartMu(options)) settings.push_back({lambda_rep, mu});
+  }
+  return settings;
+}
+
+size_t NumSettings(const Options& options) {
+  return LambdaRepSettings(options).size() + MuSettings(options, 0).size();
+}
+
+const TriedSetting& Best(const std::vector<TriedSetting>& tried) {
+  return *std::min_element(tried.begin(), tried.end(),
+                           [](const TriedSetting& a, const TriedSetting& b) { return a.loss < b.loss; });
+}
+
+// Says which part of the job a warning is about.
+class ChoosingObserver : public ProgressObserver {
+ public:
+  explicit ChoosingObserver(ProgressObserver& job) : job_(job) {}
+
+  void OnStage(Stage stage, double fraction) override { job_.OnStage(stage, fraction); }
+  void OnSublayer(const SublayerPruned& sublayer) override { job_.OnSublayer(sublayer); }
+  void OnWarning(const std::string& message) override {
+    job_.OnWarning(absl::StrCat("choosing lambda_rep and mu: ", message));
+  }
+  bool cancelled() const override { return job_.cancelled(); }
+
+ private:
+  ProgressObserver& job_;
+};
+
+class SettingSearch {
+ public:
+  SettingSearch(const Encoder& model, std::vector<Sample> pruning, std::vector<Sample> judging,
+                const FlopsBudget& budget, const Options& options, const ExecutionPlan& plan,
+                Checkpoint* checkpoint, ProgressObserver& observer, double end)
+      : model_(model),
+        judging_(std::move(judging)),
+        pruning_(std::move(pruning)),
+        checkpoint_(checkpoint),
+        observer_(observer),
+        steps_(model, pruning_, budget, options, plan, observer_),
+        share_of_setting_(end / static_cast<double>(NumSettings(options))) {}
+
+  // Takes what an earlier process judged.
+  absl::Status Resume();
+  // Judges those of `settings` that were not judged before.
+  absl::Status Try(const std::vector<Setting>& settings);
+
+  const std::vector<TriedSetting>& tried() const { return tried_; }
+  int measurements() const { return measurements_; }
+
+ private:
+  using Knowledge = std::vector<UnitKnowledge>;
+
+  absl::Status Branch(int t, absl::Span<const Setting> settings);
+  absl::StatusOr<Knowledge> Measure(int t, double settings);
+  absl::Status Judge(absl::Span<const Setting> settings);
+  bool WasTried(const Setting& setting) const;
+
+  const Encoder& model_;
+  const std::vector<Sample> judging_;
+  const std::vector<Sample> pruning_;
+  Checkpoint* const checkpoint_;
+  ChoosingObserver observer_;
+  SublayerSteps steps_;
+  bool started_ = false;
+  Knowledge bottom_;     // of the first sublayer: the same for every setting
+  at::Tensor original_;  // the model's outputs on judging_
+  std::vector<TriedSetting> tried_;
+  int measurements_ = 0;
+
+  const double share_of_setting_;  // of all the work
+  double done_ = 0;                // settings, and shares of them
+  double furthest_ = 0;            // measuring again does not take it back
+};
+
+absl::Status SettingSearch::Resume() {
+  if (checkpoint_ == nullptr || checkpoint_->notes().is_null()) return absl::OkStatus();
+  absl::StatusOr<std::vector<TriedSetting>> tried = ParseTriedSettings(checkpoint_->notes());
+  if (!tried.ok()) return tried.status();
+  tried_ = *std::move(tried);
+  done_ = static_cast<double>(tried_.size());
+  return absl::OkStatus();
+}
+
+bool SettingSearch::WasTried(const Setting& setting) const {
+  return std::any_of(tried_.begin(), tried_.end(),
+                     [&](const TriedSetting& tried) { return tried.setting == setting; });
+}
+
+absl::Status SettingSearch::Try(const std::vector<Setting>& settings) {
+  std::vector<Setting> left;
+  for (const Setting& setting : settings) {
+    if (!WasTried(setting)) left.push_back(setting);
+  }
+  if (!left.empty()) {
+    absl::Status status = started_ ? steps_.state().Rewind(0) : steps_.Start();
+    if (!status.ok()) return status;
+    if (!started_) original_ = RunSamples(model_, judging_).to(at::kDouble);
+    started_ = true;
+    if (status = Branch(0, left); !status.ok()) return status;
+  }
+  // In this order, whichever way the tree was walked and wherever the run began again.
+  for (const Setting& setting : settings) {
+    const auto own = std::find_if(tried_.begin(), tried_.end(),
+                                  [&](const TriedSetting& tried) { return tried.setting == setting; });
+    std::rotate(own, own + 1, tried_.end());
+  }
+  return absl::OkStatus();
+}
+
+// Settles sublayers t and up for `settings`, whose masks are the same below, and judges them.
+absl::Status SettingSearch::Branch(int t, absl::Span<const Setting> settings) {
+  if (t == steps_.state().num_sublayers()) return Judge(settings);
+  absl::StatusOr<Knowledge> knowledge = Measure(t, static_cast<double>(settings.size()));
+  if (!knowledge.ok()) return knowledge.status();
+  std::vector<std::pair<Selection, std::vector<Setting>>> branches;
+  for (const Setting& setting : settings) {
+    absl::StatusOr<Selection> keep = steps_.Search(t, *knowledge, setting);
+    if (!keep.ok()) return keep.status();
+    auto same = std::find_if(branches.begin(), branches.end(),
+                             [&](const auto& branch) { return branch.first == *keep; });
+    if (same == branches.end()) same = branches.insert(same, {*std::move(keep), {}});
+    same->second.push_back(setting);
+  }
+  for (const auto& [keep, own_settings] : branches) {
+    if (&keep != &branches[0].first) {
+      if (absl::Status status = steps_.state().Rewind(t); !status.ok()) return status;
+    }
+    absl::StatusOr<PrunedSublayer> pruned = steps_.Settle(t, keep, {});
+    if (!pruned.ok()) return pruned.status();
+    malloc_trim(0);  // as PruningState::SettleSublayers
+    if (absl::Status status = Branch(t + 1, own_settings); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double settings) {
+  const auto done = [&](double within) {
+    return done_ + settings * (steps_.ShareDone(t, within) - steps_.ShareDone(t, 0));
+  };
+  const auto tell = [&](double within) {
+    furthest_ = std::max(furthest_, share_of_setting_ * done(within));
+    observer_.OnStage(Stage::kSearch, furthest_);
+  };
+  absl::StatusOr<Knowledge> knowledge = bottom_;
+  if (t > 0 || bottom_.empty()) {
+    knowledge = steps_.Measure(t, tell);
+    ++measurements_;
+  }
+  if (!knowledge.ok()) return knowledge;
+  if (t == 0) bottom_ = *knowledge;
+  tell(1);
+  done_ = done(1);
+  return knowledge;
+}
+
+absl::Status SettingSearch::Judge(absl::Span<const Setting> settings) {
+  const at::Tensor outputs = RunSamples(steps_.state().result(), judging_).to(at::kDouble);
+  double loss = DistillationLoss(model_.config.task, outputs, original_, /*temperature=*/1).item<double>() /
+                static_cast<double>(judging_.size());
+  if (!std::isfinite(loss)) loss = std::numeric_limits<double>::infinity();
+  for (const Setting& setting : settings) tried_.push_back({setting, loss});
+  return checkpoint_ == nullptr ? absl::OkStatus() : checkpoint_->SetNotes(ToJson(tried_));
+}
+
+}  // namespace
+
+absl::Status CheckEnoughToChoose(const Options& options, size_t samples) {
+  if (!options.chooses_setting() || samples >= kFewestToChooseWith) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(options.auto_lambda_rep ? "auto_lambda_rep" : "auto_mu", " needs at least ",
+                   kFewestToChooseWith, " samples to prune with, and there are ", samples,
+                   "; give more samples, or a number for ", options.auto_lambda_rep ? "lambda_rep" : "mu"));
+}
+
+double CostOfChoosing(const Options& options, size_t samples) {
+  if (!options.chooses_setting()) return 0;
+  return static_cast<double>(NumSettings(options)) * (1 - JudgingShare(samples));
+}
+
+absl::StatusOr<SettingChoice> ChooseSetting(const Encoder& model, absl::Span<const Sample> samples,
+                                            const FlopsBudget& budget, const Options& options,
+                                            const ExecutionPlan& plan, Checkpoint* checkpoint,
+                                            ProgressObserver& observer) {
+  const Stopwatch stopwatch;
+  if (absl::Status status = CheckEnoughToChoose(options, samples.size()); !status.ok()) return status;
+  const auto available = static_cast<int64_t>(samples.size());
+  absl::StatusOr<SampleDraw> draw =
+      DrawSamples(available, /*samples=*/0, JudgingShare(samples.size()), options.seed);
+  if (!draw.ok()) return draw.status();
+  const auto take = [&](const std::vector<int64_t>& indices) {
+    std::vector<Sample> taken;
+    for (const int64_t i : indices) taken.push_back(samples[i]);
+    return taken;
+  };
+  const double cost = CostOfChoosing(options, samples.size());
+  SettingSearch search(model, take(draw->pruning), take(draw->judging), budget, options, plan, checkpoint,
+                       observer, cost / (1 + cost));
+  if (absl::Status status = search.Resume(); !status.ok()) return status;
+  if (absl::Status status = search.Try(LambdaRepSettings(options)); !status.ok()) return status;
+  absl::Status status = search.Try(MuSettings(options, Best(search.tried()).setting.lambda_rep));
+  if (!status.ok()) return status;
+
+  const TriedSetting& best = Best(search.tried());
+  if (!std::isfinite(best.loss)) {
+    return absl::InternalError("no setting of lambda_rep and mu gives finite outputs on these samples");
+  }
+  const bool classes = model.config.task == Task::kSingleLabel || model.config.task == Task::kMultiLabel;
+  return SettingChoice{.chosen = best.setting,
+                       .judged_by = classes ? "kl" : "squared_error",
+                       .samples = static_cast<int64_t>(draw->judging.size()),
+                       .tried = search.tried(),
+                       .measurements = search.measurements(),
+                       .seconds = stopwatch.seconds()};
+}
+
+}  // namespace kprune

@@ -1,0 +1,63 @@
+// The steps of K-prune on one sublayer: measure, search, tune. Who calls them decides for which setting of
+// lambda_rep and mu, and which sublayer comes next.
+#ifndef KPRUNE_ENGINE_KPRUNE_SUBLAYER_STEPS_H_
+#define KPRUNE_ENGINE_KPRUNE_SUBLAYER_STEPS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/kprune/knowledge.h"
+#include "engine/pruning/pruning_state.h"
+#include "engine/pruning/setting_choice.h"
+#include "engine/pruning/weight_tuning.h"
+#include "kprune/options.h"
+
+namespace kprune {
+
+// Not thread-safe. Borrows all but the plan. Errors: Cancelled; Internal where a measurement is not finite;
+// those of HiddenStates.
+class SublayerSteps {
+ public:
+  SublayerSteps(const Encoder& model, absl::Span<const Sample> samples, const FlopsBudget& budget,
+                const Options& options, const ExecutionPlan& plan, ProgressObserver& observer);
+
+  PruningState& state() { return state_; }
+
+  // To be called once, before the first sublayer: the embeddings, and what "kl-gradient" compares with.
+  absl::Status Start();
+
+  // Knowledge of every unit of sublayers t .. 2L - 1, by one pass over the samples from the input of t; it
+  // does not depend on lambda_rep and mu. Calls tell(share of the pass that is done), also again from 0 where
+  // memory ran out on the way.
+  absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t, const std::function<void(double)>& tell);
+
+  // The units of sublayer t that stay with this setting, whatever Options::lambda_rep and mu say.
+  absl::StatusOr<Selection> Search(int t, const std::vector<UnitKnowledge>& knowledge,
+                                   const Setting& setting) const;
+
+  // Keeps those units, tunes their weights and moves both streams to t + 1. The row gets `seconds` of
+  // measuring and searching.
+  struct Seconds {
+    double measure = 0, search = 0;
+  };
+  absl::StatusOr<PrunedSublayer> Settle(int t, const Selection& keep, const Seconds& seconds);
+
+  // Share of all the work of one run that is done when `within` of the measurement of sublayer t is.
+  double ShareDone(int t, double within) const;
+
+ private:
+  absl::Status RunTeacher();
+  absl::StatusOr<TunedProjection> Tune(int t);
+
+  const Options& options_;
+  PruningState state_;
+  at::Tensor teacher_outputs_;  // [samples, C], "kl-gradient" only
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_KPRUNE_SUBLAYER_STEPS_H_
