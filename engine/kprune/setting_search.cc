@@ -49,9 +49,13 @@ size_t NumSettings(const Options& options) {
   return LambdaRepSettings(options).size() + MuSettings(options, 0).size();
 }
 
-const TriedSetting& Best(const std::vector<TriedSetting>& tried) {
-  return *std::min_element(tried.begin(), tried.end(),
-                           [](const TriedSetting& a, const TriedSetting& b) { return a.loss < b.loss; });
+// The one with the smallest loss, if that is by kChoosingMargin below the loss of `usual`; else `usual`.
+TriedSetting Best(const TriedSetting& usual, const std::vector<TriedSetting>& tried) {
+  TriedSetting best = usual;
+  for (const TriedSetting& other : tried) {
+    if (other.loss < best.loss) best = other;
+  }
+  return best.loss < (1 - kChoosingMargin) * usual.loss ? best : usual;
 }
 
 // Says which part of the job a warning is about.
@@ -85,10 +89,11 @@ class SettingSearch {
 
   // Takes what an earlier process judged.
   absl::Status Resume();
-  // Judges those of `settings` that were not judged before.
-  absl::Status Try(const std::vector<Setting>& settings);
+  // The losses of `settings`, in this order; tries those that were not judged before.
+  absl::StatusOr<std::vector<TriedSetting>> Try(const std::vector<Setting>& settings);
+  // What is known of a setting; nullptr before it was judged.
+  const TriedSetting* Find(const Setting& setting) const;
 
-  const std::vector<TriedSetting>& tried() const { return tried_; }
   int measurements() const { return measurements_; }
 
  private:
@@ -97,7 +102,6 @@ class SettingSearch {
   absl::Status Branch(int t, absl::Span<const Setting> settings);
   absl::StatusOr<Knowledge> Measure(int t, double settings);
   absl::Status Judge(absl::Span<const Setting> settings);
-  bool WasTried(const Setting& setting) const;
 
   const Encoder& model_;
   const std::vector<Sample> judging_;
@@ -106,9 +110,9 @@ class SettingSearch {
   ChoosingObserver observer_;
   SublayerSteps steps_;
   bool started_ = false;
-  Knowledge bottom_;     // of the first sublayer: the same for every setting
-  at::Tensor original_;  // the model's outputs on judging_
-  std::vector<TriedSetting> tried_;
+  Knowledge bottom_;                 // of the first sublayer: the same for every setting
+  at::Tensor original_;              // the model's outputs on judging_
+  std::vector<TriedSetting> tried_;  // in the order of the tree
   int measurements_ = 0;
 
   const double share_of_setting_;  // of all the work
@@ -125,15 +129,16 @@ absl::Status SettingSearch::Resume() {
   return absl::OkStatus();
 }
 
-bool SettingSearch::WasTried(const Setting& setting) const {
-  return std::any_of(tried_.begin(), tried_.end(),
-                     [&](const TriedSetting& tried) { return tried.setting == setting; });
+const TriedSetting* SettingSearch::Find(const Setting& setting) const {
+  const auto found = std::find_if(tried_.begin(), tried_.end(),
+                                  [&](const TriedSetting& tried) { return tried.setting == setting; });
+  return found == tried_.end() ? nullptr : &*found;
 }
 
-absl::Status SettingSearch::Try(const std::vector<Setting>& settings) {
+absl::StatusOr<std::vector<TriedSetting>> SettingSearch::Try(const std::vector<Setting>& settings) {
   std::vector<Setting> left;
   for (const Setting& setting : settings) {
-    if (!WasTried(setting)) left.push_back(setting);
+    if (Find(setting) == nullptr) left.push_back(setting);
   }
   if (!left.empty()) {
     absl::Status status = started_ ? steps_.state().Rewind(0) : steps_.Start();
@@ -142,13 +147,9 @@ absl::Status SettingSearch::Try(const std::vector<Setting>& settings) {
     started_ = true;
     if (status = Branch(0, left); !status.ok()) return status;
   }
-  // In this order, whichever way the tree was walked and wherever the run began again.
-  for (const Setting& setting : settings) {
-    const auto own = std::find_if(tried_.begin(), tried_.end(),
-                                  [&](const TriedSetting& tried) { return tried.setting == setting; });
-    std::rotate(own, own + 1, tried_.end());
-  }
-  return absl::OkStatus();
+  std::vector<TriedSetting> judged;
+  for (const Setting& setting : settings) judged.push_back(*Find(setting));
+  return judged;
 }
 
 // Settles sublayers t and up for `settings`, whose masks are the same below, and judges them.
@@ -183,7 +184,7 @@ absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double se
   };
   const auto tell = [&](double within) {
     furthest_ = std::max(furthest_, share_of_setting_ * done(within));
-    observer_.OnStage(Stage::kSearch, furthest_);
+    observer_.OnStage(Stage::kMeasure, furthest_);
   };
   absl::StatusOr<Knowledge> knowledge = bottom_;
   if (t > 0 || bottom_.empty()) {
@@ -240,11 +241,15 @@ absl::StatusOr<SettingChoice> ChooseSetting(const Encoder& model, absl::Span<con
   SettingSearch search(model, take(draw->pruning), take(draw->judging), budget, options, plan, checkpoint,
                        observer, cost / (1 + cost));
   if (absl::Status status = search.Resume(); !status.ok()) return status;
-  if (absl::Status status = search.Try(LambdaRepSettings(options)); !status.ok()) return status;
-  absl::Status status = search.Try(MuSettings(options, Best(search.tried()).setting.lambda_rep));
-  if (!status.ok()) return status;
-
-  const TriedSetting& best = Best(search.tried());
+  auto tried = search.Try(LambdaRepSettings(options));
+  if (!tried.ok()) return tried.status();
+  const Setting usual = {options.auto_lambda_rep ? Options().lambda_rep : options.lambda_rep,
+                         StartMu(options)};
+  TriedSetting best = Best(*search.Find(usual), *tried);
+  const auto of_mu = search.Try(MuSettings(options, best.setting.lambda_rep));
+  if (!of_mu.ok()) return of_mu.status();
+  best = Best(best, *of_mu);
+  tried->insert(tried->end(), of_mu->begin(), of_mu->end());
   if (!std::isfinite(best.loss)) {
     return absl::InternalError("no setting of lambda_rep and mu gives finite outputs on these samples");
   }
@@ -252,7 +257,7 @@ absl::StatusOr<SettingChoice> ChooseSetting(const Encoder& model, absl::Span<con
   return SettingChoice{.chosen = best.setting,
                        .judged_by = classes ? "kl" : "squared_error",
                        .samples = static_cast<int64_t>(draw->judging.size()),
-                       .tried = search.tried(),
+                       .tried = *std::move(tried),
                        .measurements = search.measurements(),
                        .seconds = stopwatch.seconds()};
 }

@@ -27,6 +27,11 @@ namespace kprune {
 inline constexpr std::array kLambdaRepGrid = {0.0, 2.5e-4, 1e-3, 1e-2, 1e-1};
 inline constexpr std::array kMuGrid = {1.0, 4.0, 16.0};  // times the default
 
+// A setting takes the place of the one that is there without it (the default lambda_rep, then the mu of the
+// first round) only where its loss is smaller by this share: on so few samples, smaller differences say
+// little.
+inline constexpr double kChoosingMargin = 0.2;
+
 // A quarter of the samples judges, at most kMostChoosingSamples; the others prune, and both are drawn by
 // Options::seed. Fewer than kFewestToChooseWith samples in all are refused.
 inline constexpr double kChoosingShare = 0.25;
@@ -41,8 +46,9 @@ absl::Status CheckEnoughToChoose(const Options& options, size_t samples);
 double CostOfChoosing(const Options& options, size_t samples);
 
 // Chooses what options.auto_lambda_rep and auto_mu say, at least one of them, for pruning `model` to
-// `budget`: the smallest loss on the samples that judge, the first of equals. The loss is the mean over them
-// of KL(original || pruned), at temperature 1, or without classes of the squared error of the outputs.
+// `budget`: the smallest loss on the samples that judge, if it is smaller by kChoosingMargin. The loss is the
+// mean over them of KL(original || pruned), at temperature 1, or without classes of the squared error of the
+// outputs.
 //
 // Every setting that was judged goes to `checkpoint` (may be null) and is not tried again by a run that goes
 // on from there: the choice is that of an uninterrupted run. `observer` hears of stages, from 0 to the share

@@ -73,7 +73,8 @@ TEST(RunJobTest, WhatTheRunChoseIsInTheReport) {
     return tried["lambda_rep"] == chosen["lambda_rep"] && tried["mu"] == chosen["mu"];
   });
   ASSERT_NE(own, chosen["tried"].end());
-  EXPECT_EQ((*own)["loss"], smallest);
+  EXPECT_LE((*own)["loss"], smallest / (0.8 * 0.8))
+      << "the usual setting stays unless another is better by a fifth";
   EXPECT_EQ(observer.sublayers.size(), 4u);
   EXPECT_TRUE(std::is_sorted(observer.fractions.begin(), observer.fractions.end()));
 }

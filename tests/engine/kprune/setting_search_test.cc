@@ -94,7 +94,9 @@ TEST_P(AloneTest, Examples) {
 
   const auto draw = DrawSamples(60, 0, 0.25, both_.seed);
   const std::vector<Sample> pruning = Take(draw->pruning), judging = Take(draw->judging);
-  TriedSetting best = {{}, std::numeric_limits<double>::infinity()};
+  TriedSetting best = choice->tried[1];  // the default, of which the others must be better by a fifth
+  ASSERT_EQ(best.setting, (Setting{Options().lambda_rep, 1}));
+  double needed = 0.8 * best.loss;
   // A measurement for every different choice of units below, of all settings of a round; one for both rounds
   // at the bottom.
   std::set<std::pair<size_t, std::vector<std::vector<int64_t>>>> measured = {{0, {}}};
@@ -110,7 +112,11 @@ TEST_P(AloneTest, Examples) {
                            .item<double>() /
                        15;
     EXPECT_EQ(loss, own) << "lambda_rep " << setting.lambda_rep << ", mu " << setting.mu;
-    if (own < best.loss) best = {setting, own};
+    if (i == kLambdaRepGrid.size()) needed = 0.8 * best.loss;
+    if (own < needed) {
+      best = {setting, own};
+      needed = own;
+    }
     std::vector<std::vector<int64_t>> kept;
     for (int t = 0; t + 1 < 6; ++t) {
       kept.push_back(result->encoder.sublayers[t].units);
@@ -196,13 +202,13 @@ TEST_F(SettingSearchTest, ARunThatGoesOnChoosesAndPrunesAsOneThatWasNeverInterru
   const auto expected = Prune(both_, samples_, uninterrupted);
   ASSERT_TRUE(expected.ok()) << expected.status();
   std::set<size_t> noted;
-  for (int part = 1; part < 12; ++part) {
+  for (int part = 1; part < 8; ++part) {
     SCOPED_TRACE(part);
     std::filesystem::remove_all(folder_.path());
     OpenCheckpoint();
-    CountingObserver stopped(uninterrupted.questions * part / 12), resumed;
+    CountingObserver stopped(uninterrupted.questions * part / 8), resumed;
     ASSERT_EQ(Prune(both_, samples_, stopped).status().code(), absl::StatusCode::kCancelled);
-    EXPECT_LE(stopped.questions, uninterrupted.questions * part / 12 + 1) << "stops at once";
+    EXPECT_LE(stopped.questions, uninterrupted.questions * part / 8 + 1) << "stops at once";
     OpenCheckpoint();
     noted.insert(checkpoint_->notes().size());
     const auto result = Prune(both_, samples_, resumed);
