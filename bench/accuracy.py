@@ -21,6 +21,7 @@ METHODS = {
     "refit": [],
     "refit+distill": ["--distill", "600"],
     "kprune": ["--method", "kprune"],
+    "kprune auto": ["--method", "kprune", "--lambda-rep", "auto", "--mu", "auto"],
 }
 _DISTILLED_UP_TO = 0.2
 

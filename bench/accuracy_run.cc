@@ -79,6 +79,7 @@ class JudgedBudgets : public BudgetSource {
                  {"precision", workload_.compute_type == at::kBFloat16 ? "bf16" : "fp32"},
                  {"kept_flops", pruned.kept_flops / budgets_[done_].original_flops}};
     judge_.Add(pruned.encoder, json);
+    if (pruned.choice) json["chosen"] = ToJson(*pruned.choice);
     json["seconds"] = seconds;
     tell_(json);
     ++done_;

@@ -20,8 +20,8 @@ struct AccuracyRequest {
 
 // Calls `result` with one object a budget: {"method", "keep_flops", "seed", "precision", "kept_flops"
 // (share), "metric": {"name", "original", "value", "n"} or null, "agreement" (the report's object, on samples
-// that were held out), "seconds"}. What budgets share is done once, and its seconds are counted for the
-// first. Errors name what to change.
+// that were held out), "chosen" (the report's object, where lambda_rep or mu is auto), "seconds"}. What
+// budgets share is done once, and its seconds are counted for the first. Errors name what to change.
 absl::Status RunAccuracy(const AccuracyRequest& request,
                          const std::function<void(const nlohmann::ordered_json&)>& result);
 

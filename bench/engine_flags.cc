@@ -12,6 +12,21 @@ CLI::Option* AddOptionFlag(CLI::App& app, nlohmann::json& options, const std::st
       flag, [&options, field](const Value& value) { options[field] = value; }, text);
 }
 
+// A number, or "auto" for the field that has the run choose.
+void AddNumberOrAutoFlag(CLI::App& app, nlohmann::json& options, const std::string& flag,
+                         const std::string& field, const std::string& text) {
+  app.add_option_function<std::string>(
+      flag,
+      [&options, field](const std::string& value) {
+        if (value == "auto") {
+          options["auto_" + field] = true;
+        } else {
+          options[field] = value;
+        }
+      },
+      text);
+}
+
 }  // namespace
 
 void AddEngineFlags(CLI::App& app, nlohmann::json& options) {
@@ -30,8 +45,9 @@ void AddEngineFlags(CLI::App& app, nlohmann::json& options) {
   AddOptionFlag<int64_t>(app, options, "--seed", "seed", "Seed of the draw and of random weights; 0");
   AddOptionFlag<std::string>(app, options, "--predictive", "predictive", "fisher or kl-gradient; fisher");
   AddOptionFlag<std::string>(app, options, "--scoring", "scoring", "exact or paper-code; exact");
-  AddOptionFlag<double>(app, options, "--lambda-rep", "lambda_rep", "Weight of representational knowledge");
-  AddOptionFlag<double>(app, options, "--mu", "mu", "Weight of heads against neurons");
+  AddNumberOrAutoFlag(app, options, "--lambda-rep", "lambda_rep",
+                      "Weight of representational knowledge, or auto");
+  AddNumberOrAutoFlag(app, options, "--mu", "mu", "Weight of heads against neurons, or auto");
   AddOptionFlag<int>(app, options, "--max-length", "max_length", "Longest sequence; 0: the model's limit");
   AddOptionFlag<double>(app, options, "--sequence-length", "sequence_length",
                         "Tokens at which FLOPs are counted; 0: the samples' mean");

@@ -1,4 +1,5 @@
 // kprune-accuracy as a process, and accuracy.py with a shared folder of a tiny model.
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -37,12 +38,12 @@ class AccuracyTest : public ::testing::Test {
                                         folder_ / "data/sst2/samples-2048.jsonl",
                                         "--eval",
                                         folder_ / "data/sst2/dev.jsonl",
-                                        "--samples",
-                                        "24",
                                         "--device",
                                         "cpu",
                                         "--precision",
                                         "fp32"};
+    if (std::find(more.begin(), more.end(), "--samples") == more.end())
+      more.insert(more.end(), {"--samples", "24"});
     command.insert(command.end(), more.begin(), more.end());
     Process process(command, folder_ / "process");
     EXPECT_EQ(process.Wait(), 0) << process.Errors();
@@ -73,6 +74,14 @@ TEST_F(AccuracyTest, Examples) {
     }
     EXPECT_EQ(rows[0]["metric"]["original"], rows[1]["metric"]["original"]);
   }
+}
+
+TEST_F(AccuracyTest, AMethodMayChooseItsOwnSetting) {
+  const std::vector<json> rows = RunAccuracy(
+      {"--method", "kprune", "--lambda-rep", "auto", "--mu", "2", "--samples", "32", "--budgets", "0.5"});
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0]["chosen"]["mu"], 2);
+  EXPECT_GT(rows[0]["chosen"]["tried"].size(), 3u);
 }
 
 // From one measurement the same models come as from a measurement each.
