@@ -192,8 +192,7 @@ TEST_P(MethodTest, EveryOneOfSeveralBudgetsGivesTheBitsOfARunOfItsOwn) {
   for (const double keep : {0.3, 0.9, 0.5}) budgets.push_back(*MakeBudget(encoder_.config, keep, 7));
   ListedBudgets listed(budgets);
   RecordingObserver observer;
-  const absl::Status status =
-      PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, listed, observer);
+  const absl::Status status = PruneByMethod(encoder_, samples_, Named({}), plan_, listed, observer);
   ASSERT_TRUE(status.ok()) << status;
   ASSERT_EQ(listed.results.size(), 3u);
   EXPECT_EQ(observer.sublayers.size(), 18u);
@@ -209,12 +208,11 @@ TEST_P(MethodTest, AnErrorOfWhoeverTakesTheModelsEndsTheRun) {
   ListedBudgets listed({*MakeBudget(encoder_.config, 0.5, 7), *MakeBudget(encoder_.config, 0.3, 7)});
   listed.fail_at = 1;
   testing::SilentObserver observer;
-  const absl::Status status =
-      PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, listed, observer);
+  const absl::Status status = PruneByMethod(encoder_, samples_, Named({}), plan_, listed, observer);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(listed.results.size(), 1u);
   ListedBudgets none({});
-  EXPECT_TRUE(PruneByMethod(encoder_, samples_, {.method = GetParam()}, plan_, none, observer).ok());
+  EXPECT_TRUE(PruneByMethod(encoder_, samples_, Named({}), plan_, none, observer).ok());
 }
 
 // While it lives, no tensor may take more than `limit` bytes: what a machine without memory does.
