@@ -10,7 +10,7 @@ import os
 import sys
 
 from accuracy_plot import plot
-from arguments import names_of
+from arguments import benchmark_parser, names_of
 from children import BenchError, number, parse_object, require_program, run
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -34,11 +34,7 @@ def _numbers(text):
 
 
 def parse_arguments(arguments):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(_ROOT, "build", "release"), metavar="DIR",
-                        help="build folder with bin/kprune-accuracy (default: %(default)s)")
-    parser.add_argument("--shared", default=os.path.join(_ROOT, "..", "shared"), metavar="DIR",
-                        help="folder with models/sst2 and data/sst2 (default: %(default)s)")
+    parser = benchmark_parser(__doc__, _ROOT, "kprune-accuracy", "models/sst2 and data/sst2")
     parser.add_argument("--methods", type=names_of(list(METHODS)), default=list(METHODS), metavar="NAME,...",
                         help="of " + ", ".join(METHODS) + " (default: all)")
     parser.add_argument("--budgets", type=_numbers, default=[0.7, 0.5, 0.3, 0.2, 0.1, 0.05], metavar="X,...",

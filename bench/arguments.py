@@ -1,6 +1,7 @@
 """What the command lines of the benchmarks have in common."""
 
 import argparse
+import os
 
 
 def names_of(accepted):
@@ -22,3 +23,13 @@ def positive(kind):
         return value
 
     return parse
+
+
+def benchmark_parser(description, root, program, shared):
+    """A parser with --build, the build folder that has bin/`program`, and --shared, the folder with `shared`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--build", default=os.path.join(root, "build", "release"), metavar="DIR",
+                        help=f"build folder with bin/{program} (default: %(default)s)")
+    parser.add_argument("--shared", default=os.path.join(root, "..", "shared"), metavar="DIR",
+                        help=f"folder with {shared} (default: %(default)s)")
+    return parser

@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 
-from arguments import names_of, positive
+from arguments import benchmark_parser, names_of, positive
 from children import BenchError, require_program
 from parts import PARTS
 from tables import markdown
@@ -28,11 +28,7 @@ class Settings(argparse.Namespace):
 
 
 def parse_arguments(arguments):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(_ROOT, "build", "release"), metavar="DIR",
-                        help="build folder with bin/kprune-bench (default: %(default)s)")
-    parser.add_argument("--shared", default=os.path.join(_ROOT, "..", "shared"), metavar="DIR",
-                        help="folder with reference/, models/sst2 and data/sst2 (default: %(default)s)")
+    parser = benchmark_parser(__doc__, _ROOT, "kprune-bench", "reference/, models/sst2 and data/sst2")
     parser.add_argument("--python", default=os.environ.get("KPRUNE_REFERENCE_PYTHON", sys.executable), metavar="PY",
                         help="interpreter with numpy, torch and transformers for the reference (default: "
                         "$KPRUNE_REFERENCE_PYTHON, else this one)")

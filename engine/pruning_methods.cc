@@ -1,31 +1,14 @@
 #include "engine/pruning_methods.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "engine/kprune/kprune.h"
+#include "engine/pruning/phase_progress.h"
 #include "engine/refit/refit.h"
 
 namespace kprune {
 namespace {
-
-// Maps the fractions of one budget to its part of all.
-class BudgetProgress : public ProgressObserver {
- public:
-  BudgetProgress(ProgressObserver& run, int done, int all) : run_(run), done_(done), all_(all) {}
-
-  void OnStage(Stage stage, double fraction) override {
-    run_.OnStage(stage, std::min(1.0, (done_ + fraction) / all_));
-  }
-  void OnSublayer(const SublayerPruned& sublayer) override { run_.OnSublayer(sublayer); }
-  void OnWarning(const std::string& message) override { run_.OnWarning(message); }
-  bool cancelled() const override { return run_.cancelled(); }
-
- private:
-  ProgressObserver& run_;
-  const int done_, all_;
-};
 
 class OneBudget : public BudgetSource {
  public:
@@ -51,7 +34,8 @@ absl::Status KPruneOneAfterTheOther(const Encoder& model, absl::Span<const Sampl
   for (int done = 0;; ++done) {
     const absl::StatusOr<std::optional<BudgetTask>> task = budgets.Next();
     if (!task.ok() || !*task) return task.status();
-    BudgetProgress progress(observer, done, budgets.most_budgets());
+    const double all = budgets.most_budgets();
+    PhaseProgress progress(observer, done / all, (done + 1) / all);
     const absl::StatusOr<PruningResult> result =
         KPrune(model, samples, (*task)->budget, options, plan, (*task)->checkpoint, progress);
     if (!result.ok()) return result.status();

@@ -2,7 +2,7 @@
 #ifndef KPRUNE_WORKER_MODEL_PROGRESS_H_
 #define KPRUNE_WORKER_MODEL_PROGRESS_H_
 
-#include "worker/progress_lines.h"
+#include "engine/pruning/phase_progress.h"
 
 namespace kprune {
 

@@ -35,24 +35,6 @@ class ProgressLines : public ProgressObserver {
   std::chrono::steady_clock::time_point last_line_;
 };
 
-// Maps the fractions of one phase, 0 .. 1, to a part of the whole job.
-class PhaseProgress : public ProgressObserver {
- public:
-  PhaseProgress(ProgressObserver& job, double begin, double end) : job_(job), begin_(begin), end_(end) {}
-
-  void OnStage(Stage stage, double fraction) override {
-    job_.OnStage(stage, begin_ + fraction * (end_ - begin_));
-  }
-  void OnSublayer(const SublayerPruned& sublayer) override { job_.OnSublayer(sublayer); }
-  void OnWarning(const std::string& message) override { job_.OnWarning(message); }
-  bool cancelled() const override { return job_.cancelled(); }
-
- private:
-  ProgressObserver& job_;
-  const double begin_;
-  const double end_;
-};
-
 }  // namespace kprune
 
 #endif  // KPRUNE_WORKER_PROGRESS_LINES_H_

@@ -22,16 +22,14 @@ Drop DropOf(const Metric& original, const MetricDifference& difference) {
 
 Drop DropOf(Task task, const nlohmann::json& agreement, const nlohmann::json& flipped) {
   const auto n = agreement["n"].get<int64_t>();
-  if (task == Task::kSingleLabel || task == Task::kMultiLabel)
-    return DropOfFlips(flipped["n"].get<int64_t>(), n);
+  if (HasClasses(task)) return DropOfFlips(flipped["n"].get<int64_t>(), n);
   const char* const name = task == Task::kRegression ? "spearman" : "cosine";
   return {absl::StrCat("agreement ", name), n, 100 * (1 - agreement[name].get<double>()),
           100 * (1 - agreement["interval95"][name][0].get<double>()), "bootstrap"};
 }
 
 int64_t LeastSamplesToShow(Task task, double points) {
-  const bool has_classes = task == Task::kSingleLabel || task == Task::kMultiLabel;
-  return has_classes ? LeastSamplesFor(points / 100) : kLeastResampled;
+  return HasClasses(task) ? LeastSamplesFor(points / 100) : kLeastResampled;
 }
 
 }  // namespace kprune

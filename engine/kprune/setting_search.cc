@@ -14,6 +14,7 @@
 #include "engine/evaluation/outputs.h"
 #include "engine/kprune/sublayer_steps.h"
 #include "engine/pruning/objective.h"
+#include "engine/pruning/phase_progress.h"
 #include "engine/pruning/stopwatch.h"
 
 namespace kprune {
@@ -59,19 +60,13 @@ TriedSetting Best(const TriedSetting& usual, const std::vector<TriedSetting>& tr
 }
 
 // Says which part of the job a warning is about.
-class ChoosingObserver : public ProgressObserver {
+class ChoosingProgress : public PhaseProgress {
  public:
-  explicit ChoosingObserver(ProgressObserver& job) : job_(job) {}
+  explicit ChoosingProgress(ProgressObserver& job) : PhaseProgress(job, 0, 1) {}
 
-  void OnStage(Stage stage, double fraction) override { job_.OnStage(stage, fraction); }
-  void OnSublayer(const SublayerPruned& sublayer) override { job_.OnSublayer(sublayer); }
   void OnWarning(const std::string& message) override {
-    job_.OnWarning(absl::StrCat("choosing lambda_rep and mu: ", message));
+    PhaseProgress::OnWarning(absl::StrCat("choosing lambda_rep and mu: ", message));
   }
-  bool cancelled() const override { return job_.cancelled(); }
-
- private:
-  ProgressObserver& job_;
 };
 
 class SettingSearch {
@@ -107,7 +102,7 @@ class SettingSearch {
   const std::vector<Sample> judging_;
   const std::vector<Sample> pruning_;
   Checkpoint* const checkpoint_;
-  ChoosingObserver observer_;
+  ChoosingProgress observer_;
   SublayerSteps steps_;
   bool started_ = false;
   Knowledge bottom_;                 // of the first sublayer: the same for every setting
@@ -253,9 +248,8 @@ absl::StatusOr<SettingChoice> ChooseSetting(const Encoder& model, absl::Span<con
   if (!std::isfinite(best.loss)) {
     return absl::InternalError("no setting of lambda_rep and mu gives finite outputs on these samples");
   }
-  const bool classes = model.config.task == Task::kSingleLabel || model.config.task == Task::kMultiLabel;
   return SettingChoice{.chosen = best.setting,
-                       .judged_by = classes ? "kl" : "squared_error",
+                       .judged_by = HasClasses(model.config.task) ? "kl" : "squared_error",
                        .samples = static_cast<int64_t>(draw->judging.size()),
                        .tried = *std::move(tried),
                        .measurements = search.measurements(),

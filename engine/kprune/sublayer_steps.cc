@@ -116,14 +116,11 @@ absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& kee
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
 absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t) {
   TuningAccumulator equations(state_.result().sublayers[t]);
-  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
-    absl::StatusOr<at::Tensor> teacher_Td = state_.streams().AdvanceTeacherToOutput(t, batch);
-    if (!teacher_Td.ok()) return teacher_Td.status();
-    absl::StatusOr<at::Tensor> student_Td = state_.streams().student(batch);
-    if (!student_Td.ok()) return student_Td.status();
-    equations.Add(state_.student().Features(t, *student_Td, batch), *student_Td, *teacher_Td);
+  const auto add = [&](const Batch& batch, const at::Tensor& x_Td, const at::Tensor& y_Td) {
+    equations.Add(state_.student().Features(t, x_Td, batch), x_Td, y_Td);
     return absl::OkStatus();
-  });
+  };
+  absl::Status status = state_.ForEachOutput(t, add);
   if (!status.ok()) return status;
   return TuneOutput(state_.result().sublayers[t], equations.Result());
 }

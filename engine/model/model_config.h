@@ -23,6 +23,9 @@ enum class Task {
   kEmbedding,    // feature-extraction, one vector of hidden_size
 };
 
+// Whether outputs are logits of classes.
+inline bool HasClasses(Task task) { return task == Task::kSingleLabel || task == Task::kMultiLabel; }
+
 enum class Pooling { kMean, kCls };
 
 struct ModelConfig {

@@ -117,6 +117,17 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
   return absl::OkStatus();
 }
 
+absl::Status PruningState::ForEachOutput(
+    int t,
+    const std::function<absl::Status(const Batch&, const at::Tensor& x_Td, const at::Tensor& y_Td)>& step) {
+  return ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> y_Td = streams_->AdvanceTeacherToOutput(t, batch);
+    if (!y_Td.ok()) return y_Td.status();
+    absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
+    return x_Td.ok() ? step(batch, *x_Td, *y_Td) : x_Td.status();
+  });
+}
+
 absl::Status PruningState::MeasureWithinMemory(const std::string& what,
                                                const std::function<absl::Status()>& measure) {
   while (true) {

@@ -96,6 +96,13 @@ class PruningState {
   // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
   absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
 
+  // Calls step(batch, x, y) for every batch, with x the student's hidden states at the input of sublayer t
+  // and y the teacher's output of it before the norm, where its stream is left: what the refit of an output
+  // projection needs.
+  absl::Status ForEachOutput(
+      int t,
+      const std::function<absl::Status(const Batch&, const at::Tensor& x_Td, const at::Tensor& y_Td)>& step);
+
   // Calls `measure`, and again with smaller batches where memory runs out, after a warning that begins with
   // `what`.
   absl::Status MeasureWithinMemory(const std::string& what, const std::function<absl::Status()>& measure);

@@ -228,17 +228,14 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
   const Sublayer& target = state_.result().sublayers[t];
   AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, compute_type(),
                             state_.device());
-  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+  const auto add = [&](const Batch& batch, const at::Tensor& x_Td, const at::Tensor& y_Td) -> absl::Status {
     absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(t, batch);
     if (!weights_T.ok()) return weights_T.status();
-    absl::StatusOr<at::Tensor> teacher_Td = state_.streams().AdvanceTeacherToOutput(t, batch);
-    if (!teacher_Td.ok()) return teacher_Td.status();
-    absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
-    if (!x_Td.ok()) return x_Td.status();
-    const at::Tensor residual_Td = (*teacher_Td - *x_Td).sub_(target.out.bias);
-    equations.Add(state_.student().Features(t, *x_Td, batch), residual_Td, *weights_T);
+    const at::Tensor residual_Td = (y_Td - x_Td).sub_(target.out.bias);
+    equations.Add(state_.student().Features(t, x_Td, batch), residual_Td, *weights_T);
     return absl::OkStatus();
-  });
+  };
+  absl::Status status = state_.ForEachOutput(t, add);
   if (!status.ok()) return status;
   return equations.Solve(target.out.weight.t().to(at::kDouble));
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "engine/pruning/phase_progress.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/job_directory.h"
