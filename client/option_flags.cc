@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -167,6 +168,12 @@ std::vector<OptionFlag> MakeTable() {
        false},
       {"--pooling", "pooling", "Pooling of feature extraction; auto reads modules.json, else mean",
        Names(kPoolings), defaults.pooling, true},
+      {"--export", "export",
+       "What the result has, such as onnx,dense; safetensors is always there, triton needs onnx",
+       Names(kExports), absl::StrJoin(kDefaultExports, ","), false},
+      {"--require-verified", "require_verified",
+       "Who must have run an exported model: with onnxruntime the job fails where there is none",
+       Names(kRequiredVerifiers), defaults.require_verified, false},
       {"--normalize",
        "normalize",
        "Scale embeddings to length 1, or with --no-normalize not",
@@ -209,6 +216,15 @@ std::optional<std::vector<double>> ParseNumbers(const std::string& text) {
 std::string CheckNumbers(const std::string& value) {
   if (ParseNumbers(value)) return "";
   return absl::StrCat(value, " is no list of numbers; accepted are e.g. 0.5 and 0.7,0.5,0.3");
+}
+
+// What is wrong with a list such as "onnx,dense" of names that must all be accepted; "" if nothing is.
+std::string CheckNames(const std::vector<std::string>& accepted, const std::string& value) {
+  for (const absl::string_view name : absl::StrSplit(value, ',')) {
+    if (std::find(accepted.begin(), accepted.end(), name) == accepted.end())
+      return absl::StrCat(name, " is not accepted; accepted are ", absl::StrJoin(accepted, ", "));
+  }
+  return "";
 }
 
 std::string HelpText(const OptionFlag& flag) {
@@ -288,19 +304,22 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
       break;
     default:
       option = app.add_option_function<std::string>(
-          flag.flag, [=](const std::string& value) { reflection->SetString(target, field, value); },
+          flag.flag,
+          [=](const std::string& value) {
+            if (!field->is_repeated()) return reflection->SetString(target, field, value);
+            for (const absl::string_view name : absl::StrSplit(value, ','))
+              reflection->AddString(target, field, std::string(name));
+          },
           HelpText(flag));
       if (field->name() == "device") option->check(CLI::Validator(CheckDevice, "", "device"));
   }
   if (!flag.accepted.empty()) {
     option->check(CLI::Validator(
-        [accepted = flag.accepted](const std::string& value) -> std::string {
-          for (const std::string& name : accepted) {
-            if (name == value) return "";
-          }
-          return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(accepted, ", "));
+        [accepted = flag.accepted, several = field->is_repeated()](const std::string& value) -> std::string {
+          if (several || value.find(',') == std::string::npos) return CheckNames(accepted, value);
+          return absl::StrCat(value, " is not accepted; accepted is one of ", absl::StrJoin(accepted, ", "));
         },
-        "", "name"));
+        "", field->is_repeated() ? "names" : "name"));
   }
   option->group("Options of the method");
 }

@@ -15,7 +15,7 @@ class App;
 namespace kprune::client {
 
 // One flag and the field it sets. The value's type is the field's; a field of bytes takes a quantity
-// ("4GiB"), a repeated one a list ("0.7,0.5").
+// ("4GiB"), a repeated one a list ("0.7,0.5", "onnx,dense").
 struct OptionFlag {
   std::string flag;                   // "--keep-flops"
   std::string field;                  // "keep_flops"

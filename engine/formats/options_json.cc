@@ -58,6 +58,8 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("auto_lambda_rep", options.auto_lambda_rep);
   visit("auto_mu", options.auto_mu);
   visit("max_drop", options.max_drop);
+  visit("export", options.exports);
+  visit("require_verified", options.require_verified);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -121,15 +123,16 @@ std::string Read(const Json& json, std::optional<Value>& value) {
   return Read(json, value.emplace());
 }
 
-// A list, or a single number.
-std::string Read(const Json& json, std::vector<double>& values) {
+// A list, whose order does not matter, or a single value.
+template <typename Value>
+std::string Read(const Json& json, std::vector<Value>& values) {
   values.clear();
   const auto one_or_all = json.is_array() ? json : Json::array({json});
   for (const Json& item : one_or_all) {
     const std::string accepted = Read(item, values.emplace_back());
     if (!accepted.empty()) return absl::StrCat(accepted, ", or a list of such");
   }
-  std::sort(values.rbegin(), values.rend());  // their order does not matter
+  std::sort(values.rbegin(), values.rend());
   return "";
 }
 
@@ -190,6 +193,21 @@ void CheckBudgets(const Options& o, Checker& check) {
   check.Require(o.keep_flops.empty(), "max_drop", "given beside keep_flops", "one of the two");
   check.Require(o.method == "refit", "max_drop", absl::StrCat("given with method ", Quoted(o.method)),
                 "method \"refit\" with it");
+}
+
+// export and require_verified.
+void CheckExports(const Options& o, Checker& check) {
+  std::set<std::string> formats;
+  for (const std::string& format : o.exports) {
+    check.OneOf("export", format, kExports);
+    check.Require(formats.insert(format).second, "export", absl::StrCat(Quoted(format), " twice"),
+                  "each format once");
+  }
+  check.Require(!o.has_export("triton") || o.has_export("onnx"), "export", "\"triton\" without \"onnx\"",
+                "both, since the repository serves the ONNX model");
+  check.OneOf("require_verified", o.require_verified, kRequiredVerifiers);
+  check.Require(o.require_verified != "onnxruntime" || o.has_export("onnx"), "require_verified",
+                "\"onnxruntime\" without an export \"onnx\"", "\"any\", or that export");
 }
 
 // "auto", "cpu" or "cuda:N", N at most three digits without a leading zero.
@@ -284,6 +302,7 @@ absl::Status ValidateOptions(const Options& o) {
                "0 (none) or a number of steps up to 100000");
   check.Require(o.distill == 0 || o.method == "refit", "distill", absl::StrCat(o.distill),
                 "0 with method \"kprune\"");
+  CheckExports(o, check);
   return check.status();
 }
 
@@ -303,6 +322,7 @@ Json ToJson(const Options& options) {
   } else {
     json["keep_flops"] = options.budgets();
   }
+  if (options.exports.empty()) json["export"] = kDefaultExports;
   return json;
 }
 

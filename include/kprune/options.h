@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace kprune {
@@ -21,6 +22,9 @@ inline constexpr std::array kPredictives = {"fisher", "kl-gradient"};
 inline constexpr std::array kScorings = {"exact", "paper-code"};
 inline constexpr std::array kBatchOrders = {"length", "file"};
 inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
+inline constexpr std::array kExports = {"safetensors", "onnx", "torchscript", "dense", "triton"};
+inline constexpr std::array kDefaultExports = {"safetensors", "onnx", "torchscript"};
+inline constexpr std::array kRequiredVerifiers = {"any", "onnxruntime"};
 
 // The smallest memory limit that may be given.
 inline constexpr int64_t kMinMemoryLimitBytes = int64_t{512} << 20;
@@ -124,6 +128,20 @@ struct Options {
   // a small grid prune with three quarters of the samples and are compared with the original on the others.
   bool auto_lambda_rep = false;
   bool auto_mu = false;
+
+  // What the result has beside config.json and tokenizer, of kExports; "safetensors" is always there. Empty
+  // means kDefaultExports.
+  std::vector<std::string> exports;
+
+  // One of kRequiredVerifiers. "onnxruntime": the job fails unless ONNX Runtime has run the exported model.
+  std::string require_verified = "any";
+
+  bool has_export(std::string_view format) const {
+    const auto wanted = [&](const auto& formats) {
+      return std::find(formats.begin(), formats.end(), format) != formats.end();
+    };
+    return exports.empty() ? wanted(kDefaultExports) : wanted(exports);
+  }
 
   // The budgets that were asked for; meaningless with max_drop.
   std::vector<double> budgets() const {

@@ -104,6 +104,15 @@ TEST(OptionFlagsTest, AMemoryLimitIsAQuantity) {
   }
 }
 
+TEST(OptionFlagsTest, ExportsAreAListOfKnownNames) {
+  const auto options = Parse("--export onnx,dense");
+  EXPECT_EQ(std::vector(options.export_().begin(), options.export_().end()),
+            (std::vector<std::string>{"onnx", "dense"}));
+  for (const char* bad : {"pickle", "onnx,", "onnx,pickle", "onnx;dense"})
+    EXPECT_THROW(Parse(std::string("--export ") + bad), CLI::ParseError) << bad;
+  EXPECT_THROW(Parse("--method refit,kprune"), CLI::ParseError);
+}
+
 TEST(OptionFlagsTest, BudgetsAreAListAndExcludeAMaximalDrop) {
   const auto options = Parse("--keep-flops 0.7,0.5,1e-1");
   EXPECT_EQ(std::vector(options.keep_flops().begin(), options.keep_flops().end()),

@@ -56,7 +56,20 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("normalize"));
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
-  EXPECT_EQ(json.size(), 28u);
+  EXPECT_EQ(json["export"], Json::array({"safetensors", "onnx", "torchscript"}));
+  EXPECT_EQ(json.size(), 30u);
+}
+
+TEST(OptionsJson, ExportsAreAListOrOneName) {
+  const absl::StatusOr<Options> one = ParseOptions(Json::parse(R"({"export": "dense"})"));
+  ASSERT_TRUE(one.ok()) << one.status();
+  EXPECT_TRUE(one->has_export("dense"));
+  EXPECT_FALSE(one->has_export("onnx"));
+  const absl::StatusOr<Options> several = ParseOptions(Json::parse(R"({"export": ["triton", "onnx"]})"));
+  ASSERT_TRUE(several.ok()) << several.status();
+  EXPECT_TRUE(several->has_export("triton") && several->has_export("onnx"));
+  EXPECT_TRUE(Options().has_export("torchscript"));
+  EXPECT_FALSE(Options().has_export("dense"));
 }
 
 TEST(OptionsJson, NumbersMayBeWrittenAsProtocolBuffersWriteThem) {
@@ -193,6 +206,13 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"method": "kprune", "distill": 5})", "options.distill is 5", "0 with method"},
         Bad{R"({"auto_lambda_rep": true})", "options.auto_lambda_rep is true", "false, or method \"kprune\""},
         Bad{R"({"auto_mu": true})", "options.auto_mu is true", "false, or method \"kprune\""},
+        Bad{R"({"export": "pickle"})", "options.export is \"pickle\"", "\"torchscript\""},
+        Bad{R"({"export": ["onnx", "onnx"]})", "options.export is \"onnx\" twice", "each format once"},
+        Bad{R"({"export": ["triton"]})", "\"triton\" without \"onnx\"", "both"},
+        Bad{R"({"export": [3]})", "options.export is [3]", "a string, or a list of such"},
+        Bad{R"({"require_verified": "me"})", "options.require_verified is \"me\"", "\"onnxruntime\""},
+        Bad{R"({"require_verified": "onnxruntime", "export": "dense"})", "without an export \"onnx\"",
+            "\"any\""},
         Bad{R"({"auto_mu": "auto"})", "options.auto_mu is \"auto\"", "true or false"},
         Bad{R"({"lambda_rep": "auto"})", "options.lambda_rep is \"auto\"", "a finite number"},
         Bad{R"({"method": "kprune", "auto_lambda_rep": true, "lambda_pred": 0})", "options.lambda_pred is 0",
