@@ -9,6 +9,7 @@
 #include "engine/cost/flops.h"
 #include "engine/kprune/setting_search.h"
 #include "engine/pruning/objective.h"
+#include "engine/refit/refit.h"
 
 namespace kprune {
 namespace {
@@ -45,7 +46,8 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   const double forward = EncoderFlops(config, tokens / std::max(1.0, sequences)) * sequences;
   // A forward pass, and a backward pass (gradients of activations only) for each scalar: of everything once,
   // and forwards again for the search, or for every sublayer of the half that remains on average.
-  const double measured = forward * (refit ? 2 + passes : (1 + passes) * (config.num_layers + 0.5));
+  const double share = refit ? MeasuredShare(sequences) : 1;
+  const double measured = forward * (refit ? share * (2 + passes) : (1 + passes) * (config.num_layers + 0.5));
   // The teacher's step, and the student's for tuning and for advancing.
   const std::vector<double> budgets =
       options.max_drop ? std::vector<double>(kSearchedModels, kMeanSearchedKeep) : options.budgets();
@@ -61,7 +63,7 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
     }
     if (!refit) return;
     // The Gram matrix of all features, and the order of removal.
-    double_flops += tokens * 2 * 0.6 * features * features + 5 * features * features * features;
+    double_flops += share * tokens * 2 * 0.6 * features * features + 5 * features * features * features;
   };
   for (const auto& layer : config.heads) add_sublayer(static_cast<double>(layer.size()) * config.head_dim);
   for (const auto& layer : config.neurons) add_sublayer(static_cast<double>(layer.size()));

@@ -5,6 +5,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -26,6 +27,8 @@ constexpr double kMeasured = 0.35, kSearched = 0.6;
 // Share of settling and distilling a model at which it is settled, where it is distilled.
 constexpr double kSettled = 0.4;
 
+constexpr double kFewestMeasured = 1536, kMostMeasured = 3072;
+
 class RefitRun {
  public:
   // `first` is what `budgets` gave first.
@@ -44,6 +47,7 @@ class RefitRun {
  private:
   absl::Status Measure();
   absl::Status Search();
+  absl::Status ForEachMeasured(const std::function<absl::Status(const Batch&)>& step) const;
   absl::StatusOr<RemovalOrder> OrderOf(int s);
   absl::Status PruneTo(const BudgetTask& task);
   absl::StatusOr<PrunedSublayer> Settle(int t);
@@ -116,7 +120,7 @@ absl::Status RefitRun::Measure() {
     if (!weights.ok()) return weights.status();
     token_weights_ = *std::move(weights);
     at::Generator random = at::make_generator<at::CPUGeneratorImpl>(options_.seed);
-    return state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+    return ForEachMeasured([&](const Batch& batch) -> absl::Status {
       furthest = std::max(furthest, static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
       Tell(Stage::kMeasure, 0, kMeasured, furthest);
       absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
@@ -126,6 +130,20 @@ absl::Status RefitRun::Measure() {
   });
   measure_seconds_ = stopwatch.seconds();
   return status;
+}
+
+// Calls step(batch) for every batch on which the search measures: evenly spread over all lengths.
+absl::Status RefitRun::ForEachMeasured(const std::function<absl::Status(const Batch&)>& step) const {
+  const double share = MeasuredShare(static_cast<double>(samples_.size()));
+  // Sequences that are due; the first batch always is.
+  double due = state_.batches().empty() ? 0 : static_cast<double>(state_.batches().front().size()) / 2;
+  return state_.ForEachBatch([&](const Batch& batch) {
+    const auto size = static_cast<double>(batch.size());
+    due += share * size;
+    if (due < size / 2) return absl::OkStatus();
+    due -= size;
+    return step(batch);
+  });
 }
 
 // Order of removal for every sublayer, on the uncompressed model's way up through the student's stream.
@@ -147,7 +165,9 @@ absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
   const Stopwatch measuring;
   GramAccumulator gram(sublayer.num_features(), 0, state_.device(),
                        ProductsFor(options_.damping, compute_type()));
-  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
+  int64_t tokens = 0;
+  absl::Status status = ForEachMeasured([&](const Batch& batch) -> absl::Status {
+    tokens += batch.tokens();
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
     absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(s, batch);
@@ -160,7 +180,7 @@ absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
   gram_seconds_.push_back(measuring.seconds());
 
   const Stopwatch searching;
-  const at::Tensor mean_UU = (gram.Matrix() / static_cast<double>(state_.tokens())).to(at::kCPU);
+  const at::Tensor mean_UU = (gram.Matrix() / static_cast<double>(tokens)).to(at::kCPU);
   std::optional<RemovalOrder> order =
       OrderRemovals(mean_UU, sublayer.out.weight.to(at::kCPU), sensitivity_->Fisher(s).to(at::kCPU),
                     sublayer.unit_width, options_.damping);
@@ -254,6 +274,10 @@ absl::Status RefitRun::Distilled(PruningResult& result) {
 }
 
 }  // namespace
+
+double MeasuredShare(double sequences) {
+  return std::min(1.0, std::clamp(sequences / 2, kFewestMeasured, kMostMeasured) / sequences);
+}
 
 absl::Status Refit(const Encoder& model, absl::Span<const Sample> samples, const Options& options,
                    const ExecutionPlan& plan, BudgetSource& budgets, ProgressObserver& observer) {

@@ -12,6 +12,10 @@
 
 namespace kprune {
 
+// Share of so many sequences, variants included, on which the search measures: half, but 1,536 at least and
+// 3,072 at most; what it finds out from more is the same (docs/accuracy.md). Refits use them all.
+double MeasuredShare(double sequences);
+
 // Prunes `model` with `samples` to every budget of `budgets`, from one measurement. As PruneByMethod
 // (engine/pruning_methods.h), with the options of this method: damping, ridge, input_ridge, token_weighting,
 // variants and distill. A run that goes on from checkpoints measures again. Errors: Cancelled; Internal where

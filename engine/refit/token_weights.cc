@@ -18,16 +18,18 @@ absl::StatusOr<TokenWeights> TokenWeights::Create(int64_t tokens, int num_sublay
 
 absl::Status TokenWeights::Set(const Batch& batch, const at::Tensor& fisher_TS) {
   if (share_ == 0) return absl::OkStatus();
+  measured_.insert(batch.begin);
+  measured_tokens_ += batch.tokens();
   sums_ += fisher_TS.sum(0, /*keepdim=*/false, at::kDouble);
   return fisher_->Write(batch.begin, fisher_TS);
 }
 
 absl::StatusOr<at::Tensor> TokenWeights::Of(int s, const Batch& batch) const {
-  if (share_ == 0) return at::Tensor();
+  if (share_ == 0 || !measured_.contains(batch.begin)) return at::Tensor();
   absl::StatusOr<at::Tensor> fisher_TS = fisher_->Read(batch.begin, batch.end());
   if (!fisher_TS.ok()) return fisher_TS.status();
   // Where no token has any, all count the same.
-  const at::Tensor mean = sums_[s] / static_cast<double>(fisher_->tokens());
+  const at::Tensor mean = sums_[s] / static_cast<double>(measured_tokens_);
   const at::Tensor fisher_T = fisher_TS->select(1, s).to(at::kDouble);
   const at::Tensor relative = at::where(mean > 0, fisher_T / mean, at::ones_like(fisher_T));
   return relative * share_ + (1 - share_);

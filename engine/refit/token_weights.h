@@ -6,7 +6,9 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
+#include <set>
 
 #include "absl/status/statusor.h"
 #include "engine/model/batch.h"
@@ -16,7 +18,8 @@
 namespace kprune {
 
 // v_i = (1 - share) + share w_i / mean(w), with w_i the token's Fisher (SensitivityAccumulator): 1 on
-// average. With share 0 nothing is stored. Not thread-safe; errors are those of HiddenStates.
+// average, and 1 for tokens that were not measured. With share 0 nothing is stored. Not thread-safe; errors
+// are those of HiddenStates.
 class TokenWeights {
  public:
   // Of all tokens of a run that `plan` carries out, for 2L sublayers.
@@ -26,7 +29,8 @@ class TokenWeights {
   // w of a batch's tokens, float32 [T, 2L].
   absl::Status Set(const Batch& batch, const at::Tensor& fisher_TS);
 
-  // v of a batch's tokens at sublayer s, float64 [T], once all batches are set; undefined where all are 1.
+  // v of a batch's tokens at sublayer s, float64 [T], once all that are measured are set; undefined where all
+  // are 1.
   absl::StatusOr<at::Tensor> Of(int s, const Batch& batch) const;
 
  private:
@@ -34,7 +38,9 @@ class TokenWeights {
 
   double share_ = 0;
   std::unique_ptr<HiddenStates> fisher_;
-  at::Tensor sums_;  // [2L] float64
+  at::Tensor sums_;             // [2L] float64
+  std::set<int64_t> measured_;  // where the batches that are set begin
+  int64_t measured_tokens_ = 0;
 };
 
 }  // namespace kprune
