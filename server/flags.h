@@ -16,6 +16,7 @@ struct ServerFlags {
   std::string metrics_port_file;
   std::filesystem::path data_dir;  // default: DefaultDataDir()
   std::filesystem::path worker;    // default: kprune-worker beside this program
+  std::string onnxruntime = "auto";
   std::string devices = "auto";
   int64_t max_queued_jobs = 1000;
   int64_t max_artifact_bytes = int64_t{64} << 30;

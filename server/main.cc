@@ -112,7 +112,7 @@ JobManagerOptions JobManagerOptionsOf(const std::vector<Device>& devices) {
 // The parts that work, each borrowing those above it.
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
-      : launcher(flags.worker),
+      : launcher(flags.worker, flags.onnxruntime),
         preflight(*base.artifacts, launcher, clock, PreflightOptionsOf(flags)),
         supervisor({*base.jobs, *base.artifacts, references, launcher, clock, metrics},
                    SupervisorOptionsOf(flags, base.devices)),

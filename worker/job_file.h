@@ -19,6 +19,7 @@ struct WorkerJob {
   std::vector<std::filesystem::path> eval;
   std::vector<std::filesystem::path> others;
   Options options;
+  std::string onnxruntime = "auto";  // not of job.json, but this worker's: LoadConfiguredOnnxRuntime
 };
 
 // InvalidArgument names the field of job.json.

@@ -26,11 +26,13 @@ std::string WithoutJobDirectory(const std::string& directory, std::string_view m
 }
 
 // Runs the job; its failure goes to error.json.
-int RunDirectory(const std::string& directory, const std::string& device, int progress_fd) {
+int RunDirectory(const std::string& directory, const std::string& device, const std::string& onnxruntime,
+                 int progress_fd) {
   kprune::WatchForStop(progress_fd);
   kprune::ProgressLines progress(progress_fd, kprune::StopRequested());
   absl::StatusOr<kprune::WorkerJob> job = kprune::ReadJobFile(directory);
   if (job.ok() && !device.empty()) job->options.device = device;
+  if (job.ok()) job->onnxruntime = onnxruntime;
   const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
   if (status.ok()) return kprune::kWorkerSucceeded;
   if (progress.cancelled()) return kprune::kWorkerCancelled;
@@ -54,7 +56,7 @@ int main(int argc, char** argv) {
       "Runs the one job of a job directory and exits: 0 done, 1 failed (error.json says why), 2 cancelled, 3 "
       "usage.");
   app.set_version_flag("--version", "kprune-worker " KPRUNE_VERSION);
-  std::string directory, device;
+  std::string directory, device, onnxruntime = "auto";
   int progress_fd = -1;
   bool probe = false;
   auto* directory_option =
@@ -63,6 +65,10 @@ int main(int argc, char** argv) {
   app.add_option("--progress-fd", progress_fd, "Descriptor for progress, one JSON event a line")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--device", device, "Device to run on, instead of the job's: auto, cpu or cuda:N");
+  app.add_option("--onnxruntime", onnxruntime,
+                 "ONNX Runtime that runs exported models: a libonnxruntime.so, auto (the loader's) or none")
+      ->envname("KPRUNE_ONNXRUNTIME")
+      ->capture_default_str();
   app.add_flag("--probe", probe, "Print the devices of this machine as JSON and exit")
       ->excludes(directory_option);
   try {
@@ -78,5 +84,5 @@ int main(int argc, char** argv) {
     std::cerr << "kprune-worker: give --job-dir or --probe; --help says more\n";
     return kprune::kWorkerUsage;
   }
-  return RunDirectory(directory, device, progress_fd);
+  return RunDirectory(directory, device, onnxruntime, progress_fd);
 }

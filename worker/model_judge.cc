@@ -8,14 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/evaluation/agreement.h"
 #include "engine/evaluation/outputs.h"
+#include "engine/export/exports.h"
 #include "worker/model_facts.h"
 
 namespace kprune {
 namespace {
-
-// The written folder gives the outputs of the model in memory within this much of their largest value: it
-// stores exactly what the pruned model computes with.
-constexpr double kVerificationBound = 1e-4;
 
 // How many samples verify the written folder when none are held out.
 constexpr size_t kVerifyingSamples = 64;
@@ -38,7 +35,10 @@ JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning,
 
 absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                                    ReportContents& report) const {
-  if (absl::Status status = WriteModelFolder(folder_, pruned, path.string()); !status.ok()) return status;
+  for (const absl::Status& status :
+       {WriteModelFolder(folder_, pruned, path.string()), WriteExports(pruned, report.options, path)}) {
+    if (!status.ok()) return status;
+  }
   Options options = report.options;
   options.task = folder_.config.task_name();
   absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
@@ -51,16 +51,24 @@ absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const 
   report.original_file_bytes = before.file_bytes;
   report.kept_file_bytes = after.file_bytes;
 
-  const at::Tensor expected = RunSamples(pruned, samples_.verifying),
-                   found = RunSamples(*written, samples_.verifying);
-  report.verified_difference = (expected - found).abs().max().item<double>();
-  const double bound = kVerificationBound * std::max(1.0, expected.abs().max().item<double>());
-  if (!std::isfinite(report.verified_difference) || report.verified_difference > bound) {
-    return absl::InternalError(absl::StrCat("the written model differs from the pruned one by ",
-                                            report.verified_difference, " (accepted is ", bound,
-                                            "); the result was discarded"));
+  absl::StatusOr<std::vector<VerifiedFormat>> verified = Verify(pruned, *written, path);
+  if (!verified.ok()) {
+    return absl::Status(verified.status().code(),
+                        absl::StrCat(verified.status().message(), "; the result was discarded"));
   }
+  report.verified = *std::move(verified);
   return written;
+}
+
+absl::StatusOr<std::vector<VerifiedFormat>> ModelJudge::Verify(const Encoder& pruned, const Encoder& written,
+                                                               const std::filesystem::path& path) const {
+  const at::Tensor expected = RunSamples(pruned, samples_.verifying);
+  absl::StatusOr<VerifiedFormat> safetensors = CompareOutputs(
+      "safetensors", "kprune " KPRUNE_VERSION, expected, RunSamples(written, samples_.verifying));
+  if (!safetensors.ok()) return safetensors.status();
+  auto verified = VerifyExports(path, pruned, samples_.verifying, expected, onnxruntime_.get());
+  if (verified.ok()) verified->insert(verified->begin(), *std::move(safetensors));
+  return verified;
 }
 
 void ModelJudge::Judge(const Encoder& written, ReportContents& report) {

@@ -5,13 +5,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/evaluation/drop.h"
 #include "engine/evaluation/report.h"
+#include "engine/formats/onnxruntime.h"
 #include "engine/model/encoder.h"
 #include "engine/model/model_folder.h"
 
@@ -35,12 +38,14 @@ JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning,
 // Not thread-safe. The original is run on the samples once.
 class ModelJudge {
  public:
-  // `original`, with its encoder and the samples, is borrowed.
-  ModelJudge(const ModelFolder& folder, const Encoder& original, const JudgingSamples& samples)
-      : folder_(folder), original_(original), samples_(samples) {}
+  // `original`, with its encoder and the samples, is borrowed; `onnxruntime` may be null.
+  ModelJudge(const ModelFolder& folder, const Encoder& original, const JudgingSamples& samples,
+             std::unique_ptr<OnnxRuntime> onnxruntime)
+      : folder_(folder), original_(original), samples_(samples), onnxruntime_(std::move(onnxruntime)) {}
 
-  // Writes `pruned` to the empty folder `path` and reads it back, as a user will. Fills the report's
-  // verification, parameters and bytes. INTERNAL where what was read computes something else.
+  // Writes `pruned`, with the exports that report.options asks for, to the empty folder `path`, and reads and
+  // runs all of it, as a user will. Fills the report's verification, parameters and bytes. INTERNAL where
+  // anything computes something else.
   absl::StatusOr<Encoder> WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                          ReportContents& report) const;
 
@@ -51,9 +56,13 @@ class ModelJudge {
   static Drop DropIn(Task task, const ReportContents& report);
 
  private:
+  absl::StatusOr<std::vector<VerifiedFormat>> Verify(const Encoder& pruned, const Encoder& written,
+                                                     const std::filesystem::path& path) const;
+
   const ModelFolder& folder_;
   const Encoder& original_;
   const JudgingSamples samples_;
+  const std::unique_ptr<OnnxRuntime> onnxruntime_;
   at::Tensor agreeing_NC_, labelled_NC_;  // the original's outputs, once they were needed
 };
 

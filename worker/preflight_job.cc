@@ -9,6 +9,7 @@
 #include "engine/kprune/setting_search.h"
 #include "engine/pruning/budget.h"
 #include "kprune/worker_protocol.h"
+#include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
 #include "worker/drop_search.h"
 #include "worker/inputs.h"
@@ -56,6 +57,9 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (absl::Status status = CheckEnoughToChoose(job.options, pruning.size()); !status.ok()) return status;
   const double sequence_length = SequenceLength(job.options, pruning);
   const ModelConfig& config = model->folder.config;
+  const absl::Status exportable =
+      PrepareToExport(FactsOf(model->folder).parameters, job.onnxruntime, job.options).status();
+  if (!exportable.ok()) return exportable;
   absl::StatusOr<FlopsBudget> budget = SmallestBudget(config, job.options, sequence_length);
   if (!budget.ok()) return budget.status();
   absl::Status can_show =

@@ -16,6 +16,7 @@
 #include "engine/pruning_methods.h"
 #include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
+#include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
 #include "worker/drop_search.h"
 #include "worker/inputs.h"
@@ -113,6 +114,8 @@ absl::Status PruneJob::Load() {
   absl::StatusOr<SampleSet> data = ReadModelSamples(*model_, job_.data, job_.options);
   if (!data.ok()) return data.status();
   if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
+  auto onnxruntime = PrepareToExport(FactsOf(model_->folder).parameters, job_.onnxruntime, job_.options);
+  if (!onnxruntime.ok()) return onnxruntime.status();
   const Task task = model_->folder.config.task;
   const JudgingSamples judging = ChooseJudgingSamples(task, pruning_, judging_, eval_);
   const auto available = static_cast<int64_t>(data->samples.size());
@@ -123,7 +126,7 @@ absl::Status PruneJob::Load() {
   absl::StatusOr<Encoder> encoder = LoadEncoder(model_->folder, device_);
   if (!encoder.ok()) return encoder.status();
   original_ = *std::move(encoder);
-  judge_.emplace(model_->folder, original_, judging);
+  judge_.emplace(model_->folder, original_, judging, *std::move(onnxruntime));
 
   report_.options = job_.options;
   if (!job_.options.auto_mu) report_.options.mu = job_.options.effective_mu();

@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
+#include "engine/export/export_verification.h"
 #include "engine/formats/json.h"
 #include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
+#include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
@@ -63,7 +65,7 @@ std::vector<Sample> ProbeSamples(const ModelConfig& config) {
 
 // What one model's folder holds, once it is what its report says.
 absl::StatusOr<json> VerifyModel(const std::filesystem::path& path, const json& report,
-                                 const Options& options, at::Device device) {
+                                 const Options& options, at::Device device, const OnnxRuntime* onnxruntime) {
   absl::StatusOr<ModelInputs> model = OpenModel(path, ReportedOptions(report, options));
   if (!model.ok()) return model.status();
   absl::StatusOr<Encoder> encoder = LoadEncoder(model->folder, device);  // refuses NaN and infinity
@@ -81,19 +83,24 @@ absl::StatusOr<json> VerifyModel(const std::filesystem::path& path, const json& 
   }
   if (absl::Status status = CheckDigests(report, path); !status.ok()) return status;
   const std::vector<Sample> probes = ProbeSamples(encoder->config);
-  if (!at::isfinite(RunSamples(*encoder, probes)).all().item<bool>()) {
+  const at::Tensor expected = RunSamples(*encoder, probes);
+  if (!at::isfinite(expected).all().item<bool>())
     return absl::DataLossError("the model's outputs are not finite on probe sequences");
-  }
-  return json{{"verified_by", "safetensors"},
-              {"flops", flops},
-              {"parameters", facts.parameters},
-              {"file_bytes", facts.file_bytes},
-              {"probe_sequences", probes.size()}};
+  absl::StatusOr<std::vector<VerifiedFormat>> formats =
+      VerifyExports(path, *encoder, probes, expected, onnxruntime);
+  if (!formats.ok()) return absl::DataLossError(formats.status().message());
+  formats->insert(formats->begin(), {"safetensors", "kprune " KPRUNE_VERSION, 0, 0});
+  json verified = VerificationJson(*formats);
+  verified.update({{"flops", flops},
+                   {"parameters", facts.parameters},
+                   {"file_bytes", facts.file_bytes},
+                   {"probe_sequences", probes.size()}});
+  return verified;
 }
 
 // The same of a result of several models: every file, then every model.
 absl::StatusOr<json> VerifyModels(const WorkerJob& job, const json& report, at::Device device,
-                                  ProgressObserver& observer) {
+                                  const OnnxRuntime* onnxruntime, ProgressObserver& observer) {
   if (absl::Status status = CheckDigests(report, job.model); !status.ok()) return status;
   json verified = json::array();
   for (const json& row : report["models"]) {
@@ -104,7 +111,7 @@ absl::StatusOr<json> VerifyModels(const WorkerJob& job, const json& report, at::
     const std::filesystem::path folder = job.model / name.get<std::string>();
     absl::StatusOr<json> own = ReadJsonFile(folder / kReportFile);
     if (!own.ok()) return own.status();
-    absl::StatusOr<json> model = VerifyModel(folder, *own, job.options, device);
+    absl::StatusOr<json> model = VerifyModel(folder, *own, job.options, device, onnxruntime);
     if (!model.ok()) {
       return absl::Status(model.status().code(),
                           absl::StrCat(name.get<std::string>(), ": ", model.status().message()));
@@ -125,8 +132,12 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
   if (!device.ok()) return device.status();
   const auto models = report->find("models");
   const bool several = models != report->end() && models->is_array() && !models->empty();
-  const absl::StatusOr<json> verification = several ? VerifyModels(job, *report, *device, observer)
-                                                    : VerifyModel(job.model, *report, job.options, *device);
+  absl::StatusOr<std::unique_ptr<OnnxRuntime>> onnxruntime =
+      LoadConfiguredOnnxRuntime(job.onnxruntime, job.options);
+  if (!onnxruntime.ok()) return onnxruntime.status();
+  const absl::StatusOr<json> verification =
+      several ? VerifyModels(job, *report, *device, onnxruntime->get(), observer)
+              : VerifyModel(job.model, *report, job.options, *device, onnxruntime->get());
   if (!verification.ok()) return verification.status();
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();

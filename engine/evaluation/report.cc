@@ -74,7 +74,7 @@ json MakeReport(const ReportContents& contents) {
         {"tokens", contents.latency_setting.tokens},
         {"original_ms", contents.original_latency_ms},
         {"pruned_ms", contents.pruned_latency_ms}}},
-      {"verification", {{"verified_by", "safetensors"}, {"max_difference", contents.verified_difference}}},
+      {"verification", VerificationJson(contents.verified)},
       {"peak_memory_bytes", PeakMemoryBytes()},
       {"seconds", SecondsJson(contents)},
       {"device", {{"id", contents.device}, {"name", contents.device_name}, {"threads", contents.threads}}},

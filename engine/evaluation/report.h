@@ -10,6 +10,7 @@
 
 #include "engine/cost/latency.h"
 #include "engine/evaluation/metrics.h"
+#include "engine/export/export_verification.h"
 #include "engine/pruning/budget.h"
 #include "engine/pruning/setting_choice.h"
 #include "kprune/options.h"
@@ -38,8 +39,7 @@ struct ReportContents {
   nlohmann::json max_drop;  // where the model was chosen by its loss
   LatencySetting latency_setting;
   double original_latency_ms = 0, pruned_latency_ms = 0;
-  double verified_difference =
-      0;  // largest difference of outputs: the written folder against the model in memory
+  std::vector<VerifiedFormat> verified;  // the written forms, against the model in memory
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;

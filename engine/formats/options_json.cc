@@ -132,7 +132,8 @@ std::string Read(const Json& json, std::vector<Value>& values) {
     const std::string accepted = Read(item, values.emplace_back());
     if (!accepted.empty()) return absl::StrCat(accepted, ", or a list of such");
   }
-  std::sort(values.rbegin(), values.rend());
+  std::sort(values.begin(), values.end());
+  if constexpr (std::is_same_v<Value, double>) std::reverse(values.begin(), values.end());
   return "";
 }
 

@@ -59,8 +59,15 @@ inline bool IsModelName(std::string_view name) {
   return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
 }
 
+inline constexpr std::array<std::string_view, 6> kResultFiles = {"report.json",
+                                                                 "README.md",
+                                                                 "onnx/model.onnx",
+                                                                 "model.torchscript.pt",
+                                                                 "triton/model/config.pbtxt",
+                                                                 "triton/model/1/model.onnx"};
+
 inline bool IsResultName(std::string_view name) {
-  return IsModelName(name) || name == "report.json" || name == "README.md";
+  return IsModelName(name) || std::find(kResultFiles.begin(), kResultFiles.end(), name) != kResultFiles.end();
 }
 
 inline constexpr std::string_view kBudgetPrefix = "keep-0.";

@@ -23,7 +23,7 @@ inline constexpr std::array kScorings = {"exact", "paper-code"};
 inline constexpr std::array kBatchOrders = {"length", "file"};
 inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
 inline constexpr std::array kExports = {"safetensors", "onnx", "torchscript", "dense", "triton"};
-inline constexpr std::array kDefaultExports = {"safetensors", "onnx", "torchscript"};
+inline constexpr std::array kDefaultExports = {"onnx", "safetensors", "torchscript"};
 inline constexpr std::array kRequiredVerifiers = {"any", "onnxruntime"};
 
 // The smallest memory limit that may be given.

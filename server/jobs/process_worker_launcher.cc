@@ -161,10 +161,11 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> ProcessWorkerLauncher::Launch(con
 
   SpawnPlan plan((request.job_directory / kWorkerLogFile).string(), writing_end);
   pid_t pid = 0;
-  const int error = plan.Spawn(program_.string(),
-                               {"--job-dir", request.job_directory.string(), "--progress-fd",
-                                std::to_string(kProgressDescriptor), "--device", request.device},
-                               &pid);
+  const int error = plan.Spawn(
+      program_.string(),
+      {"--job-dir", request.job_directory.string(), "--progress-fd", std::to_string(kProgressDescriptor),
+       "--device", request.device, "--onnxruntime", onnxruntime_},
+      &pid);
   close(writing_end);
   if (error != 0) return SystemError(absl::StrCat("start the worker ", program_.string()), error);
   const rlimit no_core = {0, 0};

@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "kprune/worker_launcher.h"
@@ -17,14 +19,16 @@ inline constexpr char kWorkerLogFile[] = "worker.log";
 
 class ProcessWorkerLauncher final : public WorkerLauncher {
  public:
-  // `program`: the kprune-worker binary.
-  explicit ProcessWorkerLauncher(std::filesystem::path program) : program_(std::move(program)) {}
+  // `program`: the kprune-worker binary; `onnxruntime`: its --onnxruntime.
+  explicit ProcessWorkerLauncher(std::filesystem::path program, std::string onnxruntime = "auto")
+      : program_(std::move(program)), onnxruntime_(std::move(onnxruntime)) {}
 
   absl::StatusOr<std::unique_ptr<WorkerProcess>> Launch(const LaunchRequest& request) override;
   absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) override;
 
  private:
   const std::filesystem::path program_;
+  const std::string onnxruntime_;
 };
 
 }  // namespace kprune

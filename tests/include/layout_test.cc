@@ -60,6 +60,20 @@ TEST(Layout, NamesOfOneRoleAreNotThoseOfAnother) {
   EXPECT_FALSE(Result("samples.jsonl"));
 }
 
+TEST(Layout, AResultHasFormsOfItsModelThatNobodyMaySend) {
+  for (const std::string name : {"onnx/model.onnx", "model.torchscript.pt", "triton/model/config.pbtxt",
+                                 "triton/model/1/model.onnx"}) {
+    EXPECT_TRUE(Result(name)) << name;
+    EXPECT_TRUE(Result("keep-0.50/" + name)) << name;
+    EXPECT_FALSE(Model(name)) << name;
+    EXPECT_FALSE(Data(name)) << name;
+  }
+  for (const std::string name : {"onnx/other.onnx", "model.onnx", "onnx/../model.onnx", "model.pt",
+                                 "triton/model/2/model.onnx", "triton/config.pbtxt", "onnx", "onnx/"}) {
+    EXPECT_FALSE(Result(name)) << name;
+  }
+}
+
 TEST(Layout, OnlyModulesOfSentenceEncodersMayBeInAFolder) {
   EXPECT_TRUE(Model("2_Normalize/config.json"));
   EXPECT_FALSE(Model("2_Dense/config.json"));

@@ -3,9 +3,9 @@
 //
 //   engine, worker, server, client -> include      worker -> engine      client, server -> proto
 //
-// The engine knows no gRPC, protobuf, database or job; its formats, data and kernels know no torch either.
-// Below server/rpc/ nothing sees a protobuf or gRPC. The contracts in include/ are plain C++. Pure functions;
-// thread-safe.
+// The engine knows no gRPC, protobuf, database or job; its formats, data and kernels know no torch either,
+// and libonnx is known to one folder alone. Below server/rpc/ nothing sees a protobuf or gRPC. The contracts
+// in include/ are plain C++. Pure functions; thread-safe.
 #ifndef KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
 #define KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
 
@@ -36,9 +36,13 @@ struct Library {
 
 inline const std::vector<Library>& RestrictedLibraries() {
   static const std::vector<Library> libraries = {
-      {"torch", {"torch/", "ATen/", "c10/", "caffe2/"}}, {"grpc", {"grpc/", "grpcpp/", "grpc++/"}},
-      {"protobuf", {"google/protobuf/", "kprune/v1/"}},  {"sqlite", {"sqlite3"}},
-      {"prometheus", {"prometheus/", "civetweb"}},       {"cli", {"CLI/"}},
+      {"torch", {"torch/", "ATen/", "c10/", "caffe2/"}},
+      {"grpc", {"grpc/", "grpcpp/", "grpc++/"}},
+      {"protobuf", {"google/protobuf/", "kprune/v1/"}},
+      {"sqlite", {"sqlite3"}},
+      {"prometheus", {"prometheus/", "civetweb"}},
+      {"cli", {"CLI/"}},
+      {"onnx", {"onnx/"}},
   };
   return libraries;
 }
@@ -48,6 +52,7 @@ inline const std::vector<Room>& Rooms() {
       {"include/", {"kprune/"}},
       {"engine/", {"kprune/", "engine/"}, {"torch"}},
       {"engine/formats/", {"kprune/", "engine/formats/", "engine/data/"}},
+      {"engine/formats/onnx/", {"kprune/", "engine/formats/"}, {"onnx"}},
       {"engine/data/", {"kprune/", "engine/formats/", "engine/data/"}},
       {"engine/kernels/", {"engine/kernels/"}},
       {"worker/", {"kprune/", "engine/", "worker/"}, {"torch"}},

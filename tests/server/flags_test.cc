@@ -55,9 +55,9 @@ TEST(Flags, HelpShowsEachFlagWithItsVariable) {
   ::testing::internal::CaptureStdout();
   EXPECT_EQ(Parse({"--help"}).exit_status, 0);
   const std::string help = ::testing::internal::GetCapturedStdout();
-  for (const char* flag :
-       {"listen", "port-file", "metrics-listen", "metrics-port-file", "data-dir", "worker", "devices",
-        "max-queued-jobs", "max-artifact-bytes", "disk-low-bytes", "cancel-grace-seconds", "drain-seconds"}) {
+  for (const char* flag : {"listen", "port-file", "metrics-listen", "metrics-port-file", "data-dir", "worker",
+                           "devices", "onnxruntime", "max-queued-jobs", "max-artifact-bytes",
+                           "disk-low-bytes", "cancel-grace-seconds", "drain-seconds"}) {
     std::string variable = "KPRUNE_";
     for (const char* c = flag; *c != '\0'; ++c)
       variable += *c == '-' ? '_' : static_cast<char>(std::toupper(*c));
@@ -73,6 +73,7 @@ TEST(Flags, UsageErrorsExitWithThree) {
                                              {"--max-queued-jobs", "0"},
                                              {"--max-artifact-bytes", "-1"},
                                              {"--max-queued-jobs", "many"},
+                                             {"--onnxruntime", "/no/such/library.so"},
                                              {"--drain-seconds", "0"},
                                              {"--drain-seconds", "inf"},
                                              {"--drain-seconds", "nan"},

@@ -75,13 +75,18 @@ class JobDirectory {
   // Runs it as the worker does.
   absl::Status Run(const std::string& kind, const nlohmann::json& changes, ProgressObserver& observer) const {
     WriteJob(kind, changes);
-    const absl::StatusOr<WorkerJob> job = ReadJobFile(path());
-    return job.ok() ? RunJob(*job, observer) : job.status();
+    absl::StatusOr<WorkerJob> job = ReadJobFile(path());
+    if (!job.ok()) return job.status();
+    job->onnxruntime = onnxruntime;
+    return RunJob(*job, observer);
   }
   absl::Status Run(const std::string& kind, const nlohmann::json& changes = nlohmann::json::object()) const {
     RecordingObserver observer;
     return Run(kind, changes, observer);
   }
+
+  // The worker's --onnxruntime.
+  std::string onnxruntime = KPRUNE_ONNXRUNTIME;
 
  private:
   const testing::TemporaryFolder folder_;

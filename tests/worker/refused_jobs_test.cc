@@ -151,6 +151,24 @@ INSTANTIATE_TEST_SUITE_P(
                 .changes = {{"options", {{"device", "cuda:99"}}}}}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(OnnxRuntimeOfAJobTest, IsRequiredBeforeAnyWork) {
+  JobDirectory job(kClassifier, 24);
+  const json required = {{"options", {{"require_verified", "onnxruntime"}}}};
+  job.onnxruntime = "none";
+  for (const char* kind : {"prune", "preflight"}) {
+    const absl::Status status = job.Run(kind, required);
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << kind << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("this worker has no ONNX Runtime")) << kind;
+    ExpectNothingVisible(job);
+  }
+  job.onnxruntime = "/no/such/library.so";  // also where it is not required: somebody meant it to be used
+  EXPECT_EQ(job.Run("prune").code(), absl::StatusCode::kNotFound);
+  job.onnxruntime = KPRUNE_ONNXRUNTIME;
+  EXPECT_TRUE(job.Run("prune", required).ok());
+  EXPECT_THAT(job.Result(kReportFile)["verification"]["verified_by"][2].get<std::string>(),
+              HasSubstr("ONNX Runtime"));
+}
+
 TEST(RefusedJobTest, AnUnknownKindNamesTheKnownOnes) {
   const JobDirectory job(kClassifier, 4);
   const absl::Status status = job.Run("distill");

@@ -39,7 +39,7 @@ class VerifyJobTest : public ::testing::Test {
     EXPECT_FALSE(job_.has_result());
   }
 
-  const JobDirectory job_{{.task = "text-classification", .labels = 2}};
+  JobDirectory job_{{.task = "text-classification", .labels = 2}};
 };
 
 TEST_F(VerifyJobTest, Examples) {
@@ -51,6 +51,35 @@ TEST_F(VerifyJobTest, Examples) {
   EXPECT_EQ(verification["parameters"], report["parameters"]["kept"]);
   EXPECT_EQ(verification["file_bytes"], report["file_bytes"]["kept"]);
   EXPECT_GT(verification["probe_sequences"], 0);
+}
+
+TEST_F(VerifyJobTest, RunsEveryFormThatAnotherProgramLoads) {
+  ASSERT_TRUE(Verify().ok());
+  const json formats = job_.Result(kVerificationFile)["formats"];
+  ASSERT_EQ(formats.size(), 3u);
+  EXPECT_EQ(formats[1]["format"], "torchscript");
+  EXPECT_THAT(formats[2]["by"].get<std::string>(), HasSubstr("ONNX Runtime"));
+  for (const json& format : formats) EXPECT_LE(format["max_difference"], 1e-5) << format;
+}
+
+TEST_F(VerifyJobTest, SaysWhereNothingCouldRunTheOnnxModel) {
+  job_.onnxruntime = "none";
+  ASSERT_TRUE(Verify().ok());
+  const json format = job_.Result(kVerificationFile)["formats"][2];
+  EXPECT_EQ(format["by"], "ONNX checker");
+  EXPECT_TRUE(format["max_difference"].is_null());
+}
+
+// The digests belong to the changed files: somebody exported another model and signed for it.
+TEST_F(VerifyJobTest, NoticesAnOnnxModelThatComputesSomethingElse) {
+  const JobDirectory other({.task = "text-classification", .labels = 2, .seed = 9});
+  ASSERT_TRUE(other.Run("prune").ok());
+  fs::copy_file(other / "result/onnx/model.onnx", job_ / "pruned/onnx/model.onnx",
+                fs::copy_options::overwrite_existing);
+  const json theirs = JobDirectory::ReadJson(other / "result/report.json");
+  EditReport(
+      [&](json& report) { report["outputs"]["onnx/model.onnx"] = theirs["outputs"]["onnx/model.onnx"]; });
+  ExpectDataLoss("the onnx model, run by ONNX Runtime");
 }
 
 TEST_F(VerifyJobTest, NoticesAReportThatPromisesFewerFlops) {

@@ -56,7 +56,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("normalize"));
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
-  EXPECT_EQ(json["export"], Json::array({"safetensors", "onnx", "torchscript"}));
+  EXPECT_EQ(json["export"], Json::array({"onnx", "safetensors", "torchscript"}));
   EXPECT_EQ(json.size(), 30u);
 }
 

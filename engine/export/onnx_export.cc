@@ -1,0 +1,213 @@
+// Shapes: B sequences of S tokens, d hidden size, H heads of a layer, h head size, U features.
+#include "engine/export/onnx_export.h"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "engine/formats/onnx/onnx_graph.h"
+
+namespace kprune {
+namespace {
+
+using Value = OnnxGraph::Value;
+
+class OnnxEncoder {
+ public:
+  explicit OnnxEncoder(const Encoder& encoder)
+      : encoder_(encoder), config_(encoder.config), graph_("kprune") {}
+
+  absl::Status Write(const std::filesystem::path& path) {
+    Value x = Embed();
+    const Value mask = MaskOfScores();
+    for (int t = 0; t < encoder_.num_sublayers(); ++t) {
+      const Sublayer& sublayer = encoder_.sublayers[t];
+      const std::string name = absl::StrCat("layer.", sublayer.layer);
+      x = sublayer.kind == SublayerKind::kAttention ? Attention(sublayer, name + ".attention", x, mask)
+                                                    : FeedForward(sublayer, name + ".feed_forward", x);
+    }
+    config_.task == Task::kEmbedding ? SentenceEmbedding(x) : Logits(x);
+    return graph_.Write(path);
+  }
+
+ private:
+  static constexpr const char *kBatch = "batch_size", *kSequence = "sequence_length";
+
+  Value Weight(const std::string& name, const at::Tensor& tensor) {
+    const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
+    return graph_.AddWeight(name, values.sizes().vec(),
+                            {values.const_data_ptr<float>(), static_cast<size_t>(values.numel())});
+  }
+
+  // x W^T + b, as MatMul and Add.
+  Value Project(const std::string& name, const Value& x, const at::Tensor& weight, const at::Tensor& bias) {
+    const Value product = graph_.Add("MatMul", name + ".MatMul", {x, Weight(name + ".weight", weight.t())});
+    return graph_.Add("Add", name + ".Add", {product, Weight(name + ".bias", bias)});
+  }
+
+  Value Normalize(const std::string& name, const Value& x, const LayerNorm& norm, const Value& output = "") {
+    return graph_.Add("LayerNormalization", name,
+                      {x, Weight(name + ".weight", norm.weight), Weight(name + ".bias", norm.bias)},
+                      {{"axis", int64_t{-1}}, {"epsilon", norm.eps}}, output);
+  }
+
+  Value Embed() {
+    const Value ids = graph_.AddInput("input_ids", {kBatch, kSequence});
+    mask_ = graph_.AddInput("attention_mask", {kBatch, kSequence});
+    Value x = graph_.Add("Gather", "embeddings.word",
+                         {Weight("embeddings.word.weight", encoder_.word_embeddings), ids});
+    if (encoder_.token_type_embeddings.defined()) {
+      const Value types = graph_.AddInput("token_type_ids", {kBatch, kSequence});
+      const Value embedded =
+          graph_.Add("Gather", "embeddings.token_type",
+                     {Weight("embeddings.token_type.weight", encoder_.token_type_embeddings), types});
+      x = graph_.Add("Add", "embeddings.Add_token_type", {x, embedded});
+    }
+    // Rows 0 to S of the table.
+    const Value shape = graph_.Add("Shape", "embeddings.Shape", {ids}, {{"start", int64_t{1}}});
+    const Value positions = graph_.Add(
+        "Slice", "embeddings.position",
+        {Weight("embeddings.position.weight", encoder_.position_embeddings), graph_.Integers({0}), shape});
+    x = graph_.Add("Add", "embeddings.Add_position", {x, positions});
+    return Normalize("embeddings.norm", x, encoder_.embeddings_norm);
+  }
+
+  // [B, 1, 1, S]: 0 for tokens, the lowest float for padding.
+  Value MaskOfScores() {
+    Value mask = graph_.Add("Unsqueeze", "mask.Unsqueeze_heads", {mask_, graph_.Integers({1})});
+    mask = graph_.Add("Unsqueeze", "mask.Unsqueeze_queries", {mask, graph_.Integers({2})});
+    mask = graph_.Add("Cast", "mask.Cast", {mask}, {{"to", int64_t{1}}});
+    mask = graph_.Add("Sub", "mask.Sub", {graph_.Number(1), mask});
+    return graph_.Add("Mul", "mask.Mul", {mask, graph_.Number(std::numeric_limits<float>::lowest())});
+  }
+
+  // q, k or v: [B, S, d] to [B, H, S, h], or with `order` another order of these.
+  Value Heads(const Sublayer& sublayer, const std::string& name, const Value& x, int64_t block,
+              const std::vector<int64_t>& order) {
+    const int64_t U = sublayer.num_features();
+    const Value projected = Project(name, x, sublayer.in.weight.narrow(0, block * U, U),
+                                    sublayer.in.bias.narrow(0, block * U, U));
+    const Value heads =
+        graph_.Add("Reshape", name + ".Reshape",
+                   {projected, graph_.Integers({0, 0, sublayer.num_units(), sublayer.unit_width})});
+    return graph_.Add("Transpose", name + ".Transpose", {heads}, {{"perm", order}});
+  }
+
+  Value Attention(const Sublayer& sublayer, const std::string& name, const Value& x, const Value& mask) {
+    if (sublayer.num_units() == 0) return Empty(sublayer, name, x);
+    const Value q = Heads(sublayer, name + ".query", x, 0, {0, 2, 1, 3});
+    const Value k = Heads(sublayer, name + ".key", x, 1, {0, 2, 3, 1});
+    const Value v = Heads(sublayer, name + ".value", x, 2, {0, 2, 1, 3});
+    Value scores = graph_.Add("MatMul", name + ".MatMul_scores", {q, k});
+    const auto scale = static_cast<float>(std::sqrt(static_cast<double>(sublayer.unit_width)));
+    scores = graph_.Add("Div", name + ".Div", {scores, graph_.Number(scale)});
+    scores = graph_.Add("Add", name + ".Add_mask", {scores, mask});
+    const Value weights = graph_.Add("Softmax", name + ".Softmax", {scores}, {{"axis", int64_t{-1}}});
+    Value context = graph_.Add("MatMul", name + ".MatMul_context", {weights, v});
+    context =
+        graph_.Add("Transpose", name + ".Transpose", {context}, {{"perm", std::vector<int64_t>{0, 2, 1, 3}}});
+    context =
+        graph_.Add("Reshape", name + ".Reshape", {context, graph_.Integers({0, 0, sublayer.num_features()})});
+    return AddAndNormalize(sublayer, name, context, x);
+  }
+
+  Value FeedForward(const Sublayer& sublayer, const std::string& name, const Value& x) {
+    if (sublayer.num_units() == 0) return Empty(sublayer, name, x);
+    const Value projected = Project(name + ".in", x, sublayer.in.weight, sublayer.in.bias);
+    return AddAndNormalize(sublayer, name, Activate(name + ".activation", projected), x);
+  }
+
+  Value AddAndNormalize(const Sublayer& sublayer, const std::string& name, const Value& features,
+                        const Value& x) {
+    const Value branch = Project(name + ".out", features, sublayer.out.weight, sublayer.out.bias);
+    return Normalize(name + ".norm", graph_.Add("Add", name + ".Add_residual", {branch, x}), sublayer.norm);
+  }
+
+  // A sublayer without units keeps its bias and its norm.
+  Value Empty(const Sublayer& sublayer, const std::string& name, const Value& x) {
+    const Value sum =
+        graph_.Add("Add", name + ".Add_bias", {x, Weight(name + ".out.bias", sublayer.out.bias)});
+    return Normalize(name + ".norm", sum, sublayer.norm);
+  }
+
+  Value Activate(const std::string& name, const Value& x) {
+    const auto add = [&](const char* op, const std::vector<Value>& inputs, const char* suffix = "") {
+      return graph_.Add(op, absl::StrCat(name, ".", op, suffix), inputs);
+    };
+    if (config_.activation == "relu") return add("Relu", {x});
+    if (config_.activation == "silu") return add("Mul", {x, add("Sigmoid", {x})});
+    if (config_.activation == "gelu") {  // x / 2 (1 + erf(x / sqrt(2)))
+      const Value scaled = add("Div", {x, graph_.Number(static_cast<float>(std::sqrt(2.0)))});
+      const Value sum = add("Add", {add("Erf", {scaled}), graph_.Number(1)});
+      return add("Mul", {add("Mul", {x, sum}), graph_.Number(0.5F)}, "_half");
+    }
+    // gelu_new: x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+    const Value cube = add("Pow", {x, graph_.Number(3)});
+    const Value inner = add("Add", {x, add("Mul", {cube, graph_.Number(0.044715F)}, "_cube")}, "_cube");
+    const auto scale = static_cast<float>(std::sqrt(2.0 / M_PI));
+    const Value tanh = add("Tanh", {add("Mul", {inner, graph_.Number(scale)}, "_scale")});
+    const Value sum = add("Add", {tanh, graph_.Number(1)});
+    return add("Mul", {add("Mul", {x, graph_.Number(0.5F)}, "_half"), sum});
+  }
+
+  // [B, S, d] to the first tokens, [B, d].
+  Value FirstTokens(const Value& x) {
+    const Value first =
+        graph_.Add("Gather", "head.first_token", {x, graph_.Integers({0})}, {{"axis", int64_t{1}}});
+    return graph_.Add("Squeeze", "head.Squeeze", {first, graph_.Integers({1})});
+  }
+
+  void Logits(const Value& x) {
+    const Value pooled = Project("pooler", FirstTokens(x), encoder_.pooler.weight, encoder_.pooler.bias);
+    const bool relu = std::string(config_.family->pooler_activation) == "relu";
+    const Value active = graph_.Add(relu ? "Relu" : "Tanh", "pooler.activation", {pooled});
+    const Value product = graph_.Add("MatMul", "classifier.MatMul",
+                                     {active, Weight("classifier.weight", encoder_.classifier.weight.t())});
+    graph_.Add("Add", "classifier.Add", {product, Weight("classifier.bias", encoder_.classifier.bias)}, {},
+               "logits");
+    graph_.AddOutput("logits", {kBatch, encoder_.classifier.weight.size(0)});
+  }
+
+  void SentenceEmbedding(const Value& x) {
+    graph_.Add("Identity", "last_hidden_state", {x}, {}, "last_hidden_state");
+    graph_.AddOutput("last_hidden_state", {kBatch, kSequence, int64_t{config_.hidden_size}});
+    Value pooled = config_.pooling == Pooling::kCls ? FirstTokens(x) : MeanOfTokens(x);
+    if (config_.normalize) {
+      const Value norm = graph_.Add("ReduceL2", "normalize.ReduceL2", {pooled},
+                                    {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{1}}});
+      const Value length = graph_.Add("Max", "normalize.Max", {norm, graph_.Number(1e-12F)});
+      pooled = graph_.Add("Div", "normalize.Div", {pooled, length});
+    }
+    graph_.Add("Identity", "sentence_embedding", {pooled}, {}, "sentence_embedding");
+    graph_.AddOutput("sentence_embedding", {kBatch, int64_t{config_.hidden_size}});
+  }
+
+  Value MeanOfTokens(const Value& x) {
+    const Value mask = graph_.Add("Cast", "pooling.Cast", {mask_}, {{"to", int64_t{1}}});
+    const Value column = graph_.Add("Unsqueeze", "pooling.Unsqueeze", {mask, graph_.Integers({2})});
+    const auto sum = [&](const char* name, const Value& value) {
+      return graph_.Add("ReduceSum", name, {value, graph_.Integers({1})}, {{"keepdims", int64_t{0}}});
+    };
+    const Value total = sum("pooling.total", graph_.Add("Mul", "pooling.Mul", {x, column}));
+    const Value count =
+        graph_.Add("Max", "pooling.Max", {sum("pooling.count", column), graph_.Number(1e-9F)});
+    return graph_.Add("Div", "pooling.Div", {total, count});
+  }
+
+  const Encoder& encoder_;
+  const ModelConfig& config_;
+  OnnxGraph graph_;
+  Value mask_;
+};
+
+}  // namespace
+
+absl::Status WriteOnnx(const Encoder& encoder, const std::filesystem::path& path) {
+  return OnnxEncoder(encoder).Write(path);
+}
+
+int64_t OnnxBytes(int64_t parameters) { return 4 * parameters + (int64_t{1} << 20); }
+
+}  // namespace kprune

@@ -1,0 +1,42 @@
+// Samples as the rectangular int64 tensors that exported models take.
+//
+// Shapes: N sequences, S length of the longest one.
+#ifndef KPRUNE_ENGINE_EXPORT_PADDED_BATCH_H_
+#define KPRUNE_ENGINE_EXPORT_PADDED_BATCH_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+
+namespace kprune {
+
+// Sequences that are run at once.
+inline constexpr size_t kPaddedSequences = 16;
+
+struct PaddedBatch {
+  int64_t rows = 0;                                                // N
+  int64_t columns = 0;                                             // S
+  std::vector<int64_t> input_ids, attention_mask, token_type_ids;  // [N, S], 0 where padding is
+
+  explicit PaddedBatch(absl::Span<const Sample> samples) : rows(static_cast<int64_t>(samples.size())) {
+    for (const Sample& sample : samples)
+      columns = std::max(columns, static_cast<int64_t>(sample.input_ids.size()));
+    input_ids.resize(rows * columns);
+    attention_mask.resize(rows * columns);
+    token_type_ids.resize(rows * columns);
+    for (int64_t row = 0; row < rows; ++row) {
+      const Sample& sample = samples[row];
+      std::copy(sample.input_ids.begin(), sample.input_ids.end(), input_ids.begin() + row * columns);
+      std::copy(sample.token_type_ids.begin(), sample.token_type_ids.end(),
+                token_type_ids.begin() + row * columns);
+      std::fill_n(attention_mask.begin() + row * columns, sample.input_ids.size(), 1);
+    }
+  }
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_EXPORT_PADDED_BATCH_H_

@@ -1,0 +1,34 @@
+// An encoder as a TorchScript module, for LibTorch, PyTorch and Triton.
+//
+// forward(input_ids, attention_mask) or, where the family has token types, forward(input_ids, attention_mask,
+// token_type_ids); int64 [batch, sequence]. Returns float32: the logits [batch, num_labels] of a classifier;
+// (last_hidden_state [batch, sequence, hidden_size], sentence_embedding [batch, hidden_size]) of a sentence
+// encoder. Weights are float32 whatever the checkpoint stores.
+#ifndef KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
+#define KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
+#include "engine/model/encoder.h"
+
+namespace kprune {
+
+// Writes `encoder` (on any device, float32) durably; its weights are on the CPU then. The same encoder gives
+// the same bytes.
+absl::Status WriteTorchScript(const Encoder& encoder, const std::filesystem::path& path);
+
+// Reads a file that WriteTorchScript wrote, and runs it on the CPU as RunSamples runs an encoder: logits or
+// sentence embeddings [samples, C]. `token_types` says whether it takes them. DATA_LOSS: the file cannot be
+// read or run.
+absl::StatusOr<at::Tensor> RunTorchScript(const std::filesystem::path& path, bool token_types,
+                                          absl::Span<const Sample> samples);
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
