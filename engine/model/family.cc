@@ -10,6 +10,8 @@ constexpr std::array kTable = {
     Family{
         .model_type = "bert",
         .prefix = "bert.",
+        .base_class = "BertModel",
+        .classifier_class = "BertForSequenceClassification",
         .hidden_size_key = "hidden_size",
         .num_layers_key = "num_hidden_layers",
         .num_heads_key = "num_attention_heads",
@@ -36,6 +38,8 @@ constexpr std::array kTable = {
     Family{
         .model_type = "distilbert",
         .prefix = "distilbert.",
+        .base_class = "DistilBertModel",
+        .classifier_class = "DistilBertForSequenceClassification",
         .hidden_size_key = "dim",
         .num_layers_key = "n_layers",
         .num_heads_key = "n_heads",

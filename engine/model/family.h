@@ -15,6 +15,10 @@ struct Family {
   const char* model_type;  // config.json "model_type"
   const char* prefix;
 
+  // Classes of transformers: without a task, and for sequence classification. modeling_kprune.py has both.
+  const char* base_class;
+  const char* classifier_class;
+
   // config.json keys.
   const char* hidden_size_key;
   const char* num_layers_key;

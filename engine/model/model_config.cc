@@ -124,7 +124,7 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
   if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
       (*architectures)[0].is_string()) {
     const std::string name = (*architectures)[0].get<std::string>();
-    const bool base_model = name == "BertModel" || name == "DistilBertModel";
+    const bool base_model = name == model.family->base_class;
     classifies = name.find("ForSequenceClassification") != std::string::npos;
     if (!classifies && !base_model && requested == "auto" && !has_modules) {
       return Refuse(absl::StrCat(

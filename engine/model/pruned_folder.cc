@@ -1,63 +1,13 @@
 // WriteModelFolder: a pruned encoder as a Hugging Face folder.
-#include <algorithm>
-#include <filesystem>
-#include <map>
-
 #include "absl/strings/str_cat.h"
 #include "engine/formats/file.h"
-#include "engine/formats/safetensors.h"
+#include "engine/model/encoder_folder.h"
 #include "engine/model/model_folder.h"
-#include "engine/model/tensor_conversion.h"
+#include "engine/model/modeling_file.h"
 #include "kprune/layout.h"
 
 namespace kprune {
 namespace {
-
-constexpr int64_t kMaxCopiedFileBytes = int64_t{256} << 20;
-
-// The tensors that pruning changes, by their names in the checkpoint.
-std::map<std::string, at::Tensor> ChangedTensors(const ModelFolder& folder, const Encoder& encoder) {
-  const Family& family = *folder.config.family;
-  std::map<std::string, at::Tensor> changed;
-  const auto put = [&](int layer, const char* name, const at::Tensor& weight, const at::Tensor& bias) {
-    changed[folder.Layer(layer, name) + ".weight"] = weight;
-    changed[folder.Layer(layer, name) + ".bias"] = bias;
-  };
-  for (const Sublayer& sublayer : encoder.sublayers) {
-    const int layer = sublayer.layer;
-    const bool attention = sublayer.kind == SublayerKind::kAttention;
-    put(layer, attention ? family.attention_norm : family.ffn_norm, sublayer.norm.weight, sublayer.norm.bias);
-    if (attention) {
-      const int64_t rows = sublayer.num_features();
-      int64_t begin = 0;
-      for (const char* name : {family.query, family.key, family.value}) {
-        put(layer, name, sublayer.in.weight.narrow(0, begin, rows), sublayer.in.bias.narrow(0, begin, rows));
-        begin += rows;
-      }
-      put(layer, family.attention_out, sublayer.out.weight, sublayer.out.bias);
-    } else {
-      put(layer, family.ffn_in, sublayer.in.weight, sublayer.in.bias);
-      put(layer, family.ffn_out, sublayer.out.weight, sublayer.out.bias);
-    }
-  }
-  return changed;
-}
-
-absl::Status WriteWeights(const ModelFolder& original, const Encoder& encoder, const std::string& path) {
-  const std::map<std::string, at::Tensor> changed = ChangedTensors(original, encoder);
-  std::vector<at::Tensor> owners;
-  std::vector<TensorView> views;
-  for (const TensorView& tensor : original.tensors->tensors()) {
-    const auto it = changed.find(tensor.name);
-    if (it == changed.end()) {
-      views.push_back(tensor);
-      continue;
-    }
-    owners.push_back(ToCheckpointTensor(it->second, tensor.dtype));
-    views.push_back(ViewOf(tensor.name, tensor.dtype, owners.back()));
-  }
-  return WriteSafetensors(path, views, {{"format", "pt"}});
-}
 
 nlohmann::json PrunedConfig(const ModelConfig& config) {
   nlohmann::json heads = nlohmann::json::array(), neurons = nlohmann::json::array();
@@ -69,37 +19,18 @@ nlohmann::json PrunedConfig(const ModelConfig& config) {
                     {"neurons", neurons},
                     {"kept_heads", config.heads},
                     {"kept_neurons", config.neurons}};
+  json["auto_map"] = AutoMap(config);  // code of the original's, if it had any, is not in the folder
   return json;
-}
-
-// Everything of the original folder that is not its configuration or its weights.
-absl::Status CopyCompanions(const std::string& from, const std::string& to) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) {
-    if (!entry.is_regular_file()) continue;
-    const std::string name = std::filesystem::relative(entry.path(), from).generic_string();
-    const bool written_anew = name == "config.json" || name.find(".safetensors") != std::string::npos;
-    if (IsAllowedName(FileRole::kModel, name) && !written_anew) names.push_back(name);
-  }
-  for (const std::string& name : names) {
-    absl::StatusOr<std::string> bytes = ReadFile(from + "/" + name, kMaxCopiedFileBytes);
-    if (!bytes.ok()) return bytes.status();
-    const std::filesystem::path destination = std::filesystem::path(to) / name;
-    std::filesystem::create_directories(destination.parent_path());
-    if (absl::Status status = WriteFileDurably(destination, *bytes); !status.ok()) return status;
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder,
                               const std::string& destination) {
-  if (absl::Status status = CopyCompanions(original.path, destination); !status.ok()) return status;
-  const std::string config = PrunedConfig(encoder.config).dump(2) + "\n";
-  if (absl::Status status = WriteFileDurably(destination + "/config.json", config); !status.ok())
-    return status;
-  return WriteWeights(original, encoder, destination + "/model.safetensors");
+  const std::string modeling_file = absl::StrCat(destination, "/", std::string(kModelingFileName));
+  absl::Status status = WriteFileDurably(modeling_file, kModelingFile);
+  if (!status.ok()) return status;
+  return WriteEncoderFolder(original, encoder, PrunedConfig(encoder.config), destination);
 }
 
 }  // namespace kprune

@@ -15,6 +15,11 @@ namespace kprune {
 
 enum class FileRole { kModel, kData, kResult };
 
+// Of a result, beside its report: what transformers loads it with, and the same model in the original's
+// shapes. Neither is ever accepted from a client.
+inline constexpr std::string_view kModelingFileName = "modeling_kprune.py";
+inline constexpr std::string_view kDenseFolder = "dense";
+
 namespace layout_internal {
 
 inline bool EndsWith(std::string_view text, std::string_view suffix) {
@@ -59,7 +64,8 @@ inline bool IsModelName(std::string_view name) {
   return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
 }
 
-inline constexpr std::array<std::string_view, 6> kResultFiles = {"report.json",
+inline constexpr std::array<std::string_view, 7> kResultFiles = {"report.json",
+                                                                 kModelingFileName,
                                                                  "README.md",
                                                                  "onnx/model.onnx",
                                                                  "model.torchscript.pt",
@@ -67,6 +73,8 @@ inline constexpr std::array<std::string_view, 6> kResultFiles = {"report.json",
                                                                  "triton/model/1/model.onnx"};
 
 inline bool IsResultName(std::string_view name) {
+  if (StartsWith(name, kDenseFolder) && name.substr(kDenseFolder.size(), 1) == "/")
+    return IsModelName(name.substr(kDenseFolder.size() + 1));
   return IsModelName(name) || std::find(kResultFiles.begin(), kResultFiles.end(), name) != kResultFiles.end();
 }
 

@@ -57,7 +57,9 @@ absl::Status CheckFolder(const Manifest& files, std::string_view folder, bool is
       return BudgetFolderOf(name) == folder && condition(name.substr(folder.empty() ? 0 : folder.size() + 1));
     });
   };
-  const bool weights = has([](std::string_view name) { return name.ends_with(".safetensors"); });
+  const bool weights = has([](std::string_view name) {
+    return name.ends_with(".safetensors") && name.find('/') == std::string_view::npos;
+  });
   const bool config = has([](std::string_view name) { return name == "config.json"; });
   const bool report = has([](std::string_view name) { return name == kReportFile; });
   if (report && (!is_model || (weights && config))) return absl::OkStatus();

@@ -34,6 +34,21 @@ TEST(ManifestTest, Examples) {
   EXPECT_THAT(model->left_out, ElementsAre("README.md", "onnx/model.onnx", "pytorch_model.bin"));
 }
 
+TEST(ManifestTest, OfAResultFolderTheModelAloneIsSent) {
+  const ScratchFolder folder;
+  folder.Write("config.json", "{}");
+  folder.Write("model.safetensors", "weights");
+  folder.Write("modeling_kprune.py", "code");
+  folder.Write("dense/config.json", "{}");
+  folder.Write("dense/model.safetensors", "weights");
+  folder.Write("report.json", "{}");
+  const auto model = FindModelFiles(folder.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(NamesOf(model->files), ElementsAre("config.json", "model.safetensors"));
+  EXPECT_THAT(model->left_out, ElementsAre("dense/config.json", "dense/model.safetensors",
+                                           "modeling_kprune.py", "report.json"));
+}
+
 TEST(ManifestTest, PickledWeightsAreToldSafetensorsOnly) {
   const ScratchFolder folder;
   folder.Write("config.json", "{}");

@@ -123,6 +123,25 @@ TEST(Layout, AResultMayHoldSeveralModelsInFoldersOfTheirBudgets) {
   }
 }
 
+TEST(Layout, CodeAndDerivedModelsAreInResultsAloneAndNeverAccepted) {
+  for (const std::string name :
+       {"modeling_kprune.py", "dense/config.json", "dense/model.safetensors", "dense/vocab.txt",
+        "dense/1_Pooling/config.json", "keep-0.50/modeling_kprune.py", "keep-0.50/dense/model.safetensors",
+        "keep-0.50/dense/1_Pooling/config.json"}) {
+    EXPECT_TRUE(Result(name)) << name;
+    EXPECT_FALSE(Model(name)) << name;
+    EXPECT_FALSE(Data(name)) << name;
+  }
+  for (const std::string name :
+       {"modeling_other.py", "dense", "dense/", "dense//config.json", "dense/../config.json",
+        "dense/dense/config.json", "dense/keep-0.50/config.json", "dense/modeling_kprune.py",
+        "dense/report.json", "densely/config.json", "Dense/config.json", "dense/1_Pooling/../config.json",
+        "dense/1_Pooling/model.safetensors", "../dense/config.json", "/dense/config.json"}) {
+    EXPECT_FALSE(Result(name)) << name;
+    EXPECT_FALSE(Model(name)) << name;
+  }
+}
+
 TEST(Layout, LongNamesAreRefused) {
   const std::string ending = ".jsonl";
   EXPECT_TRUE(Data(std::string(128 - ending.size(), 'a') + ending));

@@ -37,8 +37,8 @@ TEST_F(JobServiceTest, APreflightThatHangsIsEnded) {
 }
 
 TEST_F(JobServiceTest, NamesOutsideTheAllowListAreRefused) {
-  for (const char* name :
-       {"../config.json", "/etc/passwd", "a/b/config.json", "evil.py", "", ".hidden", "modeling_x.py"}) {
+  for (const char* name : {"../config.json", "/etc/passwd", "a/b/config.json", "evil.py", "", ".hidden",
+                           "modeling_kprune.py", "dense/config.json"}) {
     v1::CreateJobRequest request = Request();
     Add(request.mutable_spec()->mutable_model(), name, "x");
     ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "spec.model");
