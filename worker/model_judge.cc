@@ -9,6 +9,7 @@
 #include "engine/evaluation/agreement.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/export/exports.h"
+#include "worker/dense_export.h"
 #include "worker/model_facts.h"
 
 namespace kprune {
@@ -51,7 +52,7 @@ absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const 
   report.original_file_bytes = before.file_bytes;
   report.kept_file_bytes = after.file_bytes;
 
-  absl::StatusOr<std::vector<VerifiedFormat>> verified = Verify(pruned, *written, path);
+  absl::StatusOr<std::vector<VerifiedFormat>> verified = Verify(pruned, *written, path, options);
   if (!verified.ok()) {
     return absl::Status(verified.status().code(),
                         absl::StrCat(verified.status().message(), "; the result was discarded"));
@@ -61,13 +62,17 @@ absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const 
 }
 
 absl::StatusOr<std::vector<VerifiedFormat>> ModelJudge::Verify(const Encoder& pruned, const Encoder& written,
-                                                               const std::filesystem::path& path) const {
+                                                               const std::filesystem::path& path,
+                                                               const Options& options) const {
   const at::Tensor expected = RunSamples(pruned, samples_.verifying);
   absl::StatusOr<VerifiedFormat> safetensors = CompareOutputs(
       "safetensors", "kprune " KPRUNE_VERSION, expected, RunSamples(written, samples_.verifying));
   if (!safetensors.ok()) return safetensors.status();
   auto verified = VerifyExports(path, pruned, samples_.verifying, expected, onnxruntime_.get());
-  if (verified.ok()) verified->insert(verified->begin(), *std::move(safetensors));
+  if (!verified.ok()) return verified.status();
+  verified->insert(verified->begin(), *std::move(safetensors));
+  absl::Status dense = VerifyDense(path, options, samples_.verifying, expected, *verified);
+  if (!dense.ok()) return dense;
   return verified;
 }
 

@@ -57,7 +57,8 @@ class ModelJudge {
 
  private:
   absl::StatusOr<std::vector<VerifiedFormat>> Verify(const Encoder& pruned, const Encoder& written,
-                                                     const std::filesystem::path& path) const;
+                                                     const std::filesystem::path& path,
+                                                     const Options& options) const;
 
   const ModelFolder& folder_;
   const Encoder& original_;

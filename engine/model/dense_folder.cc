@@ -1,0 +1,55 @@
+// Shapes: U features that are there, F features of all units, B blocks of rows, d hidden size.
+#include "engine/model/dense_folder.h"
+
+#include <ATen/ATen.h>
+
+#include <numeric>
+
+#include "engine/model/encoder_folder.h"
+
+namespace kprune {
+namespace {
+
+// `sublayer` with `all` units.
+Sublayer WithAllUnits(const Sublayer& sublayer, int64_t all) {
+  const int64_t features = all * sublayer.unit_width, hidden = sublayer.out.weight.size(0),
+                blocks = sublayer.in_blocks();
+  const at::Tensor places_U = FeaturesOf(sublayer.units, sublayer.unit_width, sublayer.out.weight.device());
+  const at::Tensor& in_weight = sublayer.in.weight;
+  const at::Tensor rows_BUd = in_weight.reshape({blocks, sublayer.num_features(), hidden}),
+                   biases_BU = sublayer.in.bias.reshape({blocks, sublayer.num_features()});
+  Sublayer dense = sublayer;
+  dense.units.resize(all);
+  std::iota(dense.units.begin(), dense.units.end(), 0);
+  dense.in.weight = at::zeros({blocks, features, hidden}, in_weight.options())
+                        .index_copy(1, places_U, rows_BUd)
+                        .view({blocks * features, hidden});
+  dense.in.bias = at::zeros({blocks, features}, sublayer.in.bias.options())
+                      .index_copy(1, places_U, biases_BU)
+                      .view({blocks * features});
+  dense.out.weight = at::zeros({hidden, features}, sublayer.out.weight.options())
+                         .index_copy(1, places_U, sublayer.out.weight);
+  return dense;
+}
+
+}  // namespace
+
+Encoder Dense(const Encoder& pruned) {
+  Encoder dense = pruned;
+  for (Sublayer& sublayer : dense.sublayers) {
+    const bool attention = sublayer.kind == SublayerKind::kAttention;
+    sublayer = WithAllUnits(sublayer, attention ? pruned.config.num_heads : pruned.config.intermediate_size);
+    (attention ? dense.config.heads : dense.config.neurons)[sublayer.layer] = sublayer.units;
+  }
+  dense.config.json.erase("kprune");
+  dense.config.json.erase("auto_map");
+  return dense;
+}
+
+absl::Status WriteDenseFolder(const ModelFolder& original, const Encoder& pruned,
+                              const std::string& destination) {
+  const Encoder dense = Dense(pruned);
+  return WriteEncoderFolder(original, dense, dense.config.json, destination);
+}
+
+}  // namespace kprune
