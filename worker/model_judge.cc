@@ -37,7 +37,8 @@ JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning,
 absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                                    ReportContents& report) const {
   for (const absl::Status& status :
-       {WriteModelFolder(folder_, pruned, path.string()), WriteExports(pruned, report.options, path)}) {
+       {WriteModelFolder(folder_, pruned, path.string()), WriteExports(pruned, report.options, path),
+        WriteDense(folder_, pruned, report.options, path)}) {
     if (!status.ok()) return status;
   }
   Options options = report.options;

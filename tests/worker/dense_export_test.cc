@@ -49,6 +49,7 @@ TEST_P(DenseExportTest, Examples) {
        {"modeling_kprune.py", "dense/config.json", "dense/model.safetensors", "dense/vocab.txt"}) {
     EXPECT_EQ(report["outputs"][name], *Sha256OfFile(job_ / "result" / name)) << name;
   }
+  EXPECT_EQ(report["verification"]["formats"].back()["format"], "dense");
   EXPECT_EQ(report["file_bytes"]["kept"], fs::file_size(job_ / "result/model.safetensors"));
   fs::rename(job_ / "result", job_ / "pruned");
   const json verify = {{"model", "pruned"}, {"data", nullptr}};
@@ -107,10 +108,15 @@ TEST(DenseExportTest, OutputsThatDifferAreRefused) {
   ASSERT_TRUE(folder.ok()) << folder.status();
   const Encoder encoder = Loaded(job / "model");
   fs::create_directory(job / "out");
-  const absl::Status status = WriteAndVerifyDense(*folder, encoder, {}, kSamples,
-                                                  RunSamples(encoder, kSamples) + 1, 1e-4, job / "out");
+  ASSERT_TRUE(WriteDense(*folder, encoder, {.exports = {"dense"}}, job / "out").ok());
+  std::vector<VerifiedFormat> verified;
+  ASSERT_TRUE(VerifyDense(job / "out", {}, kSamples, RunSamples(encoder, kSamples), verified).ok());
+  ASSERT_EQ(verified.size(), 1u);
+  EXPECT_EQ(verified[0].format, "dense");
+  const absl::Status status =
+      VerifyDense(job / "out", {}, kSamples, RunSamples(encoder, kSamples) + 1, verified);
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("the dense model differs from the pruned one by 1"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the dense model, run by kprune"));
 }
 
 }  // namespace
