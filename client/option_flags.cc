@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "client/quantities.h"
 #include "kprune/options.h"
+#include "kprune/rounding.h"
 
 namespace kprune::client {
 namespace {
@@ -171,6 +172,14 @@ std::vector<OptionFlag> MakeTable() {
       {"--export", "export",
        "What the result has, such as onnx,dense; safetensors is always there, triton needs onnx",
        Names(kExports), absl::StrJoin(kDefaultExports, ","), false},
+      {"--round",
+       "round",
+       "Multiples that kept heads and neurons of a layer are rounded to, such as heads:2,neurons:32; device "
+       "is a "
+       "table, auto measures, off is none",
+       {},
+       defaults.round,
+       false},
       {"--require-verified", "require_verified",
        "Who must have run an exported model: with onnxruntime the job fails where there is none",
        Names(kRequiredVerifiers), defaults.require_verified, false},
@@ -191,6 +200,13 @@ std::string CheckDevice(const std::string& value) {
     return "";
   }
   return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
+}
+
+std::string CheckRounding(const std::string& value) {
+  if (std::find(kRoundings.begin(), kRoundings.end(), value) != kRoundings.end() || ParseRounding(value))
+    return "";
+  return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(kRoundings, ", "),
+                      " and such as heads:2,neurons:16");
 }
 
 std::string CheckNumberOrAuto(const std::string& value) {
@@ -312,6 +328,7 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
           },
           HelpText(flag));
       if (field->name() == "device") option->check(CLI::Validator(CheckDevice, "", "device"));
+      if (field->name() == "round") option->check(CLI::Validator(CheckRounding, "", "rounding"));
   }
   if (!flag.accepted.empty()) {
     option->check(CLI::Validator(

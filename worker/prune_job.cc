@@ -1,7 +1,6 @@
 // RunPrune: load, prune, write, verify what was written, judge, report; for one model or several.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <torch/headeronly/version.h>
 
 #include <chrono>
 #include <filesystem>
@@ -12,7 +11,6 @@
 #include "engine/evaluation/report.h"
 #include "engine/formats/json.h"
 #include "engine/formats/options_json.h"
-#include "engine/kernels/kernels.h"
 #include "engine/pruning_methods.h"
 #include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
@@ -21,6 +19,7 @@
 #include "worker/drop_search.h"
 #include "worker/inputs.h"
 #include "worker/job_checkpoint.h"
+#include "worker/job_identity.h"
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
 #include "worker/model_judge.h"
@@ -169,6 +168,8 @@ absl::Status PruneJob::Plan() {
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(original_.config, workload, job_.options, scratch);
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);
+  plan_.rounding = ParseRounding(checkpoint_->identity().rounding).value_or(Rounding());
+  report_.rounding = plan_.rounding;
   report_.predicted_memory_bytes = PredictPeakMemory(original_.config, workload, job_.options, plan_);
   return absl::OkStatus();
 }
@@ -178,17 +179,7 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
   absl::StatusOr<std::map<std::string, std::string>> inputs = DigestInputs(job_);
   if (!inputs.ok()) return inputs.status();
   report_.inputs = *std::move(inputs);
-  CheckpointIdentity identity;
-  identity.job = {{"version", KPRUNE_VERSION},
-                  {"libtorch", TORCH_VERSION},
-                  {"instructions", CpuKernels().instructions},
-                  {"inputs", report_.inputs},
-                  {"options", ToJson(job_.options)},
-                  {"device", report_.device},
-                  {"device_name", report_.device_name}};
-  identity.threads = at::get_num_threads();
-  identity.precision = workload.compute_type == at::kBFloat16 ? "bf16" : "fp32";
-  identity.memory_limit_bytes = job_.options.memory_limit_bytes;
+  const CheckpointIdentity identity = IdentityOf(job_, report_, original_.config, workload);
   absl::StatusOr<std::unique_ptr<JobCheckpoint>> checkpoint =
       JobCheckpoint::Open(std::filesystem::path(scratch) / kCheckpointDirectory, identity, several_);
   if (!checkpoint.ok()) return checkpoint.status();

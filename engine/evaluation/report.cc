@@ -82,6 +82,7 @@ json MakeReport(const ReportContents& contents) {
       {"plan",
        {{"threads", contents.threads},
         {"precision", contents.precision},
+        {"rounding", ToString(contents.rounding)},
         {"batch_tokens", contents.batch_tokens},
         {"streams", contents.streams},
         {"memory_limit_bytes", contents.options.memory_limit_bytes},

@@ -14,6 +14,7 @@
 #include "engine/pruning/budget.h"
 #include "engine/pruning/setting_choice.h"
 #include "kprune/options.h"
+#include "kprune/rounding.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune {
@@ -43,6 +44,7 @@ struct ReportContents {
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;
+  Rounding rounding;                           // of the kept units of a sublayer
   std::string streams;                         // where the hidden states lived: "device", "host" or "file"
   std::vector<int64_t> batch_tokens;           // of each sublayer
   int resumed_sublayers = 0;                   // taken from a checkpoint

@@ -18,6 +18,7 @@
 #include "engine/formats/json_fields.h"
 #include "engine/formats/quoted.h"
 #include "kprune/layout.h"
+#include "kprune/rounding.h"
 
 namespace kprune {
 namespace {
@@ -60,6 +61,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("max_drop", options.max_drop);
   visit("export", options.exports);
   visit("require_verified", options.require_verified);
+  visit("round", options.round);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -304,6 +306,11 @@ absl::Status ValidateOptions(const Options& o) {
   check.Require(o.distill == 0 || o.method == "refit", "distill", absl::StrCat(o.distill),
                 "0 with method \"kprune\"");
   CheckExports(o, check);
+  check.Require(
+      std::find(kRoundings.begin(), kRoundings.end(), o.round) != kRoundings.end() || ParseRounding(o.round),
+      "round", Quoted(o.round),
+      absl::StrCat("\"device\", \"off\", \"auto\" or such as \"heads:2,neurons:16\", from 1 to ",
+                   kMostRounding));
   return check.status();
 }
 

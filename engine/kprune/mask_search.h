@@ -18,8 +18,10 @@ struct SublayerScores {
 
 // Sorts the units of all remaining sublayers together by falling score (ties: lower sublayer, then lower unit
 // first), keeps from the top while their FLOPs fit `budget_flops`, and returns which units of remaining[0]
-// are kept. One sort and one running sum.
-Selection SearchBottomSublayer(absl::Span<const SublayerScores> remaining, double budget_flops);
+// are kept. One sort and one running sum. Their number is rounded to the nearest multiple of `rounding` that
+// fits, but not to none; to the next lower one where no sublayer stands above that could spend the rest.
+Selection SearchBottomSublayer(absl::Span<const SublayerScores> remaining, double budget_flops,
+                               int64_t rounding = 1);
 
 }  // namespace kprune
 

@@ -95,7 +95,7 @@ absl::StatusOr<Selection> SublayerSteps::Search(int t, const std::vector<UnitKno
   auto scores =
       Score(state_.student(), t, knowledge, state_.budget().sequence_length, options_.lambda_pred, setting);
   if (!scores.ok()) return scores.status();
-  return SearchBottomSublayer(*scores, state_.budget_left());
+  return SearchBottomSublayer(*scores, state_.budget_left(), state_.rounding(t));
 }
 
 absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& keep, const Seconds& seconds) {

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kFormat = 2;  // of all files of a checkpoint
+constexpr int kFormat = 3;  // of all files of a checkpoint
 constexpr std::string_view kIdentityName = "identity.json";
 constexpr std::string_view kNotesName = "notes.json";
 constexpr std::string_view kSublayerPrefix = "sublayer-";
@@ -32,6 +32,7 @@ Json IdentityJson(const CheckpointIdentity& identity) {
           {"job", identity.job},
           {"threads", identity.threads},
           {"precision", identity.precision},
+          {"rounding", identity.rounding},
           {"memory_limit_bytes", identity.memory_limit_bytes}};
 }
 
@@ -51,6 +52,7 @@ absl::StatusOr<CheckpointIdentity> ParseIdentity(const Json& file, std::string& 
   if (const Json* job = identity.Require("job")) result.job = *job;
   result.threads = static_cast<int>(identity.Int("threads", 0, INT32_MIN, INT32_MAX));
   result.precision = identity.String("precision", "");
+  result.rounding = identity.String("rounding", "");
   result.memory_limit_bytes = identity.Int("memory_limit_bytes", 0, INT64_MIN, INT64_MAX);
   if (!identity.status().ok()) return identity.status();
   return result;

@@ -32,6 +32,7 @@ struct CheckpointIdentity {
   // What the run chose for itself. Not compared: a checkpoint hands its own back, to be replayed.
   int threads = 0;
   std::string precision;
+  std::string rounding;            // ToString(Rounding)
   int64_t memory_limit_bytes = 0;  // 0 means none
 };
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/cost/rounding.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/model/tape.h"
 
@@ -112,6 +113,7 @@ absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Wor
   ExecutionPlan plan;
   plan.compute_type = workload.compute_type;
   plan.scratch_directory = scratch_directory;
+  plan.rounding = RoundingFor(options, config, workload.device);
   const int64_t fastest = cuda ? ExecutionPlan::kCudaBatchTokens : ExecutionPlan::kCpuBatchTokens;
   const int64_t limit = options.memory_limit_bytes;
 

@@ -13,6 +13,7 @@
 #include "engine/model/model_config.h"
 #include "engine/pruning/hidden_states.h"
 #include "kprune/options.h"
+#include "kprune/rounding.h"
 
 namespace kprune {
 
@@ -21,6 +22,7 @@ struct ExecutionPlan {
   int64_t batch_tokens = kCpuBatchTokens;    // most tokens that are computed at once; out of memory halves it
   Place streams = Place::kDevice;            // where the hidden states of all tokens live
   std::string scratch_directory;             // for streams in a file
+  Rounding rounding;                         // what the kept units of a sublayer are multiples of
 
   static constexpr int64_t kCpuBatchTokens = 1024;
   static constexpr int64_t kCudaBatchTokens = 32768;
@@ -37,10 +39,10 @@ struct Workload {
   int64_t free_bytes = 0;  // memory of the machine, or of the GPU, that the job may fill; 0: not known
 };
 
-// Chooses batch_tokens and the place of the streams: as they are fastest where memory allows, smaller and
-// further away where options.memory_limit_bytes or the machine is short. Without a limit, batch_tokens
-// depends on the kind of device alone. RESOURCE_EXHAUSTED, with what is needed, where a limit is given and
-// not even the smallest plan fits.
+// Chooses the rounding (RoundingFor), and batch_tokens and the place of the streams: as they are fastest
+// where memory allows, smaller and further away where options.memory_limit_bytes or the machine is short.
+// Without a limit, batch_tokens depends on the kind of device alone. RESOURCE_EXHAUSTED, with what is needed,
+// where a limit is given and not even the smallest plan fits.
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
                                             const Options& options, const std::string& scratch_directory);
 

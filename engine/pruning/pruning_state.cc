@@ -38,6 +38,11 @@ double PruningState::unit_flops(int t) const {
   return UnitFlops(teacher_.config, teacher_.sublayers[t].kind, budget_.sequence_length);
 }
 
+int64_t PruningState::rounding(int t) const {
+  return teacher_.sublayers[t].kind == SublayerKind::kAttention ? plan_.rounding.heads
+                                                                : plan_.rounding.neurons;
+}
+
 int64_t PruningState::largest_batch() const {
   int64_t largest = 0;
   for (const Batch& batch : batches_) largest = std::max(largest, batch.tokens());

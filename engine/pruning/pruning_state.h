@@ -72,6 +72,7 @@ class PruningState {
   const FlopsBudget& budget() const { return budget_; }
   double budget_left() const { return budget_left_; }
   double unit_flops(int t) const;
+  int64_t rounding(int t) const;  // the kept units of t are a multiple of it, or all
 
   // The row of sublayer t if it keeps `keep`; how that came about is for the method to add.
   SublayerPruned RowOf(int t, const Selection& keep) const;

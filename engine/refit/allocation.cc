@@ -16,12 +16,19 @@ struct Segment {
   int64_t units = 0;
 };
 
+int64_t UnitsOf(const SublayerCurve& curve) { return static_cast<int64_t>(curve.costs.size()) - 1; }
+
+// The most units that may be kept within `limit`.
+int64_t Rounded(const SublayerCurve& curve, int64_t limit) {
+  return limit >= UnitsOf(curve) ? UnitsOf(curve) : limit - limit % curve.rounding;
+}
+
 // Corners of the lower convex hull of (kept units, loss), from none kept to all.
 std::vector<Segment> HullOf(const SublayerCurve& curve, size_t sublayer) {
-  const auto all = static_cast<int64_t>(curve.costs.size()) - 1;
+  const int64_t all = UnitsOf(curve);
   const auto loss = [&](int64_t kept) { return curve.costs[all - kept]; };
   std::vector<int64_t> corners;
-  for (int64_t kept = 0; kept <= all; ++kept) {
+  for (int64_t kept = 0; kept <= all; kept = std::min(kept + curve.rounding, std::max(all, kept + 1))) {
     const auto slope = [&](int64_t a, int64_t b) { return (loss(b) - loss(a)) / static_cast<double>(b - a); };
     while (corners.size() > 1 &&
            slope(corners[corners.size() - 2], corners.back()) >= slope(corners.back(), kept))
@@ -79,7 +86,7 @@ std::vector<int64_t> AllocateUnits(absl::Span<const SublayerCurve> curves, doubl
     const size_t s = segment.sublayer;
     passed[s] += segment.units;
     const auto fit = static_cast<int64_t>(std::floor(left / curves[s].unit_flops * (1 + kRounding)));
-    const int64_t taken = std::min(passed[s] - kept[s], fit);
+    const int64_t taken = Rounded(curves[s], std::min(passed[s], kept[s] + fit)) - kept[s];
     if (taken <= 0) continue;
     kept[s] += taken;
     left -= static_cast<double>(taken) * curves[s].unit_flops;

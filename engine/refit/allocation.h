@@ -12,6 +12,7 @@ namespace kprune {
 struct SublayerCurve {
   std::vector<double> costs;  // [units + 1]: predicted loss once k units are gone (RemovalOrder)
   double unit_flops = 0;
+  int64_t rounding = 1;  // so many units stay together: a multiple of it is kept, or all
 };
 
 // Units kept per sublayer. Bottom up, each keeps what minimises the sum of the losses of it and of all above

@@ -153,7 +153,7 @@ absl::Status RefitRun::Search() {
     absl::StatusOr<RemovalOrder> order = OrderOf(s);
     if (!order.ok()) return order.status();
     orders_.push_back(*std::move(order));
-    curves_.push_back({orders_.back().costs, state_.unit_flops(s)});
+    curves_.push_back({orders_.back().costs, state_.unit_flops(s), state_.rounding(s)});
   }
   sensitivity_.reset();
   return absl::OkStatus();

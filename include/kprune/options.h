@@ -24,6 +24,7 @@ inline constexpr std::array kBatchOrders = {"length", "file"};
 inline constexpr std::array kPoolings = {"auto", "mean", "cls"};
 inline constexpr std::array kExports = {"safetensors", "onnx", "torchscript", "dense", "triton"};
 inline constexpr std::array kDefaultExports = {"onnx", "safetensors", "torchscript"};
+inline constexpr std::array kRoundings = {"device", "off", "auto"};
 inline constexpr std::array kRequiredVerifiers = {"any", "onnxruntime"};
 
 // The smallest memory limit that may be given.
@@ -135,6 +136,10 @@ struct Options {
 
   // One of kRequiredVerifiers. "onnxruntime": the job fails unless ONNX Runtime has run the exported model.
   std::string require_verified = "any";
+
+  // Multiples that the kept heads and neurons of every layer are rounded to: one of kRoundings, or
+  // ToString(Rounding).
+  std::string round = "device";
 
   bool has_export(std::string_view format) const {
     const auto wanted = [&](const auto& formats) {

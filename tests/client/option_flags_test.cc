@@ -113,6 +113,13 @@ TEST(OptionFlagsTest, ExportsAreAListOfKnownNames) {
   EXPECT_THROW(Parse("--method refit,kprune"), CLI::ParseError);
 }
 
+TEST(OptionFlagsTest, RoundingIsAWordOrMultiples) {
+  EXPECT_EQ(Parse("--round off").round(), "off");
+  EXPECT_EQ(Parse("--round heads:2,neurons:32").round(), "heads:2,neurons:32");
+  EXPECT_THROW(Parse("--round 16"), CLI::ParseError);
+  EXPECT_THROW(Parse("--round heads:2,neurons:0"), CLI::ParseError);
+}
+
 TEST(OptionFlagsTest, BudgetsAreAListAndExcludeAMaximalDrop) {
   const auto options = Parse("--keep-flops 0.7,0.5,1e-1");
   EXPECT_EQ(std::vector(options.keep_flops().begin(), options.keep_flops().end()),

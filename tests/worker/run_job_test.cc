@@ -9,6 +9,7 @@
 #include "engine/model/model_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "kprune/rounding.h"
 #include "tests/worker/job_directory.h"
 #include "tests/worker/proto_fields.h"
 
@@ -77,6 +78,31 @@ TEST(RunJobTest, WhatTheRunChoseIsInTheReport) {
       << "the usual setting stays unless another is better by a fifth";
   EXPECT_EQ(observer.sublayers.size(), 4u);
   EXPECT_TRUE(std::is_sorted(observer.fractions.begin(), observer.fractions.end()));
+}
+
+TEST(RunJobTest, WidthsAreRoundedAndTheReportSaysToWhat) {
+  for (const char* method : {"refit", "kprune"}) {
+    const JobDirectory job(kClassifier);
+    const absl::Status status = job.Run(
+        "prune", {{"options", {{"method", method}, {"round", "heads:2,neurons:6"}, {"keep_flops", 0.6}}}});
+    ASSERT_TRUE(status.ok()) << status;
+    const json report = job.Result(kReportFile);
+    EXPECT_EQ(report["plan"]["rounding"], "heads:2,neurons:6");
+    EXPECT_LE(report["flops"]["kept"], report["flops"]["budget"]);
+    for (const json& sublayer : report["sublayers"]) {
+      const int step = sublayer["kind"] == "attention" ? 2 : 6, kept = sublayer["kept"];
+      EXPECT_TRUE(kept % step == 0 || kept == sublayer["units"]) << method << ": " << sublayer;
+    }
+  }
+}
+
+TEST(RunJobTest, WhatWasMeasuredForRoundingIsInTheReport) {
+  const JobDirectory job(kClassifier);
+  const absl::Status status = job.Run("prune", {{"options", {{"round", "auto"}}}});
+  ASSERT_TRUE(status.ok()) << status;
+  const json report = job.Result(kReportFile);
+  EXPECT_TRUE(ParseRounding(report["plan"]["rounding"].get<std::string>())) << report["plan"];
+  EXPECT_EQ(report["options"]["round"], "auto");
 }
 
 struct TaskCase {

@@ -30,6 +30,20 @@ TEST(MaskSearchTest, BreaksTiesByPosition) {
   EXPECT_THAT(SearchBottomSublayer({{{1, 1, 1}, 1}, {{1, 1}, 1}}, 2), ElementsAre(0, 1));
 }
 
+TEST(MaskSearchTest, RoundsToTheNearestMultipleThatFits) {
+  // Without rounding five neurons and the head stay.
+  const SublayerScores neurons{{1, 9, 8, 7, 6, 5}, 1}, head{{4}, 3};
+  EXPECT_THAT(SearchBottomSublayer({neurons, head}, 8), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_THAT(SearchBottomSublayer({neurons, head}, 8, 2), ElementsAre(1, 2, 3, 4)) << "the lower one of two";
+  EXPECT_THAT(SearchBottomSublayer({neurons, head}, 8, 3), ElementsAre(0, 1, 2, 3, 4, 5)) << "the nearer one";
+  EXPECT_THAT(SearchBottomSublayer({neurons, head}, 5, 3), ElementsAre(1, 2, 3)) << "six do not fit";
+  EXPECT_THAT(SearchBottomSublayer({neurons}, 5, 3), ElementsAre(1, 2, 3)) << "nothing above takes the rest";
+  EXPECT_THAT(SearchBottomSublayer({neurons, head}, 1, 4), IsEmpty()) << "not one step fits";
+  EXPECT_THAT(SearchBottomSublayer({{{9, 1, 1, 1, 1, 1, 1, 1}, 1}, {{8, 8, 8}, 1}}, 4, 4),
+              ElementsAre(0, 1, 2, 3))
+      << "a sublayer does not vanish by rounding";
+}
+
 // The slow twin: adds units one by one, each time scanning for the best one left.
 Selection SearchOneByOne(std::vector<SublayerScores> remaining, double budget) {
   Selection kept;

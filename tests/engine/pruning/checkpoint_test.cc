@@ -31,6 +31,7 @@ CheckpointIdentity IdentityOf(const std::string& model) {
   return {.job = {{"model", model}, {"options", {{"keep_flops", 0.1}, {"seed", 7}}}},
           .threads = 2,
           .precision = "fp32",
+          .rounding = "heads:1,neurons:16",
           .memory_limit_bytes = int64_t{1} << 32};
 }
 
@@ -143,10 +144,12 @@ TEST_F(CheckpointTest, HandsTheRecordedPlanBackToBeReplayed) {
   CheckpointIdentity later = IdentityOf("bert");
   later.threads = 64;
   later.precision = "bf16";
+  later.rounding = "heads:1,neurons:1";
   later.memory_limit_bytes = 0;
   const auto checkpoint = Open(later);
   EXPECT_EQ(checkpoint->identity().threads, 2);
   EXPECT_EQ(checkpoint->identity().precision, "fp32");
+  EXPECT_EQ(checkpoint->identity().rounding, "heads:1,neurons:16");
   EXPECT_EQ(checkpoint->identity().memory_limit_bytes, int64_t{1} << 32);
   EXPECT_EQ(checkpoint->identity().job, later.job);
   ExpectHolds(*checkpoint, 1);

@@ -36,6 +36,43 @@ TEST(AllocationTest, WhatIsLeftOverIsSpent) {
   EXPECT_THAT(AllocateUnits(curves, 12), ElementsAre(1, 2));
 }
 
+TEST(AllocationTest, KeepsMultiplesOrAll) {
+  const std::vector<SublayerCurve> curves = {{{0, 1, 2, 3, 4, 5, 6, 7}, 1, 3}, {{0, 1, 3, 6, 10}, 1, 2}};
+  EXPECT_THAT(AllocateUnits(curves, 11), ElementsAre(7, 4)) << "all of seven, though no multiple of three";
+  EXPECT_THAT(AllocateUnits(curves, 10), ElementsAre(6, 4));
+  EXPECT_THAT(AllocateUnits(curves, 8), ElementsAre(3, 4));
+  EXPECT_THAT(AllocateUnits(curves, 3), ElementsAre(0, 2));
+  EXPECT_THAT(AllocateUnits(curves, 1), ElementsAre(0, 0));
+}
+
+TEST(AllocationTest, LeavesLessThanOneStepOfTheBudget) {
+  std::mt19937 random(5);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<SublayerCurve> curves(4);
+    double all = 0;
+    for (SublayerCurve& curve : curves) {
+      curve.costs = {0};
+      for (int unit = 0; unit < 40; ++unit) curve.costs.push_back(curve.costs.back() + random() % 100);
+      curve.unit_flops = 1 + random() % 5;
+      curve.rounding = 1 + random() % 8;
+      all += 40 * curve.unit_flops;
+    }
+    const double budget = all * static_cast<double>(1 + random() % 999) / 1000;
+    const std::vector<int64_t> kept = AllocateUnits(curves, budget);
+    double flops = 0, cheapest_step = std::numeric_limits<double>::infinity();
+    for (size_t s = 0; s < kept.size(); ++s) {
+      EXPECT_TRUE(kept[s] == 40 || kept[s] % curves[s].rounding == 0) << kept[s];
+      flops += static_cast<double>(kept[s]) * curves[s].unit_flops;
+      if (kept[s] < 40)
+        cheapest_step =
+            std::min(cheapest_step, static_cast<double>(curves[s].rounding) * curves[s].unit_flops);
+    }
+    EXPECT_LE(flops, budget);
+    EXPECT_TRUE(budget - flops < cheapest_step || budget - flops < 1e-3 * budget)
+        << budget - flops << " of " << budget << " left";
+  }
+}
+
 // Against all allocations there are, on convex curves where hulls lose nothing: the loss is at most one
 // unit's above the least.
 TEST(AllocationTest, IsNearTheBestOfAllAllocations) {

@@ -57,7 +57,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
   EXPECT_EQ(json["export"], Json::array({"onnx", "safetensors", "torchscript"}));
-  EXPECT_EQ(json.size(), 30u);
+  EXPECT_EQ(json.size(), 31u);
 }
 
 TEST(OptionsJson, ExportsAreAListOrOneName) {
@@ -210,6 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"export": ["onnx", "onnx"]})", "options.export is \"onnx\" twice", "each format once"},
         Bad{R"({"export": ["triton"]})", "\"triton\" without \"onnx\"", "both"},
         Bad{R"({"export": [3]})", "options.export is [3]", "a string, or a list of such"},
+        Bad{R"({"round": "heads:0"})", "options.round is \"heads:0\"", "\"heads:2,neurons:16\""},
         Bad{R"({"require_verified": "me"})", "options.require_verified is \"me\"", "\"onnxruntime\""},
         Bad{R"({"require_verified": "onnxruntime", "export": "dense"})", "without an export \"onnx\"",
             "\"any\""},
