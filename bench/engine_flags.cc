@@ -37,6 +37,8 @@ void AddEngineFlags(CLI::App& app, nlohmann::json& options) {
   AddOptionFlag<double>(app, options, "--ridge", "ridge", "refit: of output projections; 1e-3");
   AddOptionFlag<double>(app, options, "--input-ridge", "input_ridge", "refit: of input projections; 1e-2");
   AddOptionFlag<int>(app, options, "--distill", "distill", "refit: steps of training at the end; 0");
+  AddOptionFlag<std::string>(app, options, "--round", "round",
+                             "device, off or such as heads:2,neurons:16; device");
   AddOptionFlag<double>(app, options, "--keep-flops", "keep_flops", "Share of the FLOPs to keep; 0.5");
   AddOptionFlag<int>(app, options, "--threads", "threads", "Threads; 0: all processors");
   AddOptionFlag<std::string>(app, options, "--precision", "precision", "fp32 or bf16; fp32")

@@ -209,7 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"export": "pickle"})", "options.export is \"pickle\"", "\"torchscript\""},
         Bad{R"({"export": ["onnx", "onnx"]})", "options.export is \"onnx\" twice", "each format once"},
         Bad{R"({"export": ["triton"]})", "\"triton\" without \"onnx\"", "both"},
-        Bad{R"({"export": [3]})", "options.export is [3]", "a string, or a list of such"},
+        Bad{R"({"export": [3]})", "options.export is an array", "a string, or a list of such"},
         Bad{R"({"round": "heads:0"})", "options.round is \"heads:0\"", "\"heads:2,neurons:16\""},
         Bad{R"({"require_verified": "me"})", "options.require_verified is \"me\"", "\"onnxruntime\""},
         Bad{R"({"require_verified": "onnxruntime", "export": "dense"})", "without an export \"onnx\"",
