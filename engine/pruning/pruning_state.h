@@ -18,6 +18,7 @@
 #include "engine/pruning/budget.h"
 #include "engine/pruning/checkpoint.h"
 #include "engine/pruning/execution_plan.h"
+#include "engine/pruning/loss_curve.h"
 #include "engine/pruning/setting_choice.h"
 #include "engine/pruning/stopwatch.h"
 #include "engine/pruning/streams.h"
@@ -32,6 +33,7 @@ struct PruningResult {
   int resumed_sublayers = 0;              // taken from the checkpoint
   double kept_flops = 0;                  // of one sequence; at most the budget
   std::optional<SettingChoice> choice;    // where the method chose its own setting
+  std::vector<LossCurve> curves;          // of each sublayer; empty where the method predicts no loss
 };
 
 // What a method settles of one sublayer.

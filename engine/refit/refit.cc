@@ -95,6 +95,7 @@ absl::Status RefitRun::PruneTo(const BudgetTask& task) {
   absl::Status status = state_.SettleSublayers(task.checkpoint, [&](int t) { return Settle(t); });
   if (!status.ok()) return status;
   PruningResult result = state_.pruned();
+  for (const RemovalOrder& order : orders_) result.curves.push_back(SampleCurve(order.costs));
   if (options_.distill > 0) {
     if (status = Distilled(result); !status.ok()) return status;
   }
