@@ -24,6 +24,7 @@
 #include "worker/model_facts.h"
 #include "worker/model_judge.h"
 #include "worker/model_progress.h"
+#include "worker/result_documents.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
 
@@ -286,6 +287,7 @@ absl::Status PruneJob::Finish(const PruningResult& result) {
   report.budget = budget_;
   report.kept_flops = result.kept_flops;
   report.sublayers = result.sublayers;
+  report.curves = result.curves;
   report.chosen = result.choice;
   if (report.chosen) {
     report.options.lambda_rep = report.chosen->chosen.lambda_rep;
@@ -303,9 +305,6 @@ absl::Status PruneJob::Finish(const PruningResult& result) {
   tell(kVerified);
   judge_->Judge(*written, report);
   if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
-  absl::StatusOr<std::map<std::string, std::string>> outputs = DigestFolder(folder->path());
-  if (!outputs.ok()) return outputs.status();
-  report.outputs = *std::move(outputs);
   report.total_seconds = seconds();
   if (search_) {
     DropSearch with_this = *search_;
@@ -313,7 +312,7 @@ absl::Status PruneJob::Finish(const PruningResult& result) {
     report.max_drop = with_this.Json();
   }
   nlohmann::json json = MakeReport(report);
-  if (absl::Status status = folder->WriteJson(kReportFile, json); !status.ok()) return status;
+  if (absl::Status status = WriteModelDocuments(*folder, json); !status.ok()) return status;
   if (several_) {
     if (absl::Status status = folder->MoveTo(checkpoint_->ModelFolder(keep_flops_)); !status.ok())
       return status;
@@ -356,8 +355,8 @@ absl::Status PruneJob::AssembleAll(ResultFolder& folder) {
     const std::string name = BudgetFolder(model.keep_flops);
     for (const auto& [file, digest] : *digests) outputs[absl::StrCat(name, "/", file)] = digest;
   }
-  const nlohmann::json report = MakeParetoReport(models_, job_.options, outputs, seconds());
-  if (absl::Status status = folder.WriteJson(kReportFile, report); !status.ok()) return status;
+  nlohmann::json report = MakeParetoReport(models_, job_.options, outputs, seconds());
+  if (absl::Status status = WriteParetoDocuments(folder, report); !status.ok()) return status;
   for (const ReportedModel& model : models_) {
     absl::Status status =
         folder.Adopt(checkpoint_->ModelFolder(model.keep_flops), BudgetFolder(model.keep_flops));
@@ -376,7 +375,7 @@ absl::Status PruneJob::TakeSmallest(ResultFolder& folder) {
       return status;
     model.report["max_drop"] = search_->Json();
     model.report["seconds"]["total"] = seconds();
-    return folder.WriteJson(kReportFile, model.report);
+    return WriteModelDocuments(folder, model.report);
   }
   return absl::InternalError("the model that passed was not kept");
 }

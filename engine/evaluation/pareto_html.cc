@@ -149,7 +149,7 @@ std::string PlotsSection(const json& report) {
   return HtmlSection(
       "What is kept for what it costs",
       absl::StrCat("<div class=\"plots\">\n", plots,
-                   "</div>\n<p class=\"soft\">Blue dots are on the Pareto front; lines through them are 95 % "
+                   "</div>\n<p class=\"soft\">Blue dots are on the Pareto front; upright lines are 95 % "
                    "intervals of the difference from the original.</p>\n"));
 }
 

@@ -26,6 +26,13 @@ json SecondsJson(const ReportContents& contents) {
           {"total", contents.total_seconds}};
 }
 
+json CurvesJson(const std::vector<LossCurve>& curves) {
+  if (curves.empty()) return nullptr;
+  json list = json::array();
+  for (const LossCurve& curve : curves) list.push_back({{"removed", curve.removed}, {"loss", curve.losses}});
+  return list;
+}
+
 }  // namespace
 
 json SublayerJson(const SublayerPruned& sublayer) {
@@ -65,6 +72,7 @@ json MakeReport(const ReportContents& contents) {
       {"parameters", {{"original", contents.original_parameters}, {"kept", contents.kept_parameters}}},
       {"file_bytes", {{"original", contents.original_file_bytes}, {"kept", contents.kept_file_bytes}}},
       {"sublayers", sublayers},
+      {"curves", CurvesJson(contents.curves)},
       {"chosen", contents.chosen ? ToJson(*contents.chosen) : json()},
       {"agreement", contents.agreement.value_or(json())},
       {"flipped", contents.flipped},
@@ -90,7 +98,6 @@ json MakeReport(const ReportContents& contents) {
         {"resumed_sublayers", contents.resumed_sublayers}}},
       {"versions", {{"kprune", KPRUNE_VERSION}, {"torch", TORCH_VERSION}}},
       {"inputs", contents.inputs},
-      {"outputs", contents.outputs},
   };
   if (contents.original_metric && contents.pruned_metric) {
     report["metric"] = {{"name", contents.original_metric->name},

@@ -12,6 +12,7 @@
 #include "engine/evaluation/metrics.h"
 #include "engine/export/export_verification.h"
 #include "engine/pruning/budget.h"
+#include "engine/pruning/loss_curve.h"
 #include "engine/pruning/setting_choice.h"
 #include "kprune/options.h"
 #include "kprune/rounding.h"
@@ -32,6 +33,7 @@ struct ReportContents {
   int64_t original_parameters = 0, kept_parameters = 0;
   int64_t original_file_bytes = 0, kept_file_bytes = 0;  // of the weights
   std::vector<SublayerPruned> sublayers;
+  std::vector<LossCurve> curves;  // of each sublayer, where the method predicts its loss
   std::optional<nlohmann::json> agreement;
   std::optional<SettingChoice> chosen;  // where the method chose its own setting
   nlohmann::json flipped;               // FlippedSamples of the same samples
@@ -44,18 +46,18 @@ struct ReportContents {
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;
-  Rounding rounding;                           // of the kept units of a sublayer
-  std::string streams;                         // where the hidden states lived: "device", "host" or "file"
-  std::vector<int64_t> batch_tokens;           // of each sublayer
-  int resumed_sublayers = 0;                   // taken from a checkpoint
-  int64_t predicted_memory_bytes = 0;          // before the run
-  std::map<std::string, std::string> inputs;   // file name to SHA-256
-  std::map<std::string, std::string> outputs;  // the same, of the result folder but report.json
+  Rounding rounding;                          // of the kept units of a sublayer
+  std::string streams;                        // where the hidden states lived: "device", "host" or "file"
+  std::vector<int64_t> batch_tokens;          // of each sublayer
+  int resumed_sublayers = 0;                  // taken from a checkpoint
+  int64_t predicted_memory_bytes = 0;         // before the run
+  std::map<std::string, std::string> inputs;  // file name to SHA-256
 };
 
 // One row of "sublayers".
 nlohmann::json SublayerJson(const SublayerPruned& sublayer);
 
+// Without "outputs", the digests of the result's files: some are made from the report.
 nlohmann::json MakeReport(const ReportContents& contents);
 
 // The "metric" object of evaluation.json: {"name", "value", "n", "interval95": [low, high]}; null for no

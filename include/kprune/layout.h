@@ -20,6 +20,10 @@ enum class FileRole { kModel, kData, kResult };
 inline constexpr std::string_view kModelingFileName = "modeling_kprune.py";
 inline constexpr std::string_view kDenseFolder = "dense";
 
+// The report as a page, and the model card.
+inline constexpr std::string_view kReportPageName = "report.html";
+inline constexpr std::string_view kModelCardName = "README.md";
+
 namespace layout_internal {
 
 inline bool EndsWith(std::string_view text, std::string_view suffix) {
@@ -64,9 +68,10 @@ inline bool IsModelName(std::string_view name) {
   return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
 }
 
-inline constexpr std::array<std::string_view, 7> kResultFiles = {"report.json",
+inline constexpr std::array<std::string_view, 8> kResultFiles = {"report.json",
                                                                  kModelingFileName,
-                                                                 "README.md",
+                                                                 kReportPageName,
+                                                                 kModelCardName,
                                                                  "onnx/model.onnx",
                                                                  "model.torchscript.pt",
                                                                  "triton/model/config.pbtxt",

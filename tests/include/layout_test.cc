@@ -62,7 +62,7 @@ TEST(Layout, NamesOfOneRoleAreNotThoseOfAnother) {
 
 TEST(Layout, AResultHasFormsOfItsModelThatNobodyMaySend) {
   for (const std::string name : {"onnx/model.onnx", "model.torchscript.pt", "triton/model/config.pbtxt",
-                                 "triton/model/1/model.onnx"}) {
+                                 "triton/model/1/model.onnx", "report.html", "README.md"}) {
     EXPECT_TRUE(Result(name)) << name;
     EXPECT_TRUE(Result("keep-0.50/" + name)) << name;
     EXPECT_FALSE(Model(name)) << name;

@@ -59,6 +59,16 @@ TEST(ReportTest, TheMetricHasItsDifferenceAndAChosenModelItsLoss) {
   EXPECT_EQ(MakeReport(contents)["max_drop"]["points"], 2);
 }
 
+TEST(ReportTest, HasTheCurvesOfAMethodThatPredictsLosses) {
+  ReportContents contents = Contents();
+  EXPECT_TRUE(MakeReport(contents)["curves"].is_null());
+  contents.curves = {{{0, 12}, {0, 0.5}}, {{0, 6, 12}, {0, 0.25, 2}}};
+  EXPECT_EQ(
+      MakeReport(contents)["curves"],
+      json::parse(
+          R"([{"removed": [0, 12], "loss": [0, 0.5]}, {"removed": [0, 6, 12], "loss": [0, 0.25, 2]}])"));
+}
+
 TEST(ReportTest, TellsWhatWasTriedAndChosen) {
   ReportContents contents = Contents();
   EXPECT_TRUE(MakeReport(contents)["chosen"].is_null());
