@@ -21,6 +21,7 @@ readonly DEBIAN_PACKAGES=(
   libgtest-dev libgmock-dev                         # tests
   python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
 )
+readonly CONSUMERS_DEBIAN_PACKAGES=(chromium)       # what people look at report.html with
 
 usage() {
   cat <<TEXT
@@ -35,7 +36,8 @@ Installs what kprune needs to build and run:
 
   --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
   --consumers also .deps/consumers: a Python environment with torch, transformers 4 and 5, sentence-transformers and
-              ONNX Runtime, for the tests that load results as users do (about 6 GB on disk)
+              ONNX Runtime, for the tests that load results as users do (about 6 GB on disk), and the Debian package
+              chromium, for the test that looks at report.html
   --no-apt    install no Debian packages; say which ones are missing and go on
   --help      this text
 
@@ -85,8 +87,9 @@ retry() {
 }
 
 missing_packages() {
-  local package
-  for package in "${DEBIAN_PACKAGES[@]}"; do
+  local package wanted=("${DEBIAN_PACKAGES[@]}")
+  [[ $consumers == no ]] || wanted+=("${CONSUMERS_DEBIAN_PACKAGES[@]}")
+  for package in "${wanted[@]}"; do
     [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || echo "$package"
   done
 }
