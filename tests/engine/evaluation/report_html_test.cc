@@ -82,7 +82,7 @@ TEST(ReportHtmlTest, Examples) {
 }
 
 TEST(ReportHtmlTest, NoTextOfAReportBecomesMarkup) {
-  for (const std::string hostile : std::vector<std::string>{
+  for (const std::string& hostile : std::vector<std::string>{
            "</title><script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)",
            "&lt;b&gt;", "</style></pre><h1>", std::string("\0\x01\x1b[31m", 7), "<!--", "]]>"}) {
     SCOPED_TRACE(hostile);
