@@ -55,7 +55,7 @@ TEST_F(ProcessWorkerLauncherTest, Examples) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->value, 2);
   EXPECT_FALSE(exit->signalled);
-  EXPECT_EQ(Log(), "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu\n");
+  EXPECT_EQ(Log(), "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu --onnxruntime auto\n");
 }
 
 TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNoDescriptorOfTheServer) {
