@@ -1,8 +1,10 @@
-// kprune eval, compare, tokenize and verify: what a worker on this machine finds out about models.
+// kprune eval, compare, bench, tokenize and verify: what a worker on this machine finds out about models.
 #include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "client/command.h"
 #include "client/evaluation_view.h"
 #include "client/json_view.h"
@@ -88,6 +90,55 @@ void AddCompare(CLI::App& app, Session& session) {
   });
 }
 
+// A list such as "1,8,64" of positive whole numbers; what the worker says to larger ones is its own.
+std::string CheckSizes(const std::string& text) {
+  for (const absl::string_view item : absl::StrSplit(text, ',')) {
+    int64_t size = 0;
+    if (!absl::SimpleAtoi(item, &size) || size < 1)
+      return absl::StrCat(text, " is no list of whole numbers; accepted is e.g. 1,8,64");
+  }
+  return "";
+}
+
+void AddSizes(CLI::App& command, const std::string& flag, const std::string& key, EvaluationFlags& flags,
+              const std::string& help) {
+  command
+      .add_option_function<std::string>(
+          flag,
+          [key, bench = &flags.job.bench](const std::string& text) {
+            for (const absl::string_view item : absl::StrSplit(text, ',')) {
+              int64_t size = 0;
+              if (absl::SimpleAtoi(item, &size)) (*bench)[key].push_back(size);  // CheckSizes came first
+            }
+          },
+          help)
+      ->check(CLI::Validator(CheckSizes, "", "sizes"));
+}
+
+void AddBench(CLI::App& app, Session& session) {
+  auto flags = std::make_shared<EvaluationFlags>();
+  CLI::App* command = AddCommand(
+      app, "bench",
+      "Time models in turns, as TorchScript, in ONNX Runtime where there is one, and in kprune itself",
+      "bench", "ORIGINAL", flags);
+  command->add_option("PRUNED", flags->job.others, "Pruned model folders")->check(CLI::ExistingDirectory);
+  AddSizes(*command, "--batch-sizes", "batch_sizes", *flags,
+           "Sequences at once, such as 1,8,64 (default: 1,8,64)");
+  AddSizes(*command, "--lengths", "lengths", *flags,
+           "Tokens of every sequence, such as 25,50 (default: 25,50)");
+  command
+      ->add_option_function<int64_t>(
+          "--repeats", [bench = &flags->job.bench](int64_t count) { (*bench)["repeats"] = count; },
+          "Turns that are timed (default: 11)")
+      ->check(CLI::PositiveNumber);
+  AddOptionFlags(OptionScope::kInference, *command, flags->job.options);
+  AddFormatFlag(*command, flags->format);
+  command->footer("Example:\n  kprune bench my-model my-model-half --batch-sizes 8,64 --lengths 50");
+  command->callback([flags, &session] {
+    session.action = [flags, &session] { return RunAndPrint(*flags, kBenchFile, BenchText, session); };
+  });
+}
+
 void AddTokenize(CLI::App& app, Session& session) {
   auto flags = std::make_shared<EvaluationFlags>();
   CLI::App* command =
@@ -116,6 +167,7 @@ void AddVerify(CLI::App& app, Session& session) {
 void AddEvaluationCommands(CLI::App& app, Session& session) {
   AddEval(app, session);
   AddCompare(app, session);
+  AddBench(app, session);
   AddTokenize(app, session);
   AddVerify(app, session);
 }

@@ -97,6 +97,25 @@ std::string ComparisonText(const json& comparison) {
   return table.ToString();
 }
 
+std::string BenchText(const json& bench) {
+  const json &models = At(bench, {"models"}), &rows = At(bench, {"rows"});
+  if (!models.is_array() || !rows.is_array()) return GenericText(bench);
+  TextTable table(
+      {"runtime", "batch", "tokens", "model", "median ms", "p10", "p90", "sequences/s", "speed-up"});
+  for (const json& row : rows) {
+    const json& timed = At(row, {"models"});
+    for (size_t i = 0; i < timed.size() && i < models.size(); ++i) {
+      const auto text = [&](const char* key) { return InlineText(At(timed[i], {key})); };
+      table.AddRow({InlineText(At(row, {"runtime"})), InlineText(At(row, {"batch_size"})),
+                    InlineText(At(row, {"tokens"})), InlineText(models[i]), text("median_ms"), text("p10_ms"),
+                    text("p90_ms"), text("sequences_per_second"), text("speedup")});
+    }
+  }
+  return absl::StrCat(table.ToString(), InlineText(At(bench, {"device_name"})), ", ",
+                      InlineText(At(bench, {"threads"})), " threads, ", InlineText(At(bench, {"repeats"})),
+                      " turns\n");
+}
+
 std::string PreflightText(const kprune::v1::Preflight& preflight) {
   TextTable table;
   table.AddRow({"family", preflight.family()});

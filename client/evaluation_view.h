@@ -1,4 +1,4 @@
-// What `kprune eval`, `compare` and `run --dry-run` print as text.
+// What `kprune eval`, `compare`, `bench` and `run --dry-run` print as text.
 #ifndef KPRUNE_CLIENT_EVALUATION_VIEW_H_
 #define KPRUNE_CLIENT_EVALUATION_VIEW_H_
 
@@ -16,6 +16,10 @@ std::string EvaluationText(const nlohmann::json& evaluation);
 // comparison.json: {"models": [{"folder", "flops", ...}, ...]}: one column a model, one row a figure; rows
 // without any figure are left out.
 std::string ComparisonText(const nlohmann::json& comparison);
+
+// bench.json: {"models": [folder, ...], "rows": [{"runtime", "batch_size", "tokens", "models": [{"median_ms",
+// ...}, ...]}, ...], "device_name", "threads", "repeats"}: one line a model and row.
+std::string BenchText(const nlohmann::json& bench);
 
 // preflight.json, and Job.preflight of a server.
 std::string PreflightText(const kprune::v1::Preflight& preflight);

@@ -31,6 +31,7 @@ std::string JobJson(const LocalJobSpec& spec) {
   if (!spec.data.empty()) job["data"] = AbsolutePaths(spec.data);
   if (!spec.eval.empty()) job["eval"] = AbsolutePaths(spec.eval);
   if (!spec.others.empty()) job["others"] = AbsolutePaths(spec.others);
+  if (!spec.bench.is_null()) job["bench"] = spec.bench;
   return job.dump(2) + "\n";
 }
 

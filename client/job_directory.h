@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kprune/v1/job.pb.h"
+#include "nlohmann/json.hpp"
 
 namespace kprune::client {
 
@@ -19,7 +20,8 @@ struct LocalJobSpec {
   std::string model;
   std::vector<std::string> data;
   std::vector<std::string> eval;
-  std::vector<std::string> others;  // kind "compare"
+  std::vector<std::string> others;  // kinds "compare" and "bench"
+  nlohmann::json bench = {};        // kind "bench"; null leaves it out
   kprune::v1::Options options;
 };
 

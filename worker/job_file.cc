@@ -28,6 +28,43 @@ absl::Status ReadPaths(const json& job, const char* key, const std::filesystem::
   return absl::OkStatus();
 }
 
+// A list of whole numbers from 1 to `most`; left alone where there is none.
+absl::Status ReadSizes(const json& bench, const char* key, int64_t most, std::vector<int64_t>& sizes) {
+  const auto it = bench.find(key);
+  if (it == bench.end()) return absl::OkStatus();
+  sizes.clear();
+  const auto accepted = [&] {
+    return Refuse(absl::StrCat("\"bench.", key, "\" is ", it->dump(),
+                               "; accepted is a list of 1 to 16 whole ", "numbers from 1 to ", most));
+  };
+  if (!it->is_array() || it->empty() || it->size() > 16) return accepted();
+  for (const json& size : *it) {
+    if (!size.is_number_integer() || size < 1 || size > most) return accepted();
+    sizes.push_back(size.get<int64_t>());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadBench(const json& job, BenchSettings& settings) {
+  const auto it = job.find("bench");
+  if (it == job.end()) return absl::OkStatus();
+  if (!it->is_object()) return Refuse("\"bench\" is not an object");
+  std::vector<int64_t> repeats = {settings.repeats};
+  for (const auto& [key, value] : it->items()) {
+    if (key != "batch_sizes" && key != "lengths" && key != "repeats")
+      return Refuse(absl::StrCat("\"bench\" has the unknown field \"", key, "\""));
+  }
+  json listed = *it;
+  if (listed.contains("repeats")) listed["repeats"] = json::array({listed["repeats"]});
+  for (const absl::Status& status :
+       {ReadSizes(listed, "batch_sizes", 4096, settings.batch_sizes),
+        ReadSizes(listed, "lengths", 8192, settings.lengths), ReadSizes(listed, "repeats", 10000, repeats)}) {
+    if (!status.ok()) return status;
+  }
+  settings.repeats = repeats[0];
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
@@ -36,7 +73,7 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
   const json& job = *file;
   if (!job.is_object()) return Refuse("is not an object");
   for (const auto& [key, value] : job.items()) {
-    static constexpr std::array kKeys = {"kind", "model", "data", "eval", "others", "options"};
+    static constexpr std::array kKeys = {"kind", "model", "data", "eval", "others", "options", "bench"};
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       return Refuse(absl::StrCat("has the unknown field \"", key, "\""));
   }
@@ -48,9 +85,10 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
     return Refuse("\"model\" is missing");
   result.kind = kind.get<std::string>();
   result.model = result.directory / model.get<std::string>();
-  for (const absl::Status& status : {ReadPaths(job, "data", result.directory, result.data),
-                                     ReadPaths(job, "eval", result.directory, result.eval),
-                                     ReadPaths(job, "others", result.directory, result.others)}) {
+  for (const absl::Status& status :
+       {ReadPaths(job, "data", result.directory, result.data),
+        ReadPaths(job, "eval", result.directory, result.eval),
+        ReadPaths(job, "others", result.directory, result.others), ReadBench(job, result.bench)}) {
     if (!status.ok()) return status;
   }
   absl::StatusOr<Options> options = ParseOptions(job.value("options", json::object()));

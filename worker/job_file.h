@@ -11,6 +11,13 @@
 
 namespace kprune {
 
+// Of kind "bench".
+struct BenchSettings {
+  std::vector<int64_t> batch_sizes = {1, 8, 64};
+  std::vector<int64_t> lengths = {25, 50};  // tokens of every sequence
+  int64_t repeats = 11;                     // turns that are timed
+};
+
 struct WorkerJob {
   std::string kind;
   std::filesystem::path directory;
@@ -19,6 +26,7 @@ struct WorkerJob {
   std::vector<std::filesystem::path> eval;
   std::vector<std::filesystem::path> others;
   Options options;
+  BenchSettings bench;
   std::string onnxruntime = "auto";  // not of job.json, but this worker's: LoadConfiguredOnnxRuntime
 };
 

@@ -15,6 +15,7 @@ absl::Status RunPrune(const WorkerJob& job,
 absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer);  // preflight.json
 absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer);   // evaluation.json
 absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer);    // comparison.json
+absl::Status RunBench(const WorkerJob& job, ProgressObserver& observer);      // bench.json
 absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer);     // verification.json
 absl::Status RunTokenize(const WorkerJob& job, ProgressObserver& observer);   // tokens.jsonl
 

@@ -17,8 +17,8 @@ constexpr struct {
   const char* kind;
   absl::Status (*run)(const WorkerJob&, ProgressObserver&);
 } kKinds[] = {
-    {"prune", RunPrune},     {"preflight", RunPreflight}, {"evaluate", RunEvaluate},
-    {"compare", RunCompare}, {"verify", RunVerify},       {"tokenize", RunTokenize},
+    {"prune", RunPrune}, {"preflight", RunPreflight}, {"evaluate", RunEvaluate}, {"compare", RunCompare},
+    {"bench", RunBench}, {"verify", RunVerify},       {"tokenize", RunTokenize},
 };
 
 absl::Status RunKind(const WorkerJob& job, ProgressObserver& observer) {

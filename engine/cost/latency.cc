@@ -9,7 +9,15 @@
 namespace kprune {
 namespace {
 
-// Sequences of distinct tokens; which ones does not matter for the time.
+double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
+  const auto start = std::chrono::steady_clock::now();
+  // Copying the result to the CPU waits for a device to finish.
+  encoder.Run(batch).to(at::kCPU);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
 std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
   std::vector<Sample> samples(setting.batch_size);
   for (Sample& sample : samples) {
@@ -21,15 +29,6 @@ std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
   }
   return samples;
 }
-
-double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
-  const auto start = std::chrono::steady_clock::now();
-  // Copying the result to the CPU waits for a device to finish.
-  encoder.Run(batch).to(at::kCPU);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
 
 std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
                                    int repeats) {

@@ -14,6 +14,9 @@ struct LatencySetting {
   int64_t tokens = 25;  // of every sequence
 };
 
+// Sequences of distinct tokens; which ones does not matter for the time.
+std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size);
+
 // Median milliseconds of one forward pass of each encoder, measured in turns (one, then the other) so that a
 // noisy machine hurts all alike; at least `repeats` turns after one for warm-up. All encoders are on one
 // device.

@@ -2,15 +2,14 @@
 #include "engine/export/torchscript_export.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/export.h>
-#include <torch/csrc/jit/serialization/import.h>
 
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "engine/export/padded_batch.h"
+#include "engine/export/torchscript_model.h"
 #include "engine/formats/file.h"
 
 namespace kprune {
@@ -149,24 +148,16 @@ absl::Status WriteTorchScript(const Encoder& encoder, const std::filesystem::pat
 
 absl::StatusOr<at::Tensor> RunTorchScript(const std::filesystem::path& path, bool token_types,
                                           absl::Span<const Sample> samples) {
-  c10::NoGradGuard no_grad;
-  try {
-    jit::Module module = jit::load(path.string(), at::Device(at::kCPU));
-    std::vector<at::Tensor> outputs;
-    for (size_t begin = 0; begin < samples.size(); begin += kPaddedSequences) {
-      PaddedBatch batch(samples.subspan(begin, kPaddedSequences));
-      const auto tensor = [&](std::vector<int64_t>& values) {
-        return at::from_blob(values.data(), {batch.rows, batch.columns}, at::kLong);
-      };
-      std::vector<c10::IValue> inputs = {tensor(batch.input_ids), tensor(batch.attention_mask)};
-      if (token_types) inputs.emplace_back(tensor(batch.token_type_ids));
-      const c10::IValue output = module.forward(std::move(inputs));
-      outputs.push_back(output.isTuple() ? output.toTupleRef().elements()[1].toTensor() : output.toTensor());
-    }
-    return at::cat(outputs);
-  } catch (const std::exception& error) {
-    return absl::DataLossError(absl::StrCat(path.string(), " cannot be run: ", error.what()));
+  absl::StatusOr<std::unique_ptr<TorchScriptModel>> model = TorchScriptModel::Load(path, token_types);
+  if (!model.ok()) return model.status();
+  std::vector<at::Tensor> outputs;
+  for (size_t begin = 0; begin < samples.size(); begin += kPaddedSequences) {
+    PaddedBatch batch(samples.subspan(begin, kPaddedSequences));
+    absl::StatusOr<at::Tensor> output = (*model)->Run(batch);
+    if (!output.ok()) return output.status();
+    outputs.push_back(*std::move(output));
   }
+  return at::cat(outputs);
 }
 
 }  // namespace kprune

@@ -11,13 +11,15 @@
 // job.json: {"kind": "prune", "model": "model", "data": ["data/samples.jsonl"], "eval": ["eval/dev.jsonl"],
 //            "others": ["..."], "options": {...}}
 // Paths are relative to the job directory, or absolute in a local run. `options` is kprune.v1.Options in proto3 JSON
-// with original field names; unknown keys are refused. `others` are the further folders of kind "compare".
+// with original field names; unknown keys are refused. `others` are the further folders of kinds "compare" and "bench".
+// Kind "bench" has "bench": {"batch_sizes": [1, 8, 64], "lengths": [25, 50], "repeats": 11}, every field optional.
 //
 // What each kind writes to result/:
 //   prune      the pruned model's folder with report.json; of several budgets one such folder for each (layout.h:
 //              BudgetFolder) and a report.json that compares them
 //   evaluate   evaluation.json
 //   compare    comparison.json
+//   bench      bench.json
 //   verify     verification.json
 //   tokenize   tokens.jsonl
 //   preflight  preflight.json (kprune.v1.Preflight in proto3 JSON)
@@ -56,6 +58,7 @@ inline constexpr char kReportFile[] = "report.json";
 inline constexpr char kPreflightFile[] = "preflight.json";
 inline constexpr char kEvaluationFile[] = "evaluation.json";
 inline constexpr char kComparisonFile[] = "comparison.json";
+inline constexpr char kBenchFile[] = "bench.json";
 inline constexpr char kVerificationFile[] = "verification.json";
 inline constexpr char kTokensFile[] = "tokens.jsonl";
 

@@ -85,6 +85,25 @@ TEST_F(EvaluationCommandsTest, ComparePutsModelsSideBySideAndLeavesOutWhatNobody
   EXPECT_EQ(Job()["others"], nlohmann::json{folder_ / "half"});
 }
 
+TEST_F(EvaluationCommandsTest, BenchHasALineForEveryModelAndRuntime) {
+  const Outcome outcome =
+      Run({"bench", folder_ / "model", folder_ / "half", "--batch-sizes", "8,64", "--lengths", "50",
+           "--repeats", "3"},
+          "bench.json",
+          R"({"models": ["model", "half"], "device_name": "a processor", "threads": 2, "repeats": 3, "rows": [
+              {"runtime": "TorchScript", "batch_size": 8, "tokens": 50, "models": [
+                {"median_ms": 20.0, "p10_ms": 19.0, "p90_ms": 22.0, "sequences_per_second": 400.0, "speedup": 1.0},
+                {"median_ms": 10.0, "p10_ms": 9.5, "p90_ms": 11.0, "sequences_per_second": 800.0, "speedup": 2.0}]}]})");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, ::testing::ContainsRegex("TorchScript +8 +50 +half +10 +9\\.5 +11 +800 +2\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("a processor, 2 threads, 3 turns\n"));
+  EXPECT_EQ(Job()["bench"], (nlohmann::json{{"batch_sizes", {8, 64}}, {"lengths", {50}}, {"repeats", 3}}));
+  EXPECT_EQ(Job()["others"], nlohmann::json{folder_ / "half"});
+  for (const char* bad : {"8,", "0", "many", "1.5"}) {
+    EXPECT_EQ(RunProgram({"bench", folder_ / "model", "--batch-sizes", bad}).exit_code, 3) << bad;
+  }
+}
+
 TEST_F(EvaluationCommandsTest, TokenizePrintsTheLinesAsTheyAre) {
   const std::string lines = "{\"input_ids\": [101, 102]}\n{\"input_ids\": [101, 7, 102]}\n";
   EXPECT_EQ(Run({"tokenize", folder_ / "model", "--data", folder_ / "data.jsonl"}, "tokens.jsonl", lines).out,
