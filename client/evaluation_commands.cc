@@ -151,13 +151,14 @@ void AddTokenize(CLI::App& app, Session& session) {
 
 void AddVerify(CLI::App& app, Session& session) {
   auto flags = std::make_shared<EvaluationFlags>();
-  CLI::App* command = AddCommand(app, "verify", "Check that a result folder is complete and sound", "verify",
-                                 "FOLDER", flags);
+  CLI::App* command =
+      AddCommand(app, "verify", "Check that a result is complete and sound, and run every form of it",
+                 "verify", "FOLDER", flags);
   AddFormatFlag(*command, flags->format);
   command->footer("Example:\n  kprune verify my-model-half");
   command->callback([flags, &session] {
     session.action = [flags, &session] {
-      return RunAndPrint(*flags, kVerificationFile, GenericText, session);
+      return RunAndPrint(*flags, kVerificationFile, VerificationText, session);
     };
   });
 }

@@ -116,6 +116,27 @@ std::string BenchText(const json& bench) {
                       " turns\n");
 }
 
+std::string VerificationText(const json& verification) {
+  const json& several = At(verification, {"models"});
+  const json models = several.is_array() ? several : json::array({verification});
+  TextTable table({"model", "format", "run or read by", "max difference", "accepted"});
+  for (const json& model : models) {
+    const json& formats = At(model, {"formats"});
+    if (!formats.is_array()) return GenericText(verification);
+    for (const json& format : formats) {
+      const auto text = [&](const char* key) {
+        const json& value = At(format, {key});
+        return value.is_null() ? std::string("not run") : InlineText(value);
+      };
+      const json& folder = At(model, {"folder"});
+      table.AddRow({folder.is_null() ? "." : InlineText(folder), text("format"), text("by"),
+                    text("max_difference"), text("bound")});
+    }
+  }
+  return absl::StrCat(table.ToString(),
+                      "every file has the digest, and every model the size, that the report says\n");
+}
+
 std::string PreflightText(const kprune::v1::Preflight& preflight) {
   TextTable table;
   table.AddRow({"family", preflight.family()});

@@ -21,6 +21,10 @@ std::string ComparisonText(const nlohmann::json& comparison);
 // ...}, ...]}, ...], "device_name", "threads", "repeats"}: one line a model and row.
 std::string BenchText(const nlohmann::json& bench);
 
+// verification.json: one line a written form: {"formats": [{"format", "by", "max_difference", "bound"}]}, or
+// {"models": [{"folder", "formats"}]} of a result of several.
+std::string VerificationText(const nlohmann::json& verification);
+
 // preflight.json, and Job.preflight of a server.
 std::string PreflightText(const kprune::v1::Preflight& preflight);
 

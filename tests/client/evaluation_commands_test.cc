@@ -121,6 +121,20 @@ TEST_F(EvaluationCommandsTest, VerifyPrintsWhatWasChecked) {
   EXPECT_FALSE(Job().contains("data"));
 }
 
+TEST_F(EvaluationCommandsTest, VerifyHasALineForEveryForm) {
+  const Outcome one =
+      Run({"verify", folder_ / "half"}, "verification.json",
+          R"({"formats": [{"format": "safetensors", "by": "kprune 0.1.0", "max_difference": 0, "bound": 0},
+                                          {"format": "onnx", "by": "ONNX checker", "max_difference": null, "bound": null}]})");
+  EXPECT_EQ(one.exit_code, 0) << one.err;
+  EXPECT_THAT(one.out, ::testing::ContainsRegex("safetensors +kprune 0\\.1\\.0 +0 +0\n"));
+  EXPECT_THAT(one.out, ::testing::ContainsRegex("onnx +ONNX checker +not run +not run\n"));
+  const Outcome several = Run({"verify", folder_ / "half"}, "verification.json",
+                              R"({"models": [{"folder": "keep-0.50", "formats": [
+                                  {"format": "onnx", "by": "ONNX Runtime 1.32.0", "max_difference": 2e-6, "bound": 3e-4}]}]})");
+  EXPECT_THAT(several.out, ::testing::ContainsRegex("keep-0\\.50 +onnx +ONNX Runtime 1\\.32\\.0 +2e-06"));
+}
+
 TEST_F(EvaluationCommandsTest, AnAnswerThatIsNotJsonIsNamed) {
   const Outcome outcome =
       Run({"eval", folder_ / "model", "--data", folder_ / "data.jsonl", "--progress=none"}, "evaluation.json",
