@@ -6,17 +6,15 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost/latency.h"
+#include "engine/export/exported_model.h"
 #include "engine/export/exports.h"
 #include "engine/export/onnx_export.h"
-#include "engine/export/padded_batch.h"
 #include "engine/export/torchscript_export.h"
-#include "engine/export/torchscript_model.h"
 #include "kprune/worker_protocol.h"
 #include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
@@ -34,8 +32,7 @@ namespace fs = std::filesystem;
 struct TimedModel {
   fs::path folder;
   Encoder encoder;
-  std::unique_ptr<TorchScriptModel> torchscript;
-  std::unique_ptr<OnnxRuntime::Session> onnx;  // null where there is no ONNX Runtime
+  std::vector<std::unique_ptr<ExportedModel>> exported;  // by runtime
 };
 
 // The same sequences for every form.
@@ -44,27 +41,12 @@ struct TimedBatch {
   PaddedBatch padded;
 };
 
-// One pass of one form of a model.
-using Pass = std::function<absl::Status(const TimedModel&, TimedBatch&)>;
-
-absl::Status RunEngine(const TimedModel& model, TimedBatch& batch) {
+// One pass of one form of a model: of the engine, or of the export that `form` - 1 counts.
+absl::Status RunPass(const TimedModel& model, size_t form, TimedBatch& batch) {
+  if (form > 0) return model.exported[form - 1]->Run(batch.padded).status();
   c10::NoGradGuard no_grad;
   model.encoder.Run(batch.ragged).to(at::kCPU);  // the copy waits for a device
   return absl::OkStatus();
-}
-
-absl::Status RunTorchScriptModel(const TimedModel& model, TimedBatch& batch) {
-  return model.torchscript->Run(batch.padded).status();
-}
-
-absl::Status RunOnnxSession(const TimedModel& model, TimedBatch& batch) {
-  std::map<std::string, absl::Span<const int64_t>> inputs = {{"input_ids", batch.padded.input_ids},
-                                                             {"attention_mask", batch.padded.attention_mask}};
-  if (model.encoder.token_type_embeddings.defined()) inputs["token_type_ids"] = batch.padded.token_type_ids;
-  const bool embedding = model.encoder.config.task == Task::kEmbedding;
-  return model.onnx
-      ->Run(inputs, batch.padded.rows, batch.padded.columns, embedding ? "sentence_embedding" : "logits")
-      .status();
 }
 
 // Of rising times.
@@ -102,7 +84,7 @@ class BenchJob {
   ProgressObserver& observer_;
   std::unique_ptr<OnnxRuntime> onnxruntime_;  // null: none
   std::vector<TimedModel> models_;
-  std::vector<std::pair<std::string, Pass>> forms_;
+  std::vector<std::string> forms_;  // what runs them: the engine, then the exports of every model
   json rows_ = json::array();
 };
 
@@ -123,9 +105,8 @@ absl::Status BenchJob::Load() {
     }
     models_.push_back(*std::move(model));
   }
-  forms_ = {{absl::StrCat("kprune ", KPRUNE_VERSION), RunEngine}, {"TorchScript", RunTorchScriptModel}};
-  if (onnxruntime_ != nullptr)
-    forms_.emplace_back(absl::StrCat("ONNX Runtime ", onnxruntime_->version()), RunOnnxSession);
+  forms_ = {"kprune " KPRUNE_VERSION, "TorchScript"};
+  if (onnxruntime_ != nullptr) forms_.push_back(absl::StrCat("ONNX Runtime ", onnxruntime_->version()));
   return absl::OkStatus();
 }
 
@@ -140,18 +121,17 @@ absl::StatusOr<TimedModel> BenchJob::LoadModel(const fs::path& folder, at::Devic
   fs::create_directories(scratch / "onnx", error);
   if (error)
     return absl::InternalError(absl::StrCat("cannot create ", scratch.string(), ": ", error.message()));
-  TimedModel model{folder, *std::move(encoder), nullptr, nullptr};
+  TimedModel model{folder, *std::move(encoder), {}};
   if (absl::Status status = WriteTorchScript(model.encoder, scratch / kTorchScriptFile); !status.ok())
     return status;
-  const bool token_types = model.encoder.token_type_embeddings.defined();
-  auto torchscript = TorchScriptModel::Load(scratch / kTorchScriptFile, token_types);
+  auto torchscript = OpenTorchScript(scratch / kTorchScriptFile, model.encoder);
   if (!torchscript.ok()) return torchscript.status();
-  model.torchscript = *std::move(torchscript);
+  model.exported.push_back(*std::move(torchscript));
   if (onnxruntime_ != nullptr) {
     if (absl::Status status = WriteOnnx(model.encoder, scratch / kOnnxFile); !status.ok()) return status;
-    auto session = onnxruntime_->Open(scratch / kOnnxFile, at::get_num_threads());
-    if (!session.ok()) return session.status();
-    model.onnx = *std::move(session);
+    auto onnx = OpenOnnx(scratch / kOnnxFile, model.encoder, *onnxruntime_);
+    if (!onnx.ok()) return onnx.status();
+    model.exported.push_back(*std::move(onnx));
   }
   fs::remove_all(scratch, error);  // both are in memory
   return model;
@@ -194,9 +174,9 @@ absl::Status BenchJob::MeasureOne(const LatencySetting& setting) {
       for (size_t i = 0; i < models_.size(); ++i) {
         if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
         // Threads of whatever ran before may still be spinning; after an untimed pass they are not.
-        if (absl::Status status = forms_[form].second(models_[i], batch); !status.ok()) return status;
+        if (absl::Status status = RunPass(models_[i], form, batch); !status.ok()) return status;
         const auto start = std::chrono::steady_clock::now();
-        if (absl::Status status = forms_[form].second(models_[i], batch); !status.ok()) return status;
+        if (absl::Status status = RunPass(models_[i], form, batch); !status.ok()) return status;
         const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
         if (turn >= 0) seconds[form][i].push_back(time.count());
       }
@@ -208,7 +188,7 @@ absl::Status BenchJob::MeasureOne(const LatencySetting& setting) {
       const double first = i == 0 ? 0 : timed[0]["median_ms"].get<double>() / 1e3;
       timed.push_back(Spread(seconds[form][i], setting.batch_size, first));
     }
-    rows_.push_back({{"runtime", forms_[form].first},
+    rows_.push_back({{"runtime", forms_[form]},
                      {"batch_size", setting.batch_size},
                      {"tokens", setting.tokens},
                      {"models", timed}});

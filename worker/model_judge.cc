@@ -8,9 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "engine/evaluation/agreement.h"
 #include "engine/evaluation/outputs.h"
-#include "engine/export/exports.h"
-#include "worker/dense_export.h"
 #include "worker/model_facts.h"
+#include "worker/result_forms.h"
 
 namespace kprune {
 namespace {
@@ -37,8 +36,8 @@ JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning,
 absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                                    ReportContents& report) const {
   for (const absl::Status& status :
-       {WriteModelFolder(folder_, pruned, path.string()), WriteExports(pruned, report.options, path),
-        WriteDense(folder_, pruned, report.options, path)}) {
+       {WriteModelFolder(folder_, pruned, path.string()),
+        WriteForms(folder_, pruned, report.options, path)}) {
     if (!status.ok()) return status;
   }
   Options options = report.options;
@@ -69,11 +68,8 @@ absl::StatusOr<std::vector<VerifiedFormat>> ModelJudge::Verify(const Encoder& pr
   absl::StatusOr<VerifiedFormat> safetensors = CompareOutputs(
       "safetensors", "kprune " KPRUNE_VERSION, expected, RunSamples(written, samples_.verifying));
   if (!safetensors.ok()) return safetensors.status();
-  auto verified = VerifyExports(path, pruned, samples_.verifying, expected, onnxruntime_.get());
-  if (!verified.ok()) return verified.status();
-  verified->insert(verified->begin(), *std::move(safetensors));
-  absl::Status dense = VerifyDense(path, options, samples_.verifying, expected, *verified);
-  if (!dense.ok()) return dense;
+  auto verified = VerifyForms(path, pruned, options, samples_.verifying, expected, onnxruntime_.get());
+  if (verified.ok()) verified->insert(verified->begin(), *std::move(safetensors));
   return verified;
 }
 

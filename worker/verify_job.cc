@@ -12,12 +12,12 @@
 #include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
 #include "worker/configured_onnxruntime.h"
-#include "worker/dense_export.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
 #include "worker/result_folder.h"
+#include "worker/result_forms.h"
 
 namespace kprune {
 namespace {
@@ -88,11 +88,8 @@ absl::StatusOr<json> VerifyModel(const std::filesystem::path& path, const json& 
   if (!at::isfinite(expected).all().item<bool>())
     return absl::DataLossError("the model's outputs are not finite on probe sequences");
   absl::StatusOr<std::vector<VerifiedFormat>> formats =
-      VerifyExports(path, *encoder, probes, expected, onnxruntime);
-  absl::Status verified_all = formats.status();
-  if (formats.ok())
-    verified_all = VerifyDense(path, ReportedOptions(report, options), probes, expected, *formats);
-  if (!verified_all.ok()) return absl::DataLossError(verified_all.message());
+      VerifyForms(path, *encoder, ReportedOptions(report, options), probes, expected, onnxruntime);
+  if (!formats.ok()) return absl::DataLossError(formats.status().message());
   formats->insert(formats->begin(), {"safetensors", "kprune " KPRUNE_VERSION, 0, 0});
   json verified = VerificationJson(*formats);
   verified.update({{"flops", flops},

@@ -1,37 +1,24 @@
 #include "engine/export/export_verification.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <torch/headeronly/version.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/exported_model.h"
 #include "engine/export/exports.h"
-#include "engine/export/padded_batch.h"
-#include "engine/export/torchscript_export.h"
 #include "engine/formats/onnx/onnx_graph.h"
 
 namespace kprune {
 namespace {
 
-absl::StatusOr<at::Tensor> RunOnnx(const OnnxRuntime& runtime, const std::filesystem::path& path,
-                                   const Encoder& encoder, absl::Span<const Sample> samples) {
-  absl::StatusOr<std::unique_ptr<OnnxRuntime::Session>> session = runtime.Open(path, at::get_num_threads());
-  if (!session.ok()) return session.status();
-  const char* const output = encoder.config.task == Task::kEmbedding ? "sentence_embedding" : "logits";
-  std::vector<at::Tensor> outputs;
-  for (size_t begin = 0; begin < samples.size(); begin += kPaddedSequences) {
-    const PaddedBatch batch(samples.subspan(begin, kPaddedSequences));
-    std::map<std::string, absl::Span<const int64_t>> inputs = {{"input_ids", batch.input_ids},
-                                                               {"attention_mask", batch.attention_mask}};
-    if (encoder.token_type_embeddings.defined()) inputs["token_type_ids"] = batch.token_type_ids;
-    absl::StatusOr<std::vector<float>> found = (*session)->Run(inputs, batch.rows, batch.columns, output);
-    if (!found.ok()) return found.status();
-    outputs.push_back(at::tensor(*found, at::kFloat).view({batch.rows, -1}));
-  }
-  return at::cat(outputs);
+// What `model`, once opened, gives for `samples`.
+absl::StatusOr<at::Tensor> RunOpened(absl::StatusOr<std::unique_ptr<ExportedModel>> model,
+                                     absl::Span<const Sample> samples) {
+  if (!model.ok()) return model.status();
+  return RunSamples(**model, samples);
 }
 
 }  // namespace
@@ -65,16 +52,15 @@ absl::StatusOr<std::vector<VerifiedFormat>> VerifyExports(const std::filesystem:
     return row.status();
   };
   if (const auto path = folder / kTorchScriptFile; std::filesystem::exists(path)) {
-    const bool token_types = encoder.token_type_embeddings.defined();
-    absl::Status status =
-        compare("torchscript", "LibTorch " TORCH_VERSION, RunTorchScript(path, token_types, samples));
+    absl::Status status = compare("torchscript", "LibTorch " TORCH_VERSION,
+                                  RunOpened(OpenTorchScript(path, encoder), samples));
     if (!status.ok()) return status;
   }
   if (const auto path = folder / kOnnxFile; std::filesystem::exists(path)) {
     absl::Status status;
     if (runtime != nullptr) {
       status = compare("onnx", absl::StrCat("ONNX Runtime ", runtime->version()),
-                       RunOnnx(*runtime, path, encoder, samples));
+                       RunOpened(OpenOnnx(path, encoder, *runtime), samples));
     } else if (status = CheckOnnx(path); status.ok()) {
       verified.push_back({"onnx", "ONNX checker", std::nullopt, 0});
     }

@@ -8,8 +8,6 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
-#include "engine/export/padded_batch.h"
-#include "engine/export/torchscript_model.h"
 #include "engine/formats/file.h"
 
 namespace kprune {
@@ -144,20 +142,6 @@ absl::Status WriteTorchScript(const Encoder& encoder, const std::filesystem::pat
   std::ostringstream bytes;
   ScriptedEncoder(encoder).Build().save(bytes);
   return WriteFileDurably(path, bytes.str());
-}
-
-absl::StatusOr<at::Tensor> RunTorchScript(const std::filesystem::path& path, bool token_types,
-                                          absl::Span<const Sample> samples) {
-  absl::StatusOr<std::unique_ptr<TorchScriptModel>> model = TorchScriptModel::Load(path, token_types);
-  if (!model.ok()) return model.status();
-  std::vector<at::Tensor> outputs;
-  for (size_t begin = 0; begin < samples.size(); begin += kPaddedSequences) {
-    PaddedBatch batch(samples.subspan(begin, kPaddedSequences));
-    absl::StatusOr<at::Tensor> output = (*model)->Run(batch);
-    if (!output.ok()) return output.status();
-    outputs.push_back(*std::move(output));
-  }
-  return at::cat(outputs);
 }
 
 }  // namespace kprune

@@ -7,14 +7,9 @@
 #ifndef KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
 #define KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
 
-#include <ATen/core/Tensor.h>
-
 #include <filesystem>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/types/span.h"
-#include "engine/data/samples.h"
 #include "engine/model/encoder.h"
 
 namespace kprune {
@@ -22,12 +17,6 @@ namespace kprune {
 // Writes `encoder` (on any device, float32) durably; its weights are on the CPU then. The same encoder gives
 // the same bytes.
 absl::Status WriteTorchScript(const Encoder& encoder, const std::filesystem::path& path);
-
-// Reads a file that WriteTorchScript wrote, and runs it on the CPU as RunSamples runs an encoder: logits or
-// sentence embeddings [samples, C]. `token_types` says whether it takes them. DATA_LOSS: the file cannot be
-// read or run.
-absl::StatusOr<at::Tensor> RunTorchScript(const std::filesystem::path& path, bool token_types,
-                                          absl::Span<const Sample> samples);
 
 }  // namespace kprune
 

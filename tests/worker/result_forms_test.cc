@@ -1,5 +1,5 @@
-// Jobs with --export dense.
-#include "worker/dense_export.h"
+// Every form of a result is written and verified; here with --export dense.
+#include "worker/result_forms.h"
 
 #include <filesystem>
 #include <string>
@@ -30,12 +30,12 @@ Encoder Loaded(const fs::path& folder) {
 const std::vector<Sample> kSamples = {{.input_ids = {2, 9, 11, 3}, .token_type_ids = {0, 0, 1, 1}},
                                       {.input_ids = {2, 30, 3}, .token_type_ids = {0, 0, 0}}};
 
-class DenseExportTest : public ::testing::TestWithParam<const char*> {
+class ResultFormsTest : public ::testing::TestWithParam<const char*> {
  protected:
   const JobDirectory job_{{.family = GetParam(), .task = "text-classification"}};
 };
 
-TEST_P(DenseExportTest, Examples) {
+TEST_P(ResultFormsTest, Examples) {
   const absl::Status status = job_.Run("prune", kDense);
   ASSERT_TRUE(status.ok()) << status;
   const Encoder pruned = Loaded(job_ / "result"), dense = Loaded(job_ / "result/dense");
@@ -64,17 +64,17 @@ TEST_P(DenseExportTest, Examples) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, DenseExportTest, ::testing::ValuesIn(kFamilies),
+INSTANTIATE_TEST_SUITE_P(Families, ResultFormsTest, ::testing::ValuesIn(kFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
-TEST(DenseExportTest, IsOffUnlessAsked) {
+TEST(ResultFormsTest, IsOffUnlessAsked) {
   const JobDirectory job({.task = "text-classification"});
   ASSERT_TRUE(job.Run("prune").ok());
   EXPECT_FALSE(fs::exists(job / "result/dense"));
   EXPECT_TRUE(fs::exists(job / "result/modeling_kprune.py"));
 }
 
-TEST(DenseExportTest, EveryModelOfSeveralHasItsOwn) {
+TEST(ResultFormsTest, EveryModelOfSeveralHasItsOwn) {
   const JobDirectory job({.task = "text-classification"});
   json several = kDense;
   several["options"]["keep_flops"] = {0.4, 0.7};
@@ -89,7 +89,7 @@ TEST(DenseExportTest, EveryModelOfSeveralHasItsOwn) {
   EXPECT_TRUE(job.Run("verify", {{"model", "pruned"}, {"data", nullptr}}).ok());
 }
 
-TEST(DenseExportTest, AModelThatWasPrunedBeforeGetsTheShapesOfTheVeryOriginal) {
+TEST(ResultFormsTest, AModelThatWasPrunedBeforeGetsTheShapesOfTheVeryOriginal) {
   const JobDirectory job({.task = "text-classification"});
   ASSERT_TRUE(job.Run("prune", kDense).ok());
   fs::rename(job / "result", job / "once");
@@ -102,19 +102,20 @@ TEST(DenseExportTest, AModelThatWasPrunedBeforeGetsTheShapesOfTheVeryOriginal) {
   EXPECT_EQ(Loaded(job / "result/dense").num_parameters(), Loaded(job / "model").num_parameters());
 }
 
-TEST(DenseExportTest, OutputsThatDifferAreRefused) {
+TEST(ResultFormsTest, OutputsThatDifferAreRefused) {
   const JobDirectory job({.task = "text-classification"});
   const absl::StatusOr<ModelFolder> folder = OpenModelFolder(job / "model", {});
   ASSERT_TRUE(folder.ok()) << folder.status();
   const Encoder encoder = Loaded(job / "model");
   fs::create_directory(job / "out");
-  ASSERT_TRUE(WriteDense(*folder, encoder, {.exports = {"dense"}}, job / "out").ok());
-  std::vector<VerifiedFormat> verified;
-  ASSERT_TRUE(VerifyDense(job / "out", {}, kSamples, RunSamples(encoder, kSamples), verified).ok());
-  ASSERT_EQ(verified.size(), 1u);
-  EXPECT_EQ(verified[0].format, "dense");
+  ASSERT_TRUE(WriteForms(*folder, encoder, {.exports = {"dense"}}, job / "out").ok());
+  const at::Tensor outputs_NC = RunSamples(encoder, kSamples);
+  const auto verified = VerifyForms(job / "out", encoder, {}, kSamples, outputs_NC, nullptr);
+  ASSERT_TRUE(verified.ok()) << verified.status();
+  ASSERT_EQ(verified->size(), 1u);
+  EXPECT_EQ((*verified)[0].format, "dense");
   const absl::Status status =
-      VerifyDense(job / "out", {}, kSamples, RunSamples(encoder, kSamples) + 1, verified);
+      VerifyForms(job / "out", encoder, {}, kSamples, outputs_NC + 1, nullptr).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("the dense model, run by kprune"));
 }
