@@ -3,11 +3,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_cat.h"
 #include "client/command.h"
 #include "client/evaluation_view.h"
-#include "client/json_view.h"
+#include "client/flag_values.h"
 #include "client/local_command.h"
 #include "client/option_flags.h"
 #include "kprune/worker_protocol.h"
@@ -42,7 +41,7 @@ absl::Status Tokenize(const EvaluationFlags& flags, Session& session) {
   return text.status();
 }
 
-// The parts that the four commands share.
+// The parts that the commands share.
 CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& help, const std::string& kind,
                      const std::string& folder, const std::shared_ptr<EvaluationFlags>& flags) {
   flags->job.kind = kind;
@@ -90,29 +89,17 @@ void AddCompare(CLI::App& app, Session& session) {
   });
 }
 
-// A list such as "1,8,64" of positive whole numbers; what the worker says to larger ones is its own.
-std::string CheckSizes(const std::string& text) {
-  for (const absl::string_view item : absl::StrSplit(text, ',')) {
-    int64_t size = 0;
-    if (!absl::SimpleAtoi(item, &size) || size < 1)
-      return absl::StrCat(text, " is no list of whole numbers; accepted is e.g. 1,8,64");
-  }
-  return "";
-}
-
+// A list such as "1,8,64"; what the worker says to sizes that are too large is its own.
 void AddSizes(CLI::App& command, const std::string& flag, const std::string& key, EvaluationFlags& flags,
               const std::string& help) {
   command
       .add_option_function<std::string>(
           flag,
-          [key, bench = &flags.job.bench](const std::string& text) {
-            for (const absl::string_view item : absl::StrSplit(text, ',')) {
-              int64_t size = 0;
-              if (absl::SimpleAtoi(item, &size)) (*bench)[key].push_back(size);  // CheckSizes came first
-            }
+          [key, bench = &flags.job.bench](const std::string& list) {
+            for (const std::string& item : ItemsOf(list)) (*bench)[key].push_back(SizeIn(item));
           },
           help)
-      ->check(CLI::Validator(CheckSizes, "", "sizes"));
+      ->check(CLI::Validator(EachItem(CheckSize), "", "sizes"));
 }
 
 void AddBench(CLI::App& app, Session& session) {

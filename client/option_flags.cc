@@ -3,17 +3,13 @@
 #include <google/protobuf/descriptor.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdint>
-#include <optional>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "client/flag_values.h"
 #include "client/quantities.h"
 #include "kprune/options.h"
-#include "kprune/rounding.h"
 
 namespace kprune::client {
 namespace {
@@ -192,57 +188,6 @@ std::vector<OptionFlag> MakeTable() {
   };
 }
 
-// The accepted values of --device are a pattern, not a list.
-std::string CheckDevice(const std::string& value) {
-  if (value == "auto" || value == "cpu") return "";
-  if (value.rfind("cuda:", 0) == 0 && value.size() > 5 && value.size() < 9 &&
-      value.find_first_not_of("0123456789", 5) == std::string::npos) {
-    return "";
-  }
-  return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
-}
-
-std::string CheckRounding(const std::string& value) {
-  if (std::find(kRoundings.begin(), kRoundings.end(), value) != kRoundings.end() || ParseRounding(value))
-    return "";
-  return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(kRoundings, ", "),
-                      " and such as heads:2,neurons:16");
-}
-
-std::string CheckNumberOrAuto(const std::string& value) {
-  double number = 0;
-  if (value == "auto" || absl::SimpleAtod(value, &number)) return "";
-  return absl::StrCat(value, " is not accepted; accepted are a number and auto");
-}
-
-std::string CheckBytes(const std::string& value) {
-  if (ParseBytes(value)) return "";
-  return absl::StrCat(value, " is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
-}
-
-// The numbers of a list such as "0.7,0.5"; nothing where one is no number.
-std::optional<std::vector<double>> ParseNumbers(const std::string& text) {
-  std::vector<double> numbers;
-  for (const absl::string_view item : absl::StrSplit(text, ',')) {
-    if (!absl::SimpleAtod(item, &numbers.emplace_back())) return std::nullopt;
-  }
-  return numbers;
-}
-
-std::string CheckNumbers(const std::string& value) {
-  if (ParseNumbers(value)) return "";
-  return absl::StrCat(value, " is no list of numbers; accepted are e.g. 0.5 and 0.7,0.5,0.3");
-}
-
-// What is wrong with a list such as "onnx,dense" of names that must all be accepted; "" if nothing is.
-std::string CheckNames(const std::vector<std::string>& accepted, const std::string& value) {
-  for (const absl::string_view name : absl::StrSplit(value, ',')) {
-    if (std::find(accepted.begin(), accepted.end(), name) == accepted.end())
-      return absl::StrCat(name, " is not accepted; accepted are ", absl::StrJoin(accepted, ", "));
-  }
-  return "";
-}
-
 std::string HelpText(const OptionFlag& flag) {
   std::string text = flag.help;
   if (!flag.accepted.empty()) absl::StrAppend(&text, ": ", absl::StrJoin(flag.accepted, " | "));
@@ -253,22 +198,39 @@ const FieldDescriptor& Field(const std::string& name) {
   return *kprune::v1::Options::descriptor()->FindFieldByName(name);
 }
 
-// A number, or "auto" for the field that has the run choose.
-CLI::Option* AddNumberOrAuto(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options) {
-  const FieldDescriptor *number_field = &Field(flag.field), *auto_field = &Field(flag.auto_field);
+// How the texts of a flag's value are checked, and what --help calls them.
+CLI::Validator ValidatorOf(const OptionFlag& flag, const FieldDescriptor& field) {
+  if (!flag.accepted.empty()) {
+    return field.is_repeated() ? CLI::Validator(EachItem(OneOf(flag.accepted)), "", "names")
+                               : CLI::Validator(OneOf(flag.accepted), "", "name");
+  }
+  if (!flag.auto_field.empty()) return {CheckNumberOrAuto, "", "number or auto"};
+  if (flag.field == "device") return {CheckDevice, "", "device"};
+  if (flag.field == "round") return {CheckRounding, "", "rounding"};
+  if (field.is_repeated()) return {EachItem(CheckNumber), "", "numbers"};
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) return {CheckBytes, "", "bytes"};
+  return CLI::Validator("");
+}
+
+// Sets the field from a text that passed its check: a list, a quantity, "auto", or the text itself.
+void SetFromText(const OptionFlag& flag, const FieldDescriptor* field, const std::string& value,
+                 kprune::v1::Options& options) {
   const auto* reflection = kprune::v1::Options::GetReflection();
-  CLI::Option* option = app.add_option_function<std::string>(
-      flag.flag,
-      [=, target = &options](const std::string& value) {
-        double number = 0;
-        if (value == "auto") {
-          reflection->SetBool(target, auto_field, true);
-        } else if (absl::SimpleAtod(value, &number)) {  // CheckNumberOrAuto came first
-          reflection->SetDouble(target, number_field, number);
-        }
-      },
-      HelpText(flag));
-  return option->check(CLI::Validator(CheckNumberOrAuto, "", "number or auto"));
+  const bool number = field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
+  if (field->is_repeated()) {
+    for (const std::string& item : ItemsOf(value)) {
+      number ? reflection->AddDouble(&options, field, NumberIn(item))
+             : reflection->AddString(&options, field, item);
+    }
+  } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
+    reflection->SetInt64(&options, field, ParseBytes(value).value_or(0));
+  } else if (!number) {
+    reflection->SetString(&options, field, value);
+  } else if (value == "auto") {
+    reflection->SetBool(&options, &Field(flag.auto_field), true);
+  } else {
+    reflection->SetDouble(&options, field, NumberIn(value));
+  }
 }
 
 void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options) {
@@ -276,67 +238,32 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
   const auto* reflection = kprune::v1::Options::GetReflection();
   kprune::v1::Options* target = &options;
   CLI::Option* option = nullptr;
+  const std::string help = HelpText(flag);
   switch (field->cpp_type()) {
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      if (field->is_repeated()) {
-        option = app.add_option_function<std::string>(
-            flag.flag,
-            [=](const std::string& value) {
-              const std::vector<double> numbers = *ParseNumbers(value);  // CheckNumbers came first
-              for (const double number : numbers) reflection->AddDouble(target, field, number);
-            },
-            HelpText(flag));
-        option->check(CLI::Validator(CheckNumbers, "", "numbers"));
-        break;
-      }
-      if (!flag.auto_field.empty()) {
-        option = AddNumberOrAuto(flag, app, options);
-        break;
-      }
-      option = app.add_option_function<double>(
-          flag.flag, [=](double value) { reflection->SetDouble(target, field, value); }, HelpText(flag));
-      break;
     case FieldDescriptor::CPPTYPE_INT32:
       option = app.add_option_function<int32_t>(
-          flag.flag, [=](int32_t value) { reflection->SetInt32(target, field, value); }, HelpText(flag));
+          flag.flag, [=](int32_t value) { reflection->SetInt32(target, field, value); }, help);
       break;
     case FieldDescriptor::CPPTYPE_UINT32:
       option = app.add_option_function<uint32_t>(
-          flag.flag, [=](uint32_t value) { reflection->SetUInt32(target, field, value); }, HelpText(flag));
-      break;
-    case FieldDescriptor::CPPTYPE_INT64:
-      option = app.add_option_function<std::string>(
-          flag.flag,
-          [=](const std::string& value) {
-            reflection->SetInt64(target, field, ParseBytes(value).value_or(0));  // CheckBytes came first
-          },
-          HelpText(flag));
-      option->check(CLI::Validator(CheckBytes, "", "bytes"));
+          flag.flag, [=](uint32_t value) { reflection->SetUInt32(target, field, value); }, help);
       break;
     case FieldDescriptor::CPPTYPE_BOOL:
       option = app.add_flag_function(
           absl::StrCat(flag.flag, ",!--no-", flag.flag.substr(2)),
-          [=](int64_t count) { reflection->SetBool(target, field, count > 0); }, HelpText(flag));
+          [=](int64_t count) { reflection->SetBool(target, field, count > 0); }, help);
       break;
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      if (!field->is_repeated() && flag.auto_field.empty()) {
+        option = app.add_option_function<double>(
+            flag.flag, [=](double value) { reflection->SetDouble(target, field, value); }, help);
+        break;
+      }
+      [[fallthrough]];
     default:
       option = app.add_option_function<std::string>(
-          flag.flag,
-          [=](const std::string& value) {
-            if (!field->is_repeated()) return reflection->SetString(target, field, value);
-            for (const absl::string_view name : absl::StrSplit(value, ','))
-              reflection->AddString(target, field, std::string(name));
-          },
-          HelpText(flag));
-      if (field->name() == "device") option->check(CLI::Validator(CheckDevice, "", "device"));
-      if (field->name() == "round") option->check(CLI::Validator(CheckRounding, "", "rounding"));
-  }
-  if (!flag.accepted.empty()) {
-    option->check(CLI::Validator(
-        [accepted = flag.accepted, several = field->is_repeated()](const std::string& value) -> std::string {
-          if (several || value.find(',') == std::string::npos) return CheckNames(accepted, value);
-          return absl::StrCat(value, " is not accepted; accepted is one of ", absl::StrJoin(accepted, ", "));
-        },
-        "", field->is_repeated() ? "names" : "name"));
+          flag.flag, [=](const std::string& value) { SetFromText(flag, field, value, *target); }, help);
+      option->check(ValidatorOf(flag, *field));
   }
   option->group("Options of the method");
 }

@@ -52,8 +52,8 @@ absl::StatusOr<std::vector<VerifiedFormat>> VerifyExports(const std::filesystem:
     return row.status();
   };
   if (const auto path = folder / kTorchScriptFile; std::filesystem::exists(path)) {
-    absl::Status status = compare("torchscript", "LibTorch " TORCH_VERSION,
-                                  RunOpened(OpenTorchScript(path, encoder), samples));
+    absl::Status status =
+        compare("torchscript", "LibTorch " TORCH_VERSION, RunOpened(OpenTorchScript(path, encoder), samples));
     if (!status.ok()) return status;
   }
   if (const auto path = folder / kOnnxFile; std::filesystem::exists(path)) {

@@ -132,8 +132,7 @@ TEST(OptionFlagsTest, BudgetsAreAListAndExcludeAMaximalDrop) {
     Parse("--keep-flops 0.7,half");
     FAIL() << "accepted";
   } catch (const CLI::ValidationError& error) {
-    EXPECT_STREQ(error.what(),
-                 "--keep-flops: 0.7,half is no list of numbers; accepted are e.g. 0.5 and 0.7,0.5,0.3");
+    EXPECT_STREQ(error.what(), "--keep-flops: \"half\" is no number");
   }
   EXPECT_THROW(Parse("--keep-flops 0.5 --max-drop 1"), CLI::ExcludesError);
 }

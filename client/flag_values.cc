@@ -1,0 +1,79 @@
+#include "client/flag_values.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "client/quantities.h"
+#include "kprune/options.h"
+#include "kprune/rounding.h"
+
+namespace kprune::client {
+
+std::string CheckNumber(const std::string& value) {
+  double number = 0;
+  return absl::SimpleAtod(value, &number) ? "" : absl::StrCat("\"", value, "\" is no number");
+}
+
+std::string CheckNumberOrAuto(const std::string& value) {
+  if (value == "auto" || CheckNumber(value).empty()) return "";
+  return absl::StrCat(value, " is not accepted; accepted are a number and auto");
+}
+
+std::string CheckSize(const std::string& value) {
+  return SizeIn(value) > 0 ? "" : absl::StrCat("\"", value, "\" is no whole number from 1 on");
+}
+
+std::string CheckBytes(const std::string& value) {
+  if (ParseBytes(value)) return "";
+  return absl::StrCat(value, " is no number of bytes; accepted are e.g. 4294967296, 512MiB, 1.5GiB and 4GB");
+}
+
+std::string CheckDevice(const std::string& value) {
+  if (value == "auto" || value == "cpu") return "";
+  if (value.rfind("cuda:", 0) == 0 && value.size() > 5 && value.size() < 9 &&
+      value.find_first_not_of("0123456789", 5) == std::string::npos) {
+    return "";
+  }
+  return absl::StrCat(value, " is not a device; accepted are auto, cpu and cuda:N");
+}
+
+std::string CheckRounding(const std::string& value) {
+  if (std::find(kRoundings.begin(), kRoundings.end(), value) != kRoundings.end() || ParseRounding(value))
+    return "";
+  return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(kRoundings, ", "),
+                      " and such as heads:2,neurons:16");
+}
+
+ValueCheck OneOf(std::vector<std::string> accepted) {
+  return [accepted = std::move(accepted)](const std::string& value) -> std::string {
+    if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return "";
+    return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(accepted, ", "));
+  };
+}
+
+ValueCheck EachItem(ValueCheck check) {
+  return [check = std::move(check)](const std::string& list) {
+    std::string wrong;
+    for (const std::string& item : ItemsOf(list))
+      if (wrong.empty()) wrong = check(item);
+    return wrong;
+  };
+}
+
+std::vector<std::string> ItemsOf(const std::string& list) { return absl::StrSplit(list, ','); }
+
+double NumberIn(const std::string& value) {
+  double number = 0;
+  return absl::SimpleAtod(value, &number) ? number : 0;
+}
+
+int64_t SizeIn(const std::string& value) {
+  int64_t size = 0;
+  return absl::SimpleAtoi(value, &size) ? size : 0;
+}
+
+}  // namespace kprune::client
