@@ -9,47 +9,26 @@
 #include "engine/evaluation/outputs.h"
 #include "engine/formats/json.h"
 #include "gtest/gtest.h"
-#include "tests/engine/model/tiny_encoder.h"
-#include "tests/support/process.h"
+#include "tests/engine/model/written_folders.h"
 
 namespace kprune {
 namespace {
 
 namespace fs = std::filesystem;
 using ::kprune::testing::ReadFile;
-using ::kprune::testing::TemporaryFolder;
 using ::kprune::testing::TinyModel;
 using nlohmann::json;
 
 const std::vector<int> kLengths = {6, 1, 13, 4};
 
-class DenseFolderTest : public ::testing::Test {
+class DenseFolderTest : public WrittenFolders {
  protected:
-  ModelFolder Tiny(const TinyModel& model) {
-    testing::WriteTinyModel(folders_ / "model", model);
-    return Opened(folders_ / "model");
-  }
-
-  ModelFolder WrittenDense(const ModelFolder& original, const Encoder& pruned) {
-    const fs::path path = NewFolder();
-    const absl::Status status = WriteDenseFolder(original, pruned, path.string());
-    EXPECT_TRUE(status.ok()) << status;
-    return Opened(path);
-  }
-
-  fs::path NewFolder() {
-    const fs::path path = folders_ / ("written" + std::to_string(++count_));
-    fs::create_directory(path);
-    return path;
-  }
+  DenseFolderTest() : WrittenFolders(&WriteDenseFolder) {}
 
   static void ExpectSameOutputs(const Encoder& a, const Encoder& b) {
     const std::vector<Sample> samples = SamplesOfLengths(kLengths, a.config);
     EXPECT_LT(LargestDifference(RunSamples(a, samples), RunSamples(b, samples)), 1e-5);
   }
-
-  const TemporaryFolder folders_;
-  int count_ = 0;
 };
 
 TEST_F(DenseFolderTest, Examples) {
@@ -59,7 +38,7 @@ TEST_F(DenseFolderTest, Examples) {
   pruned.Keep(3, {0, 4, 5});
 
   // The original's configuration and shapes, the pruned model's outputs.
-  const ModelFolder written = WrittenDense(original, pruned);
+  const ModelFolder written = Written(original, pruned);
   EXPECT_EQ(*ReadJsonFile(written.path + "/config.json"), *ReadJsonFile(original.path + "/config.json"));
   for (const TensorView& tensor : original.tensors->tensors()) {
     const TensorView* found = written.tensors->Find(tensor.name);
@@ -94,7 +73,7 @@ TEST_F(DenseFolderTest, OfEmptySublayers) {
     Encoder pruned = Loaded(original);
     for (const int t : {0, 1, 2}) pruned.Keep(t, {});
     pruned.Keep(3, {63});
-    ExpectSameOutputs(Loaded(WrittenDense(original, pruned)), pruned);
+    ExpectSameOutputs(Loaded(Written(original, pruned)), pruned);
   }
 }
 
@@ -110,7 +89,7 @@ TEST_F(DenseFolderTest, OfAModelThatWasPrunedBeforeHasTheShapesOfTheVeryOriginal
   twice.Keep(0, {1});
   twice.Keep(1, {0, 3});
 
-  const ModelFolder written = WrittenDense(pruned, twice);
+  const ModelFolder written = Written(pruned, twice);
   EXPECT_EQ(*ReadJsonFile(written.path + "/config.json"), *ReadJsonFile(original.path + "/config.json"));
   const Encoder dense = Loaded(written), first = Loaded(original);
   EXPECT_EQ(dense.sublayers[0].num_units(), 4);
@@ -128,7 +107,7 @@ TEST_F(DenseFolderTest, HasTokenizerAndPoolingButNoCode) {
   const fs::path folder = NewFolder();
   ASSERT_TRUE(WriteModelFolder(original, pruned, folder.string()).ok());
   // From the result folder, which has code.
-  const ModelFolder written = WrittenDense(Opened(folder), pruned);
+  const ModelFolder written = Written(Opened(folder), pruned);
   for (const char* name : {"vocab.txt", "tokenizer_config.json", "modules.json", "1_Pooling/config.json"})
     EXPECT_EQ(ReadFile(fs::path(written.path) / name), ReadFile(fs::path(original.path) / name)) << name;
   EXPECT_FALSE(fs::exists(written.path + "/modeling_kprune.py"));
@@ -141,7 +120,7 @@ TEST_F(DenseFolderTest, KeepsSixteenBitTypes) {
     Encoder pruned = Loaded(original);
     pruned.Keep(0, {1});
     pruned.Keep(3, {0, 5, 31});
-    ExpectSameOutputs(Loaded(WrittenDense(original, pruned)), pruned);
+    ExpectSameOutputs(Loaded(Written(original, pruned)), pruned);
   }
 }
 

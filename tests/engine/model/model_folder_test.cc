@@ -11,15 +11,13 @@
 #include "engine/formats/json.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/engine/model/tiny_encoder.h"
-#include "tests/support/process.h"
+#include "tests/engine/model/written_folders.h"
 
 namespace kprune {
 namespace {
 
 namespace fs = std::filesystem;
 using ::kprune::testing::ReadFile;
-using ::kprune::testing::TemporaryFolder;
 using ::kprune::testing::TinyModel;
 using ::kprune::testing::WriteTinyModel;
 using nlohmann::json;
@@ -36,29 +34,9 @@ bool SameBytes(const TensorView& a, const TensorView& b) {
          (a.bytes.empty() || std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0);
 }
 
-class ModelFolderTest : public ::testing::Test {
+class ModelFolderTest : public WrittenFolders {
  protected:
-  fs::path NewFolder() {
-    const fs::path path = folders_ / ("pruned" + std::to_string(++count_));
-    fs::create_directory(path);
-    return path;
-  }
-
-  ModelFolder Tiny(const TinyModel& model) {
-    WriteTinyModel(folders_ / "model", model);
-    return Opened(folders_ / "model");
-  }
-
-  // Writes `encoder` and opens what was written.
-  ModelFolder Written(const ModelFolder& original, const Encoder& encoder) {
-    const fs::path path = NewFolder();
-    const absl::Status status = WriteModelFolder(original, encoder, path.string());
-    EXPECT_TRUE(status.ok()) << status;
-    return Opened(path);
-  }
-
-  const TemporaryFolder folders_;
-  int count_ = 0;
+  ModelFolderTest() : WrittenFolders(&WriteModelFolder) {}
 };
 
 TEST_F(ModelFolderTest, Examples) {
