@@ -28,6 +28,16 @@ absl::Status ReadPaths(const json& job, const char* key, const std::filesystem::
   return absl::OkStatus();
 }
 
+// Left alone where there is none.
+absl::Status ReadText(const json& job, const char* key, std::string& text) {
+  const auto it = job.find(key);
+  if (it == job.end()) return absl::OkStatus();
+  if (!it->is_string() || it->get_ref<const std::string&>().empty())
+    return Refuse(absl::StrCat("\"", key, "\" is ", it->dump(), "; accepted is a text"));
+  text = it->get<std::string>();
+  return absl::OkStatus();
+}
+
 // A list of whole numbers from 1 to `most`; left alone where there is none.
 absl::Status ReadSizes(const json& bench, const char* key, int64_t most, std::vector<int64_t>& sizes) {
   const auto it = bench.find(key);
@@ -73,7 +83,8 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
   const json& job = *file;
   if (!job.is_object()) return Refuse("is not an object");
   for (const auto& [key, value] : job.items()) {
-    static constexpr std::array kKeys = {"kind", "model", "data", "eval", "others", "options", "bench"};
+    static constexpr std::array kKeys = {"kind",   "name",    "model", "data",      "eval",
+                                         "others", "options", "bench", "public_key"};
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       return Refuse(absl::StrCat("has the unknown field \"", key, "\""));
   }
@@ -85,12 +96,15 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
     return Refuse("\"model\" is missing");
   result.kind = kind.get<std::string>();
   result.model = result.directory / model.get<std::string>();
+  std::string public_key;
   for (const absl::Status& status :
-       {ReadPaths(job, "data", result.directory, result.data),
+       {ReadText(job, "name", result.name), ReadText(job, "public_key", public_key),
+        ReadPaths(job, "data", result.directory, result.data),
         ReadPaths(job, "eval", result.directory, result.eval),
         ReadPaths(job, "others", result.directory, result.others), ReadBench(job, result.bench)}) {
     if (!status.ok()) return status;
   }
+  if (!public_key.empty()) result.public_key = result.directory / public_key;
   absl::StatusOr<Options> options = ParseOptions(job.value("options", json::object()));
   if (!options.ok()) return options.status();
   result.options = *std::move(options);

@@ -20,6 +20,7 @@ struct BenchSettings {
 
 struct WorkerJob {
   std::string kind;
+  std::string name;  // "jobs/ID" of a server's job; "" of a local run
   std::filesystem::path directory;
   std::filesystem::path model;  // absolute, like all paths here
   std::vector<std::filesystem::path> data;
@@ -27,7 +28,11 @@ struct WorkerJob {
   std::vector<std::filesystem::path> others;
   Options options;
   BenchSettings bench;
-  std::string onnxruntime = "auto";  // not of job.json, but this worker's: LoadConfiguredOnnxRuntime
+  std::filesystem::path public_key;  // of kind "verify"; empty: whoever signed
+
+  // Not of job.json, but this worker's own.
+  std::string onnxruntime = "auto";   // LoadConfiguredOnnxRuntime
+  std::filesystem::path signing_key;  // of the provenance of results; empty: they are not signed
 };
 
 // InvalidArgument names the field of job.json.

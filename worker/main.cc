@@ -14,6 +14,7 @@
 #include "worker/jobs.h"
 #include "worker/processors.h"
 #include "worker/progress_lines.h"
+#include "worker/provenance.h"
 #include "worker/stop_request.h"
 
 namespace {
@@ -25,14 +26,35 @@ std::string WithoutJobDirectory(const std::string& directory, std::string_view m
   return absl::StrReplaceAll(absl::string_view(message.data(), message.size()), {{prefix, ""}});
 }
 
+// What the worker's operator says, whatever the job.
+struct WorkerFlags {
+  std::string device;
+  std::string onnxruntime = "auto";
+  std::string signing_key;
+};
+
+// Prints the devices; fails where the signing key cannot be used, so that a server need not wait for its
+// first job to know.
+int Probe(const WorkerFlags& flags) {
+  const auto key = kprune::LoadConfiguredSigningKey(flags.signing_key);
+  if (!key.ok()) {
+    std::cerr << "kprune-worker: " << key.status().message() << "\n";
+    return kprune::kWorkerFailed;
+  }
+  std::cout << kprune::ProbeDevices().dump() << "\n";
+  return kprune::kWorkerSucceeded;
+}
+
 // Runs the job; its failure goes to error.json.
-int RunDirectory(const std::string& directory, const std::string& device, const std::string& onnxruntime,
-                 int progress_fd) {
+int RunDirectory(const std::string& directory, const WorkerFlags& flags, int progress_fd) {
   kprune::WatchForStop(progress_fd);
   kprune::ProgressLines progress(progress_fd, kprune::StopRequested());
   absl::StatusOr<kprune::WorkerJob> job = kprune::ReadJobFile(directory);
-  if (job.ok() && !device.empty()) job->options.device = device;
-  if (job.ok()) job->onnxruntime = onnxruntime;
+  if (job.ok()) {
+    if (!flags.device.empty()) job->options.device = flags.device;
+    job->onnxruntime = flags.onnxruntime;
+    job->signing_key = flags.signing_key;
+  }
   const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
   if (status.ok()) return kprune::kWorkerSucceeded;
   if (progress.cancelled()) return kprune::kWorkerCancelled;
@@ -56,7 +78,8 @@ int main(int argc, char** argv) {
       "Runs the one job of a job directory and exits: 0 done, 1 failed (error.json says why), 2 cancelled, 3 "
       "usage.");
   app.set_version_flag("--version", "kprune-worker " KPRUNE_VERSION);
-  std::string directory, device, onnxruntime = "auto";
+  std::string directory;
+  WorkerFlags flags;
   int progress_fd = -1;
   bool probe = false;
   auto* directory_option =
@@ -64,11 +87,16 @@ int main(int argc, char** argv) {
           ->check(CLI::ExistingDirectory);
   app.add_option("--progress-fd", progress_fd, "Descriptor for progress, one JSON event a line")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--device", device, "Device to run on, instead of the job's: auto, cpu or cuda:N");
-  app.add_option("--onnxruntime", onnxruntime,
+  app.add_option("--device", flags.device, "Device to run on, instead of the job's: auto, cpu or cuda:N");
+  app.add_option("--onnxruntime", flags.onnxruntime,
                  "ONNX Runtime that runs exported models: a libonnxruntime.so, auto (the loader's) or none")
       ->envname("KPRUNE_ONNXRUNTIME")
       ->capture_default_str();
+  app.add_option(
+         "--signing-key", flags.signing_key,
+         "Private key (PEM, Ed25519 or ECDSA P-256) that signs the provenance of results; without one it is "
+         "not signed")
+      ->envname("KPRUNE_SIGNING_KEY");
   app.add_flag("--probe", probe, "Print the devices of this machine as JSON and exit")
       ->excludes(directory_option);
   try {
@@ -76,13 +104,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kprune::kWorkerSucceeded : kprune::kWorkerUsage;
   }
-  if (probe) {
-    std::cout << kprune::ProbeDevices().dump() << "\n";
-    return kprune::kWorkerSucceeded;
-  }
+  if (probe) return Probe(flags);
   if (directory.empty()) {
     std::cerr << "kprune-worker: give --job-dir or --probe; --help says more\n";
     return kprune::kWorkerUsage;
   }
-  return RunDirectory(directory, device, onnxruntime, progress_fd);
+  return RunDirectory(directory, flags, progress_fd);
 }

@@ -6,6 +6,7 @@
 #include "engine/formats/quoted.h"
 #include "engine/formats/sha256.h"
 #include "kprune/layout.h"
+#include "kprune/worker_protocol.h"
 
 namespace kprune {
 namespace {
@@ -72,16 +73,24 @@ absl::Status CheckDigests(const nlohmann::json& report, const std::filesystem::p
   if (outputs == report.end() || !outputs->is_object() || outputs->empty()) {
     return absl::DataLossError("report.json does not list the digests of the folder's files in \"outputs\"");
   }
-  for (const auto& [name, digest] : outputs->items()) {
+  return CheckDigests(*outputs, folder, kReportFile);
+}
+
+absl::Status CheckDigests(const nlohmann::json& digests, const std::filesystem::path& folder,
+                          std::string_view listed_in) {
+  const std::string list(listed_in);
+  for (const auto& [name, digest] : digests.items()) {
     if (!IsAllowedName(FileRole::kResult, name)) {
       return absl::DataLossError(
-          absl::StrCat("report.json lists ", Quoted(name), ", which is no file of a result"));
+          absl::StrCat(list, " lists ", Quoted(name), ", which is no file of a result"));
     }
     absl::StatusOr<std::string> found = Sha256OfFile(folder / name);
+    if (absl::IsNotFound(found.status()))
+      return absl::DataLossError(absl::StrCat(name, " is missing, but ", list, " lists it"));
     if (!found.ok()) return found.status();
     if (digest != *found) {
       return absl::DataLossError(
-          absl::StrCat(name, " does not have the digest in report.json; it was changed after pruning"));
+          absl::StrCat(name, " does not have the digest in ", list, "; it was changed after pruning"));
     }
   }
   return absl::OkStatus();

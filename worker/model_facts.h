@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "engine/model/model_folder.h"
@@ -31,6 +32,10 @@ absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const std::files
 // Whether every file that the report of a result in `folder` lists still has its digest; else DATA_LOSS names
 // it.
 absl::Status CheckDigests(const nlohmann::json& report, const std::filesystem::path& folder);
+
+// The same of `digests`, an object of file names and their SHA-256, which stands in the file `listed_in`.
+absl::Status CheckDigests(const nlohmann::json& digests, const std::filesystem::path& folder,
+                          std::string_view listed_in);
 
 }  // namespace kprune
 

@@ -16,6 +16,7 @@
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
 #include "worker/model_judge.h"
+#include "worker/provenance.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
 
@@ -37,6 +38,8 @@ absl::StatusOr<FlopsBudget> SmallestBudget(const ModelConfig& config, const Opti
 }  // namespace
 
 absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
+  const auto signing_key = LoadConfiguredSigningKey(job.signing_key);
+  if (!signing_key.ok()) return signing_key.status();
   absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
   if (!device.ok()) return device.status();
   absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);

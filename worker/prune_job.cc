@@ -24,6 +24,7 @@
 #include "worker/model_facts.h"
 #include "worker/model_judge.h"
 #include "worker/model_progress.h"
+#include "worker/provenance.h"
 #include "worker/result_documents.h"
 #include "worker/result_folder.h"
 #include "worker/workload.h"
@@ -84,6 +85,7 @@ class PruneJob : private BudgetSource {
   ModelProgress progress_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
+  std::optional<Provenance> provenance_;
   std::optional<ModelInputs> model_;
   at::Device device_ = at::kCPU;
   ExecutionPlan plan_;
@@ -106,6 +108,9 @@ class PruneJob : private BudgetSource {
 
 absl::Status PruneJob::Load() {
   observer_.OnStage(Stage::kLoad, 0);
+  absl::StatusOr<Provenance> provenance = Provenance::Begin(job_);
+  if (!provenance.ok()) return provenance.status();
+  provenance_ = *std::move(provenance);
   absl::StatusOr<at::Device> device = ResolveDevice(job_.options.device);
   if (!device.ok()) return device.status();
   absl::StatusOr<ModelInputs> model = OpenModel(job_.model, job_.options);
@@ -337,6 +342,7 @@ absl::Status PruneJob::Publish() {
     if (!status.ok()) return status;
     folder_.emplace(*std::move(folder));
   }
+  if (absl::Status status = provenance_->Write(*folder_); !status.ok()) return status;
   if (absl::Status status = folder_->Publish(); !status.ok()) return status;
   // The result is complete; a checkpoint that stays is no failure.
   if (absl::Status status = checkpoint_->Remove(); !status.ok())

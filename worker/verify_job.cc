@@ -16,6 +16,7 @@
 #include "worker/inputs.h"
 #include "worker/jobs.h"
 #include "worker/model_facts.h"
+#include "worker/provenance_check.h"
 #include "worker/result_folder.h"
 #include "worker/result_forms.h"
 
@@ -129,6 +130,9 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
   observer.OnStage(Stage::kVerify, 0);
   absl::StatusOr<json> report = ReadJsonFile(job.model / kReportFile);
   if (!report.ok()) return report.status();
+  // Before anything that the folder holds is loaded.
+  absl::StatusOr<json> provenance = CheckProvenance(job.model, *report, job.public_key);
+  if (!provenance.ok()) return provenance.status();
   absl::StatusOr<at::Device> device = ResolveDevice(job.options.device);
   if (!device.ok()) return device.status();
   const auto models = report->find("models");
@@ -136,10 +140,11 @@ absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer) {
   absl::StatusOr<std::unique_ptr<OnnxRuntime>> onnxruntime =
       LoadConfiguredOnnxRuntime(job.onnxruntime, job.options);
   if (!onnxruntime.ok()) return onnxruntime.status();
-  const absl::StatusOr<json> verification =
+  absl::StatusOr<json> verification =
       several ? VerifyModels(job, *report, *device, onnxruntime->get(), observer)
               : VerifyModel(job.model, *report, job.options, *device, onnxruntime->get());
   if (!verification.ok()) return verification.status();
+  (*verification)["provenance"] = *std::move(provenance);
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kVerificationFile, *verification); !status.ok()) return status;

@@ -24,6 +24,10 @@ inline constexpr std::string_view kDenseFolder = "dense";
 inline constexpr std::string_view kReportPageName = "report.html";
 inline constexpr std::string_view kModelCardName = "README.md";
 
+// What the result was made from and how, with a digest of every other file of it; and the same, signed.
+inline constexpr std::string_view kProvenanceName = "provenance.json";
+inline constexpr std::string_view kSignedProvenanceName = "provenance.dsse.json";
+
 namespace layout_internal {
 
 inline bool EndsWith(std::string_view text, std::string_view suffix) {
@@ -68,14 +72,16 @@ inline bool IsModelName(std::string_view name) {
   return numbered && (EndsWith(folder, "_Pooling") || EndsWith(folder, "_Normalize"));
 }
 
-inline constexpr std::array<std::string_view, 8> kResultFiles = {"report.json",
-                                                                 kModelingFileName,
-                                                                 kReportPageName,
-                                                                 kModelCardName,
-                                                                 "onnx/model.onnx",
-                                                                 "model.torchscript.pt",
-                                                                 "triton/model/config.pbtxt",
-                                                                 "triton/model/1/model.onnx"};
+inline constexpr std::array<std::string_view, 10> kResultFiles = {"report.json",
+                                                                  kModelingFileName,
+                                                                  kReportPageName,
+                                                                  kModelCardName,
+                                                                  kProvenanceName,
+                                                                  kSignedProvenanceName,
+                                                                  "onnx/model.onnx",
+                                                                  "model.torchscript.pt",
+                                                                  "triton/model/config.pbtxt",
+                                                                  "triton/model/1/model.onnx"};
 
 inline bool IsResultName(std::string_view name) {
   if (StartsWith(name, kDenseFolder) && name.substr(kDenseFolder.size(), 1) == "/")

@@ -12,11 +12,13 @@
 //            "others": ["..."], "options": {...}}
 // Paths are relative to the job directory, or absolute in a local run. `options` is kprune.v1.Options in proto3 JSON
 // with original field names; unknown keys are refused. `others` are the further folders of kinds "compare" and "bench".
+// "name": the job's, such as "jobs/ID", for the result's provenance; a local run has none.
+// Kind "verify" may have "public_key": a PEM file; the folder must then be signed with that key.
 // Kind "bench" has "bench": {"batch_sizes": [1, 8, 64], "lengths": [25, 50], "repeats": 11}, every field optional.
 //
 // What each kind writes to result/:
 //   prune      the pruned model's folder with report.json; of several budgets one such folder for each (layout.h:
-//              BudgetFolder) and a report.json that compares them
+//              BudgetFolder) and a report.json that compares them; also provenance.json, which lists every file
 //   evaluate   evaluation.json
 //   compare    comparison.json
 //   bench      bench.json

@@ -62,7 +62,8 @@ TEST(Layout, NamesOfOneRoleAreNotThoseOfAnother) {
 
 TEST(Layout, AResultHasFormsOfItsModelThatNobodyMaySend) {
   for (const std::string name : {"onnx/model.onnx", "model.torchscript.pt", "triton/model/config.pbtxt",
-                                 "triton/model/1/model.onnx", "report.html", "README.md"}) {
+                                 "triton/model/1/model.onnx", "report.html", "README.md",
+                                 "provenance.json", "provenance.dsse.json"}) {
     EXPECT_TRUE(Result(name)) << name;
     EXPECT_TRUE(Result("keep-0.50/" + name)) << name;
     EXPECT_FALSE(Model(name)) << name;

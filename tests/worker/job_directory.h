@@ -78,6 +78,7 @@ class JobDirectory {
     absl::StatusOr<WorkerJob> job = ReadJobFile(path());
     if (!job.ok()) return job.status();
     job->onnxruntime = onnxruntime;
+    job->signing_key = signing_key;
     return RunJob(*job, observer);
   }
   absl::Status Run(const std::string& kind, const nlohmann::json& changes = nlohmann::json::object()) const {
@@ -85,8 +86,9 @@ class JobDirectory {
     return Run(kind, changes, observer);
   }
 
-  // The worker's --onnxruntime.
+  // The worker's --onnxruntime and --signing-key.
   std::string onnxruntime = KPRUNE_ONNXRUNTIME;
+  std::filesystem::path signing_key = {};
 
  private:
   const testing::TemporaryFolder folder_;

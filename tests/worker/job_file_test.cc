@@ -47,6 +47,15 @@ TEST_F(JobFileTest, OnlyKindAndModelAreNeeded) {
   EXPECT_EQ(job->model, "/models/sst2");
   EXPECT_TRUE(job->data.empty() && job->eval.empty() && job->others.empty());
   EXPECT_EQ(job->options.keep_flops, Options().keep_flops);
+  EXPECT_TRUE(job->name.empty() && job->public_key.empty() && job->signing_key.empty());
+}
+
+TEST_F(JobFileTest, AServerNamesTheJobAndAVerifierAKey) {
+  const absl::StatusOr<WorkerJob> job =
+      Read(R"({"kind": "verify", "model": "m", "name": "jobs/a1", "public_key": "keys/a.pem"})");
+  ASSERT_TRUE(job.ok()) << job.status();
+  EXPECT_EQ(job->name, "jobs/a1");
+  EXPECT_EQ(job->public_key, folder_ / "keys/a.pem");
 }
 
 TEST_F(JobFileTest, PathsAreAbsoluteAlsoFromARelativeDirectory) {
@@ -91,6 +100,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"DataNoPath", R"({"kind": "prune", "model": "m", "data": [3]})", {"\"data\" holds 3"}},
         Refusal{"EvalEmptyPath", R"({"kind": "prune", "model": "m", "eval": [""]})", {"\"eval\" holds \"\""}},
         Refusal{"OthersNoPath", R"({"kind": "prune", "model": "m", "others": [null]})", {"\"others\""}},
+        Refusal{"NameNoText", R"({"kind": "prune", "model": "m", "name": 7})", {"\"name\" is 7"}},
+        Refusal{
+            "EmptyKey", R"({"kind": "verify", "model": "m", "public_key": ""})", {"\"public_key\" is \"\""}},
         Refusal{"UnknownOption",
                 R"({"kind": "prune", "model": "m", "options": {"keep_flop": 0.5}})",
                 {"keep_flop"}},
