@@ -141,8 +141,12 @@ void AddVerify(CLI::App& app, Session& session) {
   CLI::App* command =
       AddCommand(app, "verify", "Check that a result is complete and sound, and run every form of it",
                  "verify", "FOLDER", flags);
+  command
+      ->add_option("--public-key", flags->job.public_key,
+                   "Public key (PEM): the result must be signed with its private half")
+      ->check(CLI::ExistingFile);
   AddFormatFlag(*command, flags->format);
-  command->footer("Example:\n  kprune verify my-model-half");
+  command->footer("Example:\n  kprune verify my-model-half --public-key release.pub.pem");
   command->callback([flags, &session] {
     session.action = [flags, &session] {
       return RunAndPrint(*flags, kVerificationFile, VerificationText, session);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "client/json_view.h"
 #include "client/quantities.h"
@@ -48,6 +49,22 @@ void Flatten(const json& object, const std::string& prefix,
       rows.emplace_back(absl::StrCat(prefix, key), Figure(key, value));
     }
   }
+}
+
+// Who made and signed the result; "" of an older one, which does not say.
+std::string ProvenanceText(const json& provenance) {
+  if (provenance.is_null()) return "";
+  // Without a key anybody may have written it.
+  const auto text = [&](const char* key) { return absl::CHexEscape(InlineText(At(provenance, {key}))); };
+  std::string made = absl::StrCat("the folder holds the ", text("subjects"),
+                                  " files that provenance.json lists, and no other; made ", text("finished"));
+  if (!At(provenance, {"job"}).is_null()) absl::StrAppend(&made, " by ", text("job"));
+  const json& signers = At(provenance, {"signed_by"});
+  if (!At(provenance, {"verified_key"}).is_null())
+    return absl::StrCat(made, "\nsigned by the key ", text("verified_key"), "\n");
+  if (!signers.is_array() || signers.empty()) return absl::StrCat(made, "\nnot signed\n");
+  return absl::StrCat(made, "\nsaid to be signed by the key ", absl::CHexEscape(InlineText(signers[0])),
+                      "; --public-key FILE checks it\n");
 }
 
 }  // namespace
@@ -134,7 +151,8 @@ std::string VerificationText(const json& verification) {
     }
   }
   return absl::StrCat(table.ToString(),
-                      "every file has the digest, and every model the size, that the report says\n");
+                      "every file has the digest, and every model the size, that the report says\n",
+                      ProvenanceText(At(verification, {"provenance"})));
 }
 
 std::string PreflightText(const kprune::v1::Preflight& preflight) {

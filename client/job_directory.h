@@ -22,7 +22,10 @@ struct LocalJobSpec {
   std::vector<std::string> eval;
   std::vector<std::string> others;  // kinds "compare" and "bench"
   nlohmann::json bench = {};        // kind "bench"; null leaves it out
+  std::string public_key = {};      // kind "verify"; "" leaves it out
   kprune::v1::Options options;
+
+  std::string signing_key = {};  // not of job.json, but the worker's --signing-key; "" leaves it out
 };
 
 // The text of job.json, with absolute paths.

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <vector>
 
 #include "client/local_job.h"
 #include "client/local_worker.h"
@@ -15,8 +16,10 @@ absl::Status RunWorkerIn(const std::filesystem::path& directory, const LocalJobS
   if (!worker.ok()) return worker.status();
   if (absl::Status written = WriteJob(spec, directory); !written.ok()) return written;
   const std::unique_ptr<ProgressDisplay> display = MakeProgressDisplay(mode, session.screen, session.err);
+  std::vector<std::string> command = {worker->string()};
+  if (!spec.signing_key.empty()) command.insert(command.end(), {"--signing-key", spec.signing_key});
   const absl::Status outcome = RunLocalJob(
-      *worker, directory, session.interrupt, [&](const kprune::v1::Event& event) { display->OnEvent(event); },
+      command, directory, session.interrupt, [&](const kprune::v1::Event& event) { display->OnEvent(event); },
       finish);
   display->Close();
   return outcome;

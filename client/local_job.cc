@@ -110,22 +110,23 @@ absl::StatusCode CodeFromName(const std::string& name) {
   return absl::StatusCode::kUnknown;
 }
 
-absl::Status RunLocalJob(const fs::path& worker_program, const fs::path& job_directory, Interrupt& interrupt,
-                         const EventSink& sink, const std::function<absl::Status()>& finish) {
+absl::Status RunLocalJob(const std::vector<std::string>& worker, const fs::path& job_directory,
+                         Interrupt& interrupt, const EventSink& sink,
+                         const std::function<absl::Status()>& finish) {
   Numbering events(sink);
   if (absl::Status interrupted = interrupt.status(); !interrupted.ok()) return interrupted;
-  absl::StatusOr<LocalWorker> worker = LocalWorker::Start(worker_program, job_directory);
-  if (!worker.ok()) return worker.status();
+  absl::StatusOr<LocalWorker> process = LocalWorker::Start(worker, job_directory);
+  if (!process.ok()) return process.status();
   events.SendState(kprune::v1::RUNNING, absl::OkStatus());
   {
     const Interrupt::Scope scope(interrupt,
-                                 [&](int count) { worker->Signal(count == 1 ? SIGTERM : SIGKILL); });
-    while (const std::optional<std::string> line = worker->ReadLine()) {
+                                 [&](int count) { process->Signal(count == 1 ? SIGTERM : SIGKILL); });
+    while (const std::optional<std::string> line = process->ReadLine()) {
       if (!line->empty()) events.Send(ParseLine(*line));
     }
-    worker->AwaitExit();
+    process->AwaitExit();
   }
-  absl::Status outcome = Outcome(job_directory, worker->Reap(), interrupt);
+  absl::Status outcome = Outcome(job_directory, process->Reap(), interrupt);
   if (outcome.ok()) outcome = finish();
   events.SendState(outcome.ok()                 ? kprune::v1::SUCCEEDED
                    : absl::IsCancelled(outcome) ? kprune::v1::CANCELLED

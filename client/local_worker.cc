@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -52,7 +51,8 @@ absl::StatusOr<fs::path> FindWorker() {
                                           "; install kprune-worker there or name it with KPRUNE_WORKER"));
 }
 
-absl::StatusOr<LocalWorker> LocalWorker::Start(const fs::path& program, const fs::path& job_directory) {
+absl::StatusOr<LocalWorker> LocalWorker::Start(const std::vector<std::string>& command,
+                                               const fs::path& job_directory) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot create the progress pipe");
   posix_spawn_file_actions_t actions;
@@ -64,19 +64,20 @@ absl::StatusOr<LocalWorker> LocalWorker::Start(const fs::path& program, const fs
   posix_spawnattr_init(&attributes);
   SetAttributes(attributes);
 
-  std::vector<std::string> arguments = {program.string(), "--job-dir", job_directory.string(),
-                                        "--progress-fd", std::to_string(kProgressFd)};
+  std::vector<std::string> arguments = command;
+  arguments.insert(arguments.end(),
+                   {"--job-dir", job_directory.string(), "--progress-fd", std::to_string(kProgressFd)});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   pid_t pid = -1;
-  const int error = posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), environ);
+  const int error = posix_spawn(&pid, command[0].c_str(), &actions, &attributes, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   close(ends[1]);
   if (error != 0) {
     close(ends[0]);
-    return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", program.string()));
+    return absl::ErrnoToStatus(error, absl::StrCat("cannot start ", command[0]));
   }
   return LocalWorker(pid, ends[0]);
 }

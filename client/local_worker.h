@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -20,7 +21,8 @@ absl::StatusOr<std::filesystem::path> FindWorker();
 // until Reap.
 class LocalWorker {
  public:
-  static absl::StatusOr<LocalWorker> Start(const std::filesystem::path& program,
+  // `command`: the program's path and what its operator says, such as --signing-key.
+  static absl::StatusOr<LocalWorker> Start(const std::vector<std::string>& command,
                                            const std::filesystem::path& job_directory);
 
   LocalWorker(LocalWorker&& other) noexcept;

@@ -14,6 +14,7 @@
 #include "client/output_folder.h"
 #include "client/report_view.h"
 #include "client/work_directory.h"
+#include "kprune/layout.h"
 #include "kprune/worker_protocol.h"
 
 namespace kprune::client {
@@ -78,6 +79,12 @@ absl::Status RunInWorkDirectory(const RunFlags& flags, const OutputFolder& outpu
       WorkDirectory::Open(flags.work_dir, flags.job, session.interrupt);
   if (!directory.ok()) return directory.status();
   const auto publish = [&] { return Publish(directory->result(), output); };
+  if (directory->HasResult() && !flags.job.signing_key.empty() &&
+      !std::filesystem::exists(directory->result() / kSignedProvenanceName)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--work-dir ", directory->path().string(),
+        " holds a finished result that was not signed; leave --signing-key out, or name another folder"));
+  }
   if (directory->HasResult()) session.err << directory->path().string() << " holds the finished result\n";
   const absl::Status outcome =
       directory->HasResult() ? publish()
@@ -131,6 +138,10 @@ void AddRunCommand(CLI::App& app, Session& session) {
           ->check(kNamesAFolder);
   command->add_flag("--dry-run", flags->dry_run, "Only check, and print what is predicted")
       ->excludes(work_dir);
+  command
+      ->add_option("--signing-key", flags->job.signing_key,
+                   "Private key (PEM, Ed25519 or ECDSA P-256) that signs the result's provenance")
+      ->envname("KPRUNE_SIGNING_KEY");
   AddProgressFlag(*command, flags->progress);
   AddFormatFlag(*command, flags->format);
   AddOptionFlags(OptionScope::kPruning, *command, flags->job.options);

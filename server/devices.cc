@@ -32,18 +32,21 @@ struct Probe {
   int output = -1;
 };
 
-absl::StatusOr<Probe> StartProbe(const std::string& program) {
+absl::StatusOr<Probe> StartProbe(const std::string& program, const std::string& signing_key) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return absl::ErrnoToStatus(errno, "cannot make a pipe");
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  std::string name = program, flag = "--probe";
-  char* arguments[] = {name.data(), flag.data(), nullptr};
+  std::vector<std::string> command = {program, "--probe"};
+  if (!signing_key.empty()) command.insert(command.end(), {"--signing-key", signing_key});
+  std::vector<char*> arguments;
+  for (std::string& argument : command) arguments.push_back(argument.data());
+  arguments.push_back(nullptr);
   Probe probe;
   probe.output = ends[0];
-  const int error = ::posix_spawn(&probe.pid, name.c_str(), &actions, nullptr, arguments, environ);
+  const int error = ::posix_spawn(&probe.pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   if (error == 0) return probe;
@@ -87,12 +90,13 @@ absl::StatusOr<std::vector<Device>> ParseProbe(const std::string& output) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& worker, absl::Duration limit) {
+absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& worker, absl::Duration limit,
+                                                 const std::string& signing_key) {
   if (::access(worker.c_str(), X_OK) != 0) {
     return absl::NotFoundError(absl::StrCat("worker program ", worker.string(), " cannot be run (",
                                             std::strerror(errno), "); name one with --worker"));
   }
-  const absl::StatusOr<Probe> probe = StartProbe(worker.string());
+  const absl::StatusOr<Probe> probe = StartProbe(worker.string(), signing_key);
   if (!probe.ok()) return probe.status();
   const absl::StatusOr<std::string> output = ReadOutput(probe->output, absl::Now() + limit);
   ::close(probe->output);
@@ -102,7 +106,8 @@ absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& wo
   }
   absl::Status failure = output.status();
   if (failure.ok() && exit != 0) {
-    failure = absl::FailedPreconditionError(absl::StrCat("it ended with wait status ", exit));
+    failure = absl::FailedPreconditionError(
+        absl::StrCat("it ended with wait status ", exit, "; its own messages are above"));
   }
   absl::StatusOr<std::vector<Device>> devices = failure.ok() ? ParseProbe(*output) : failure;
   if (devices.ok()) return devices;

@@ -23,7 +23,10 @@ struct Device {
 // What `worker --probe` prints, a JSON array [{"id": "cpu", "name": "...", "memory_bytes": N}]. NotFound (no
 // such program), FailedPrecondition (the probe failed or printed something else), DeadlineExceeded (no answer
 // within `limit`).
-absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& worker, absl::Duration limit);
+// Where a `signing_key` is given, the probe also fails if workers could not sign with it; the worker says why
+// on standard error.
+absl::StatusOr<std::vector<Device>> ProbeDevices(const std::filesystem::path& worker, absl::Duration limit,
+                                                 const std::string& signing_key = "");
 
 // Those of `found` that `choice` names: "auto" (every GPU, or the processor where there is none) or a
 // comma-separated list of ids. InvalidArgument for an id that was not found or is given twice.

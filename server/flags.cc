@@ -85,6 +85,9 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
           "ONNX Runtime with which workers run what they export: a libonnxruntime.so, auto (the loader's) or "
           "none")
       ->check(kOnnxRuntime);
+  AddFlag(app, "signing-key", flags.signing_key,
+          "Private key (PEM, Ed25519 or ECDSA P-256) with which workers sign the provenance of results")
+      ->check(CLI::ExistingFile);
   AddFlag(app, "devices", flags.devices,
           "Devices that run one job each: auto (every GPU, else cpu) or a list like cuda:0,cuda:1");
   AddFlag(app, "max-queued-jobs", flags.max_queued_jobs, "Most jobs that wait at once")

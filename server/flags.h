@@ -17,6 +17,7 @@ struct ServerFlags {
   std::filesystem::path data_dir;  // default: DefaultDataDir()
   std::filesystem::path worker;    // default: kprune-worker beside this program
   std::string onnxruntime = "auto";
+  std::string signing_key;  // empty: results are not signed
   std::string devices = "auto";
   int64_t max_queued_jobs = 1000;
   int64_t max_artifact_bytes = int64_t{64} << 30;

@@ -70,7 +70,7 @@ struct Foundation {
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   auto lock = DataDirLock::Acquire(flags.data_dir);
   if (!lock.ok()) return lock.status();
-  const auto found = ProbeDevices(flags.worker, kProbeLimit);
+  const auto found = ProbeDevices(flags.worker, kProbeLimit, flags.signing_key);
   if (!found.ok()) return found.status();
   auto devices = ChooseDevices(*found, flags.devices);
   if (!devices.ok()) return devices.status();
@@ -112,7 +112,7 @@ JobManagerOptions JobManagerOptionsOf(const std::vector<Device>& devices) {
 // The parts that work, each borrowing those above it.
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
-      : launcher(flags.worker, flags.onnxruntime),
+      : launcher(flags.worker, flags.onnxruntime, flags.signing_key),
         preflight(*base.artifacts, launcher, clock, PreflightOptionsOf(flags)),
         supervisor({*base.jobs, *base.artifacts, references, launcher, clock, metrics},
                    SupervisorOptionsOf(flags, base.devices)),

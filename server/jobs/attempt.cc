@@ -36,7 +36,7 @@ void Attempt::Run(const std::string& device) {
     return RecordFailure(status);
   {
     absl::StatusOr<JobDirectory> directory =
-        JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts);
+        JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts, "jobs/" + job_.id);
     if (directory.ok()) {
       if (checkpoints_.Give(job_.id, directory_)) LogInfo("checkpoint-given", {{"job", job_.id}});
       RunWorker(device);

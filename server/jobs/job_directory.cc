@@ -43,14 +43,16 @@ nlohmann::json Paths(std::string_view folder, const Manifest& files) {
   return paths;
 }
 
-absl::Status WriteJobFile(const std::filesystem::path& file, std::string_view kind, const JobInput& input) {
+absl::Status WriteJobFile(const std::filesystem::path& file, std::string_view kind, std::string_view name,
+                          const JobInput& input) {
   nlohmann::json options = nlohmann::json::parse(input.options_json, nullptr, /*allow_exceptions=*/false);
   if (!options.is_object()) return absl::InvalidArgumentError("The options are no JSON object.");
-  const nlohmann::json job = {{"kind", kind},
-                              {"model", "model"},
-                              {"data", Paths("data", input.data)},
-                              {"eval", Paths("eval", input.eval)},
-                              {"options", std::move(options)}};
+  nlohmann::json job = {{"kind", kind},
+                        {"model", "model"},
+                        {"data", Paths("data", input.data)},
+                        {"eval", Paths("eval", input.eval)},
+                        {"options", std::move(options)}};
+  if (!name.empty()) job["name"] = name;
   std::ofstream out(file, std::ios::binary);
   out << job.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   out.close();
@@ -60,7 +62,8 @@ absl::Status WriteJobFile(const std::filesystem::path& file, std::string_view ki
 }  // namespace
 
 absl::StatusOr<JobDirectory> JobDirectory::LayOut(std::filesystem::path path, std::string_view kind,
-                                                  const JobInput& input, ArtifactStore& artifacts) {
+                                                  const JobInput& input, ArtifactStore& artifacts,
+                                                  std::string_view name) {
   std::error_code error;
   std::filesystem::create_directories(path.parent_path(), error);
   if (!error && !std::filesystem::create_directory(path, error) && !error) {
@@ -72,7 +75,7 @@ absl::StatusOr<JobDirectory> JobDirectory::LayOut(std::filesystem::path path, st
   absl::Status status = LinkFiles(input.model, FileRole::kModel, root / "model", artifacts);
   if (status.ok()) status = LinkFiles(input.data, FileRole::kData, root / "data", artifacts);
   if (status.ok()) status = LinkFiles(input.eval, FileRole::kData, root / "eval", artifacts);
-  if (status.ok()) status = WriteJobFile(root / kJobFile, kind, input);
+  if (status.ok()) status = WriteJobFile(root / kJobFile, kind, name, input);
   if (!status.ok()) return status;
   return directory;
 }

@@ -17,10 +17,12 @@ namespace kprune {
 class JobDirectory {
  public:
   // Makes `path` (which must not exist) with the input's files as links to their artifacts, and job.json of
-  // that `kind`. Names come from the allow-list of layout.h, whatever the manifest says. FAILED_PRECONDITION
-  // names a file whose artifact is not stored; INTERNAL: the disk failed.
+  // that `kind` and, where it is not empty, with that `name` of the job ("jobs/ID"). Names of files come from
+  // the allow-list of layout.h, whatever the manifest says. FAILED_PRECONDITION names a file whose artifact
+  // is not stored; INTERNAL: the disk failed.
   static absl::StatusOr<JobDirectory> LayOut(std::filesystem::path path, std::string_view kind,
-                                             const JobInput& input, ArtifactStore& artifacts);
+                                             const JobInput& input, ArtifactStore& artifacts,
+                                             std::string_view name = "");
 
   JobDirectory(JobDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   JobDirectory& operator=(JobDirectory&&) = delete;

@@ -159,13 +159,14 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> ProcessWorkerLauncher::Launch(con
   close(ends[1]);
   if (writing_end < 0) return SystemError("make a progress pipe", errno);
 
+  std::vector<std::string> arguments = {"--job-dir",     request.job_directory.string(),
+                                        "--progress-fd", std::to_string(kProgressDescriptor),
+                                        "--device",      request.device,
+                                        "--onnxruntime", onnxruntime_};
+  if (!signing_key_.empty()) arguments.insert(arguments.end(), {"--signing-key", signing_key_});
   SpawnPlan plan((request.job_directory / kWorkerLogFile).string(), writing_end);
   pid_t pid = 0;
-  const int error = plan.Spawn(
-      program_.string(),
-      {"--job-dir", request.job_directory.string(), "--progress-fd", std::to_string(kProgressDescriptor),
-       "--device", request.device, "--onnxruntime", onnxruntime_},
-      &pid);
+  const int error = plan.Spawn(program_.string(), arguments, &pid);
   close(writing_end);
   if (error != 0) return SystemError(absl::StrCat("start the worker ", program_.string()), error);
   const rlimit no_core = {0, 0};

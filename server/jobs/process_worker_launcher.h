@@ -19,9 +19,13 @@ inline constexpr char kWorkerLogFile[] = "worker.log";
 
 class ProcessWorkerLauncher final : public WorkerLauncher {
  public:
-  // `program`: the kprune-worker binary; `onnxruntime`: its --onnxruntime.
-  explicit ProcessWorkerLauncher(std::filesystem::path program, std::string onnxruntime = "auto")
-      : program_(std::move(program)), onnxruntime_(std::move(onnxruntime)) {}
+  // `program`: the kprune-worker binary; `onnxruntime`: its --onnxruntime; `signing_key`: its --signing-key,
+  // "" for none.
+  explicit ProcessWorkerLauncher(std::filesystem::path program, std::string onnxruntime = "auto",
+                                 std::string signing_key = "")
+      : program_(std::move(program)),
+        onnxruntime_(std::move(onnxruntime)),
+        signing_key_(std::move(signing_key)) {}
 
   absl::StatusOr<std::unique_ptr<WorkerProcess>> Launch(const LaunchRequest& request) override;
   absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) override;
@@ -29,6 +33,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
  private:
   const std::filesystem::path program_;
   const std::string onnxruntime_;
+  const std::string signing_key_;
 };
 
 }  // namespace kprune

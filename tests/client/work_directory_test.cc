@@ -142,6 +142,9 @@ TEST_F(WorkDirectoryTest, AResultThatCouldNotBePublishedIsPublishedByTheSameComm
   EXPECT_EQ(folder_.Read("out/precious.txt"), "mine");
   std::filesystem::remove_all(folder_ / "out");
   std::filesystem::remove(folder_ / "worker.pid");
+  const Outcome unsigned_result = Run({"--signing-key", folder_ / "key.pem"});
+  EXPECT_EQ(unsigned_result.exit_code, 1);
+  EXPECT_THAT(unsigned_result.err, HasSubstr("holds a finished result that was not signed"));
   const Outcome published = Run();
   EXPECT_EQ(published.exit_code, 0) << published.err;
   EXPECT_THAT(published.err, HasSubstr("holds the finished result"));

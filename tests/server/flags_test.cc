@@ -56,7 +56,7 @@ TEST(Flags, HelpShowsEachFlagWithItsVariable) {
   EXPECT_EQ(Parse({"--help"}).exit_status, 0);
   const std::string help = ::testing::internal::GetCapturedStdout();
   for (const char* flag : {"listen", "port-file", "metrics-listen", "metrics-port-file", "data-dir", "worker",
-                           "devices", "onnxruntime", "max-queued-jobs", "max-artifact-bytes",
+                           "devices", "onnxruntime", "signing-key", "max-queued-jobs", "max-artifact-bytes",
                            "disk-low-bytes", "cancel-grace-seconds", "drain-seconds"}) {
     std::string variable = "KPRUNE_";
     for (const char* c = flag; *c != '\0'; ++c)
@@ -74,6 +74,7 @@ TEST(Flags, UsageErrorsExitWithThree) {
                                              {"--max-artifact-bytes", "-1"},
                                              {"--max-queued-jobs", "many"},
                                              {"--onnxruntime", "/no/such/library.so"},
+                                             {"--signing-key", "/no/such/key.pem"},
                                              {"--drain-seconds", "0"},
                                              {"--drain-seconds", "inf"},
                                              {"--drain-seconds", "nan"},

@@ -32,18 +32,26 @@ int ConnectTo(const std::string& address) {
 
 }  // namespace
 
-Service::Service(std::filesystem::path programs, std::filesystem::path folder)
-    : programs_(std::move(programs)), folder_(std::move(folder)) {}
+Service::Service(std::filesystem::path programs, std::filesystem::path folder, std::vector<std::string> flags)
+    : programs_(std::move(programs)), folder_(std::move(folder)), flags_(std::move(flags)) {}
 
 void Service::Start() {
   const std::filesystem::path port_file = folder_ / "port", metrics_port_file = folder_ / "metrics-port";
   std::filesystem::remove(port_file);
   std::filesystem::remove(metrics_port_file);
-  server_ = std::make_unique<Process>(
-      std::vector<std::string>{programs_ / "kprune-server", "--data-dir", folder_ / "data", "--listen",
-                               address_.empty() ? kAnyPort : address_, "--port-file", port_file,
-                               "--metrics-listen", kAnyPort, "--metrics-port-file", metrics_port_file},
-      folder_ / ("server-" + std::to_string(++starts_)));
+  std::vector<std::string> command = {programs_ / "kprune-server",
+                                      "--data-dir",
+                                      folder_ / "data",
+                                      "--listen",
+                                      address_.empty() ? kAnyPort : address_,
+                                      "--port-file",
+                                      port_file,
+                                      "--metrics-listen",
+                                      kAnyPort,
+                                      "--metrics-port-file",
+                                      metrics_port_file};
+  command.insert(command.end(), flags_.begin(), flags_.end());
+  server_ = std::make_unique<Process>(command, folder_ / ("server-" + std::to_string(++starts_)));
   const auto ready = [&] { return !ReadFile(port_file).empty() && !ReadFile(metrics_port_file).empty(); };
   if (!Eventually([&] { return ready() || !server_->Running(); }) || !ready()) {
     throw std::runtime_error("the server did not come up:\n" + Log());

@@ -23,8 +23,8 @@ struct Finished {
 class Service {
  public:
   // `programs`: the folder of kprune-server, kprune-worker and kprune. `folder` is used for data and logs,
-  // and must outlive this.
-  Service(std::filesystem::path programs, std::filesystem::path folder);
+  // and must outlive this. `flags` are more of the server's.
+  Service(std::filesystem::path programs, std::filesystem::path folder, std::vector<std::string> flags = {});
 
   // Starts the server and waits until it serves. The first start chooses the port, later ones use the same.
   void Start();
@@ -51,6 +51,7 @@ class Service {
 
  private:
   const std::filesystem::path programs_, folder_;
+  const std::vector<std::string> flags_;
   int starts_ = 0, clients_ = 0;
   std::string address_, metrics_address_;
   std::unique_ptr<Process> server_;

@@ -58,6 +58,17 @@ TEST_F(ProcessWorkerLauncherTest, Examples) {
   EXPECT_EQ(Log(), "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu --onnxruntime auto\n");
 }
 
+TEST_F(ProcessWorkerLauncherTest, AWorkerIsToldWhereItsSigningKeyIs) {
+  const auto program = folder_.path() / "worker.sh";
+  std::ofstream(program) << "#!/bin/bash\necho \"$@\"\n";
+  chmod(program.c_str(), 0700);
+  ProcessWorkerLauncher launcher(program, "none", "/keys/release.pem");
+  auto worker = launcher.Launch({folder_.path(), "cpu"});
+  ASSERT_TRUE(worker.ok()) << worker.status();
+  ASSERT_TRUE((*worker)->Wait(kPatience));
+  EXPECT_THAT(Log(), HasSubstr(" --onnxruntime none --signing-key /keys/release.pem\n"));
+}
+
 TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNoDescriptorOfTheServer) {
   const int secret = open("/dev/null", O_RDONLY);  // without O_CLOEXEC, as a careless library would
   auto worker = Launch("ls /proc/self/fd; readlink /proc/$$/fd/0");
