@@ -32,6 +32,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddJobCommands(app, session);
   AddFetchCommand(app, session);
   AddEvaluationCommands(app, session);
+  AddCalibrateCommand(app, session);
   AddReportCommand(app, session);
   AddServerInfoCommand(app, session);
 }

@@ -1,5 +1,6 @@
 #include "client/command.h"
 
+#include "client/flag_values.h"
 #include "client/server_address.h"
 
 namespace kprune::client {
@@ -18,6 +19,19 @@ void AddProgressFlag(CLI::App& app, ProgressMode& mode) {
 void AddFormatFlag(CLI::App& app, TextFormat& format) {
   AddChoice<TextFormat>(app, "--format", format, {{"text", TextFormat::kText}, {"json", TextFormat::kJson}},
                         "How the result is printed on standard output");
+}
+
+void AddSizesFlag(CLI::App& app, const std::string& flag, const std::string& help, nlohmann::json& object) {
+  std::string key = flag.substr(2);
+  std::replace(key.begin(), key.end(), '-', '_');
+  app.add_option_function<std::string>(
+         flag,
+         [key, &object](const std::string& list) {
+           object[key] = nlohmann::json::array();
+           for (const std::string& item : ItemsOf(list)) object[key].push_back(SizeIn(item));
+         },
+         help)
+      ->check(CLI::Validator(EachItem(CheckSize), "", "sizes"));
 }
 
 void AddJobFormatFlag(CLI::App& app, JobFormat& format) {

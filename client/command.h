@@ -16,6 +16,7 @@
 #include "client/interrupt.h"
 #include "client/job_view.h"
 #include "client/progress_display.h"
+#include "nlohmann/json.hpp"
 
 namespace kprune::client {
 
@@ -73,6 +74,10 @@ void AddProgressFlag(CLI::App& app, ProgressMode& mode);
 // --format text|json.
 void AddFormatFlag(CLI::App& app, TextFormat& format);
 
+// A list of whole numbers, such as --batch-sizes 1,8,64: put into `object`, which must outlive the parsing,
+// under the flag's name ("batch_sizes"). What is too large is the worker's to say.
+void AddSizesFlag(CLI::App& app, const std::string& flag, const std::string& help, nlohmann::json& object);
+
 // -o,--format table|wide|json|name.
 void AddJobFormatFlag(CLI::App& app, JobFormat& format);
 
@@ -86,6 +91,7 @@ void AddSubmitCommand(CLI::App& app, Session& session);
 void AddJobCommands(CLI::App& app, Session& session);
 void AddFetchCommand(CLI::App& app, Session& session);
 void AddEvaluationCommands(CLI::App& app, Session& session);
+void AddCalibrateCommand(CLI::App& app, Session& session);
 void AddReportCommand(CLI::App& app, Session& session);
 void AddServerInfoCommand(CLI::App& app, Session& session);
 

@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "client/command.h"
 #include "client/evaluation_view.h"
-#include "client/flag_values.h"
 #include "client/local_command.h"
 #include "client/option_flags.h"
 #include "kprune/worker_protocol.h"
@@ -89,19 +88,6 @@ void AddCompare(CLI::App& app, Session& session) {
   });
 }
 
-// A list such as "1,8,64"; what the worker says to sizes that are too large is its own.
-void AddSizes(CLI::App& command, const std::string& flag, const std::string& key, EvaluationFlags& flags,
-              const std::string& help) {
-  command
-      .add_option_function<std::string>(
-          flag,
-          [key, bench = &flags.job.bench](const std::string& list) {
-            for (const std::string& item : ItemsOf(list)) (*bench)[key].push_back(SizeIn(item));
-          },
-          help)
-      ->check(CLI::Validator(EachItem(CheckSize), "", "sizes"));
-}
-
 void AddBench(CLI::App& app, Session& session) {
   auto flags = std::make_shared<EvaluationFlags>();
   CLI::App* command = AddCommand(
@@ -109,10 +95,10 @@ void AddBench(CLI::App& app, Session& session) {
       "Time models in turns, as TorchScript, in ONNX Runtime where there is one, and in kprune itself",
       "bench", "ORIGINAL", flags);
   command->add_option("PRUNED", flags->job.others, "Pruned model folders")->check(CLI::ExistingDirectory);
-  AddSizes(*command, "--batch-sizes", "batch_sizes", *flags,
-           "Sequences at once, such as 1,8,64 (default: 1,8,64)");
-  AddSizes(*command, "--lengths", "lengths", *flags,
-           "Tokens of every sequence, such as 25,50 (default: 25,50)");
+  AddSizesFlag(*command, "--batch-sizes", "Sequences at once, such as 1,8,64 (default: 1,8,64)",
+               flags->job.bench);
+  AddSizesFlag(*command, "--lengths", "Tokens of every sequence, such as 25,50 (default: 25,50)",
+               flags->job.bench);
   command
       ->add_option_function<int64_t>(
           "--repeats", [bench = &flags->job.bench](int64_t count) { (*bench)["repeats"] = count; },

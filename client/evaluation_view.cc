@@ -133,6 +133,26 @@ std::string BenchText(const json& bench) {
                       " turns\n");
 }
 
+std::string LatencyTableText(const json& table) {
+  TextTable text(
+      {"tokens", "whole model (ms)", "without heads and neurons (ms)", "all heads (ms)", "all neurons (ms)"});
+  const double layers = NumberAt(table, {"num_layers"}, 0);
+  const json& rows = At(table, {"rows"});
+  for (const json& row : rows.is_array() ? rows : json::array()) {
+    const auto all = [&](const char* key) {
+      const json& ms = At(row, {key});
+      return ms.is_array() && !ms.empty() && ms.back().is_number() ? layers * ms.back().get<double>() : 0;
+    };
+    const double other = NumberAt(row, {"other_ms"}, 0), heads = all("attention_ms"),
+                 neurons = all("feed_forward_ms");
+    text.AddRow({InlineText(At(row, {"tokens"})), FormatNumber(other + heads + neurons), FormatNumber(other),
+                 FormatNumber(heads), FormatNumber(neurons)});
+  }
+  return absl::StrCat(text.ToString(), "one batch of ", InlineText(At(table, {"batch_size"})), " in ",
+                      InlineText(At(table, {"runtime"})), " on ", InlineText(At(table, {"device_name"})),
+                      ", ", InlineText(At(table, {"threads"})), " threads\n");
+}
+
 std::string VerificationText(const json& verification) {
   const json& several = At(verification, {"models"});
   const json models = several.is_array() ? several : json::array({verification});

@@ -1,4 +1,4 @@
-// What `kprune eval`, `compare`, `bench` and `run --dry-run` print as text.
+// What `kprune eval`, `compare`, `bench`, `calibrate` and `run --dry-run` print as text.
 #ifndef KPRUNE_CLIENT_EVALUATION_VIEW_H_
 #define KPRUNE_CLIENT_EVALUATION_VIEW_H_
 
@@ -20,6 +20,9 @@ std::string ComparisonText(const nlohmann::json& comparison);
 // bench.json: {"models": [folder, ...], "rows": [{"runtime", "batch_size", "tokens", "models": [{"median_ms",
 // ...}, ...]}, ...], "device_name", "threads", "repeats"}: one line a model and row.
 std::string BenchText(const nlohmann::json& bench);
+
+// latency_table.json: where it was measured, and one line a length.
+std::string LatencyTableText(const nlohmann::json& table);
 
 // verification.json: one line a written form: {"formats": [{"format", "by", "max_difference", "bound"}]}, or
 // {"models": [{"folder", "formats"}]} of a result of several.

@@ -1,12 +1,14 @@
 #include "client/flag_values.h"
 
 #include <algorithm>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "client/json_text.h"
 #include "client/quantities.h"
 #include "kprune/options.h"
 #include "kprune/rounding.h"
@@ -46,6 +48,29 @@ std::string CheckRounding(const std::string& value) {
     return "";
   return absl::StrCat(value, " is not accepted; accepted are ", absl::StrJoin(kRoundings, ", "),
                       " and such as heads:2,neurons:16");
+}
+
+std::string CheckMilliseconds(const std::string& value) {
+  if (ParseMilliseconds(value)) return "";
+  return absl::StrCat(value, " is no time above 0; accepted are e.g. 5ms and 0.2s");
+}
+
+absl::StatusOr<kprune::v1::LatencyTable> ReadLatencyTable(const std::string& path) {
+  constexpr std::streamsize kMostBytes = 4 << 20;
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(kMostBytes, '\0');
+  stream.read(text.data(), kMostBytes);
+  text.resize(stream.gcount());
+  kprune::v1::LatencyTable table;
+  if (text.empty() || !FromJson(text, table).ok() || table.rows().empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, " holds no latency table; kprune calibrate writes one"));
+  }
+  return table;
+}
+
+std::string CheckLatencyTable(const std::string& path) {
+  return std::string(ReadLatencyTable(path).status().message());
 }
 
 ValueCheck OneOf(std::vector<std::string> accepted) {

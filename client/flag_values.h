@@ -1,11 +1,15 @@
 // Values of flags that are more than one plain number or text: their checks say in one sentence what is
-// wrong with a value, or "" if nothing is. Pure functions.
+// wrong with a value, or "" if nothing is. Thread-safe.
 #ifndef KPRUNE_CLIENT_FLAG_VALUES_H_
 #define KPRUNE_CLIENT_FLAG_VALUES_H_
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "absl/status/statusor.h"
+#include "kprune/v1/job.pb.h"
 
 namespace kprune::client {
 
@@ -17,6 +21,12 @@ std::string CheckSize(const std::string& value);          // a whole number from
 std::string CheckBytes(const std::string& value);         // 4GiB
 std::string CheckDevice(const std::string& value);        // auto, cpu, cuda:N
 std::string CheckRounding(const std::string& value);      // device, heads:2,neurons:16
+
+std::string CheckMilliseconds(const std::string& value);  // 5ms, 0.2s
+std::string CheckLatencyTable(const std::string& path);   // a file that kprune calibrate wrote
+
+// The file's table. INVALID_ARGUMENT: it holds something else, or cannot be read.
+absl::StatusOr<kprune::v1::LatencyTable> ReadLatencyTable(const std::string& path);
 
 // One of these names.
 ValueCheck OneOf(std::vector<std::string> accepted);

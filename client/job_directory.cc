@@ -32,6 +32,7 @@ std::string JobJson(const LocalJobSpec& spec) {
   if (!spec.eval.empty()) job["eval"] = AbsolutePaths(spec.eval);
   if (!spec.others.empty()) job["others"] = AbsolutePaths(spec.others);
   if (!spec.bench.is_null()) job["bench"] = spec.bench;
+  if (!spec.calibration.is_null()) job["calibration"] = spec.calibration;
   if (!spec.public_key.empty()) job["public_key"] = AbsolutePaths({spec.public_key})[0];
   return job.dump(2) + "\n";
 }

@@ -22,6 +22,7 @@ struct LocalJobSpec {
   std::vector<std::string> eval;
   std::vector<std::string> others;  // kinds "compare" and "bench"
   nlohmann::json bench = {};        // kind "bench"; null leaves it out
+  nlohmann::json calibration = {};  // kind "calibrate"; null leaves it out
   std::string public_key = {};      // kind "verify"; "" leaves it out
   kprune::v1::Options options;
 

@@ -34,9 +34,10 @@ std::string ResultSize(const v1::Job& job) {
   return job.result_size() == 0 ? "-" : FormatBytes(bytes);
 }
 
-// "0.5", "0.7,0.5", "drop 2", or "-" for the default.
+// "0.5", "0.7,0.5", "drop 2", "5 ms", or "-" for the default.
 std::string BudgetText(const v1::Options& options) {
   if (options.has_max_drop()) return absl::StrCat("drop ", FormatNumber(options.max_drop()));
+  if (options.has_target_latency_ms()) return absl::StrCat(FormatNumber(options.target_latency_ms()), " ms");
   if (options.keep_flops().empty()) return "-";
   return absl::StrJoin(options.keep_flops(), ",",
                        [](std::string* out, double keep) { *out += FormatNumber(keep); });

@@ -35,8 +35,7 @@ std::vector<OptionFlag> MakeTable() {
       {"--keep-flops",
        "keep_flops",
        "Share of the prunable FLOPs to keep, in (0, 1); several, such as 0.7,0.5,0.3, give a model each and "
-       "a "
-       "table that compares them, with --method refit from one measurement",
+       "a table that compares them, with --method refit from one measurement",
        {},
        NumberText(kDefaultKeepFlops),
        false},
@@ -44,6 +43,19 @@ std::vector<OptionFlag> MakeTable() {
        "max_drop",
        "Instead of --keep-flops: give the smallest model that loses at most so many points (of the metric "
        "where the samples that judge have labels, else of the agreement) by the 95 % interval; method refit",
+       {},
+       "not set",
+       false},
+      {"--target-latency",
+       "target_latency_ms",
+       "Instead of --keep-flops: give the best model that takes at most so long, such as 5ms, by "
+       "--latency-table; method refit",
+       {},
+       "not set",
+       false},
+      {"--latency-table",
+       "latency_table",
+       "With --target-latency: what kprune calibrate measured where the model will be served",
        {},
        "not set",
        false},
@@ -65,8 +77,8 @@ std::vector<OptionFlag> MakeTable() {
       {"--device", "device", "auto, cpu or cuda:N", {}, defaults.device, true},
       {"--precision", "precision",
        "Precision of the matrix products; auto is bf16 where the processor (AMX, AVX512-BF16) or the GPU has "
-       "it, else "
-       "fp32",
+       "it, "
+       "else fp32",
        Names(kPrecisions), defaults.precision, true},
       {"--predictive", "predictive", "Estimator of predictive knowledge", Names(kPredictives),
        defaults.predictive, false},
@@ -171,8 +183,7 @@ std::vector<OptionFlag> MakeTable() {
       {"--round",
        "round",
        "Multiples that kept heads and neurons of a layer are rounded to, such as heads:2,neurons:32; device "
-       "is a "
-       "table, auto measures, off is none",
+       "is a table, auto measures, off is none",
        {},
        defaults.round,
        false},
@@ -205,6 +216,8 @@ CLI::Validator ValidatorOf(const OptionFlag& flag, const FieldDescriptor& field)
                                : CLI::Validator(OneOf(flag.accepted), "", "name");
   }
   if (!flag.auto_field.empty()) return {CheckNumberOrAuto, "", "number or auto"};
+  if (flag.field == "target_latency_ms") return {CheckMilliseconds, "", "time"};
+  if (flag.field == "latency_table") return {CheckLatencyTable, "", "file"};
   if (flag.field == "device") return {CheckDevice, "", "device"};
   if (flag.field == "round") return {CheckRounding, "", "rounding"};
   if (field.is_repeated()) return {EachItem(CheckNumber), "", "numbers"};
@@ -217,7 +230,11 @@ void SetFromText(const OptionFlag& flag, const FieldDescriptor* field, const std
                  kprune::v1::Options& options) {
   const auto* reflection = kprune::v1::Options::GetReflection();
   const bool number = field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
-  if (field->is_repeated()) {
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    *options.mutable_latency_table() = *ReadLatencyTable(value);
+  } else if (flag.field == "target_latency_ms") {
+    options.set_target_latency_ms(*ParseMilliseconds(value));
+  } else if (field->is_repeated()) {
     for (const std::string& item : ItemsOf(value)) {
       number ? reflection->AddDouble(&options, field, NumberIn(item))
              : reflection->AddString(&options, field, item);
@@ -254,7 +271,7 @@ void AddFlag(const OptionFlag& flag, CLI::App& app, kprune::v1::Options& options
           [=](int64_t count) { reflection->SetBool(target, field, count > 0); }, help);
       break;
     case FieldDescriptor::CPPTYPE_DOUBLE:
-      if (!field->is_repeated() && flag.auto_field.empty()) {
+      if (!field->is_repeated() && flag.auto_field.empty() && flag.field != "target_latency_ms") {
         option = app.add_option_function<double>(
             flag.flag, [=](double value) { reflection->SetDouble(target, field, value); }, help);
         break;
@@ -280,7 +297,11 @@ void AddOptionFlags(OptionScope scope, CLI::App& app, kprune::v1::Options& optio
     if (scope == OptionScope::kInference && !flag.for_inference) continue;
     AddFlag(flag, app, options);
   }
-  if (scope == OptionScope::kPruning) app.get_option("--max-drop")->excludes("--keep-flops");
+  if (scope != OptionScope::kPruning) return;
+  CLI::Option* const latency = app.get_option("--target-latency");
+  app.get_option("--max-drop")->excludes("--keep-flops");
+  latency->excludes("--keep-flops")->excludes("--max-drop")->needs("--latency-table");
+  app.get_option("--latency-table")->needs(latency);
 }
 
 }  // namespace kprune::client

@@ -78,6 +78,20 @@ std::optional<int64_t> ParseBytes(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<double> ParseMilliseconds(std::string_view text) {
+  double scale = 0;
+  for (const auto& [unit, ms] : {std::pair<std::string_view, double>{"ms", 1}, {"s", 1000}}) {
+    if (scale != 0 || text.size() <= unit.size() || text.substr(text.size() - unit.size()) != unit) continue;
+    text.remove_suffix(unit.size());
+    scale = ms;
+  }
+  if (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  double number = 0;
+  if (scale == 0 || !absl::SimpleAtod(std::string(text), &number)) return std::nullopt;
+  number *= scale;
+  return number > 0 && std::isfinite(number) ? std::optional(number) : std::nullopt;
+}
+
 std::string FormatSeconds(double seconds) {
   seconds = std::max(0.0, seconds);
   if (seconds < 9.95) return absl::StrFormat("%.2f s", seconds);

@@ -20,6 +20,10 @@ std::string FormatBytes(double bytes);
 // on.
 std::optional<int64_t> ParseBytes(std::string_view text);
 
+// The milliseconds above 0 that a text names, a number and ms or s: "5ms", "0.2s". Nothing for any other
+// text.
+std::optional<double> ParseMilliseconds(std::string_view text);
+
 // A duration: 0.42 s, 12.3 s, 4 min 05 s, 2 h 03 min.
 std::string FormatSeconds(double seconds);
 

@@ -115,6 +115,18 @@ std::string MaxDrop(const json& report) {
       tried.size());
 }
 
+// What the model was to take, and takes by the table.
+std::string LatencyBudget(const json& report) {
+  const json& budget = At(report, {"latency_budget"});
+  if (!budget.is_object()) return "";
+  return absl::StrFormat(
+      "latency budget %g ms: %.3g ms predicted (original %.3g) for %s x %.4g tokens in %s on %s\n",
+      NumberAt(budget, {"target_ms"}, 0), NumberAt(budget, {"predicted_ms"}, 0),
+      NumberAt(budget, {"original_ms"}, 0), InlineText(At(budget, {"batch_size"})),
+      NumberAt(budget, {"tokens"}, 0), InlineText(At(budget, {"runtime"})),
+      InlineText(At(budget, {"device_name"})));
+}
+
 // A result of several models: the original and each of them.
 std::string ModelsTable(const json& report) {
   const json& metric = At(report, {"metric"});
@@ -258,7 +270,8 @@ std::string Circumstances(const json& report) {
 
 std::string ReportHeadline(const json& report) {
   if (HasModels(report)) return ModelsTable(report);
-  return absl::StrCat(BeforeAfter(report), Chosen(report), Agreement(report), MaxDrop(report));
+  return absl::StrCat(BeforeAfter(report), Chosen(report), Agreement(report), MaxDrop(report),
+                      LatencyBudget(report));
 }
 
 std::string ReportText(const json& report) {

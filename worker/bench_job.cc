@@ -1,26 +1,20 @@
 // RunBench: how fast models are where they are served: as TorchScript, in ONNX Runtime, and in this engine.
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/cost/latency.h"
-#include "engine/export/exported_model.h"
-#include "engine/export/exports.h"
-#include "engine/export/onnx_export.h"
-#include "engine/export/torchscript_export.h"
+#include "engine/model/model_folder.h"
 #include "kprune/worker_protocol.h"
 #include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/jobs.h"
 #include "worker/result_folder.h"
+#include "worker/timed_model.h"
 
 namespace kprune {
 namespace {
@@ -28,26 +22,12 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-// One model, in every form that is timed.
-struct TimedModel {
+// One model, in every runtime.
+struct BenchedModel {
   fs::path folder;
-  Encoder encoder;
-  std::vector<std::unique_ptr<ExportedModel>> exported;  // by runtime
+  ModelConfig config;
+  std::vector<std::unique_ptr<TimedModel>> in;
 };
-
-// The same sequences for every form.
-struct TimedBatch {
-  Batch ragged;
-  PaddedBatch padded;
-};
-
-// One pass of one form of a model: of the engine, or of the export that `form` - 1 counts.
-absl::Status RunPass(const TimedModel& model, size_t form, TimedBatch& batch) {
-  if (form > 0) return model.exported[form - 1]->Run(batch.padded).status();
-  c10::NoGradGuard no_grad;
-  model.encoder.Run(batch.ragged).to(at::kCPU);  // the copy waits for a device
-  return absl::OkStatus();
-}
 
 // Of rising times.
 json Spread(std::vector<double>& seconds, int64_t batch_size, double first_median) {
@@ -75,16 +55,17 @@ class BenchJob {
 
  private:
   absl::Status Load();
-  absl::StatusOr<TimedModel> LoadModel(const fs::path& folder, at::Device device);
+  absl::StatusOr<BenchedModel> LoadModel(const fs::path& folder);
   absl::Status Measure();
   absl::Status MeasureOne(const LatencySetting& setting);
   absl::Status Publish();
 
   const WorkerJob& job_;
   ProgressObserver& observer_;
+  at::Device device_ = at::kCPU;
   std::unique_ptr<OnnxRuntime> onnxruntime_;  // null: none
-  std::vector<TimedModel> models_;
-  std::vector<std::string> forms_;  // what runs them: the engine, then the exports of every model
+  std::vector<std::string> runtimes_;
+  std::vector<BenchedModel> models_;
   json rows_ = json::array();
 };
 
@@ -92,58 +73,47 @@ absl::Status BenchJob::Load() {
   observer_.OnStage(Stage::kLoad, 0);
   absl::StatusOr<at::Device> device = ResolveDevice(job_.options.device);
   if (!device.ok()) return device.status();
+  device_ = *device;
   auto onnxruntime = LoadConfiguredOnnxRuntime(job_.onnxruntime, job_.options);
   if (!onnxruntime.ok()) return onnxruntime.status();
   onnxruntime_ = *std::move(onnxruntime);
+  runtimes_ = RuntimesWith(onnxruntime_.get());
   std::vector<fs::path> folders = {job_.model};
   folders.insert(folders.end(), job_.others.begin(), job_.others.end());
   for (const fs::path& folder : folders) {
-    absl::StatusOr<TimedModel> model = LoadModel(folder, *device);
+    absl::StatusOr<BenchedModel> model = LoadModel(folder);
     if (!model.ok()) {
       return absl::Status(model.status().code(),
                           absl::StrCat(folder.string(), ": ", model.status().message()));
     }
     models_.push_back(*std::move(model));
   }
-  forms_ = {"kprune " KPRUNE_VERSION, "TorchScript"};
-  if (onnxruntime_ != nullptr) forms_.push_back(absl::StrCat("ONNX Runtime ", onnxruntime_->version()));
   return absl::OkStatus();
 }
 
 // Its exports are written anew, also where the folder has some: all models alike.
-absl::StatusOr<TimedModel> BenchJob::LoadModel(const fs::path& folder, at::Device device) {
+absl::StatusOr<BenchedModel> BenchJob::LoadModel(const fs::path& folder) {
   absl::StatusOr<ModelInputs> inputs = OpenModel(folder, job_.options);
   if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<Encoder> encoder = LoadEncoder(inputs->folder, device);
+  absl::StatusOr<Encoder> encoder = LoadEncoder(inputs->folder, device_);
   if (!encoder.ok()) return encoder.status();
-  const fs::path scratch = job_.directory / kScratchDirectory / absl::StrCat("bench-", models_.size());
-  std::error_code error;
-  fs::create_directories(scratch / "onnx", error);
-  if (error)
-    return absl::InternalError(absl::StrCat("cannot create ", scratch.string(), ": ", error.message()));
-  TimedModel model{folder, *std::move(encoder), {}};
-  if (absl::Status status = WriteTorchScript(model.encoder, scratch / kTorchScriptFile); !status.ok())
-    return status;
-  auto torchscript = OpenTorchScript(scratch / kTorchScriptFile, model.encoder);
-  if (!torchscript.ok()) return torchscript.status();
-  model.exported.push_back(*std::move(torchscript));
-  if (onnxruntime_ != nullptr) {
-    if (absl::Status status = WriteOnnx(model.encoder, scratch / kOnnxFile); !status.ok()) return status;
-    auto onnx = OpenOnnx(scratch / kOnnxFile, model.encoder, *onnxruntime_);
-    if (!onnx.ok()) return onnx.status();
-    model.exported.push_back(*std::move(onnx));
+  BenchedModel model{folder, encoder->config, {}};
+  for (const std::string& runtime : runtimes_) {
+    auto timed =
+        OpenTimed(*encoder, runtime, job_.directory / kScratchDirectory / "bench", onnxruntime_.get());
+    if (!timed.ok()) return timed.status();
+    model.in.push_back(*std::move(timed));
   }
-  fs::remove_all(scratch, error);  // both are in memory
   return model;
 }
 
 absl::Status BenchJob::Measure() {
-  for (const TimedModel& model : models_) {
+  for (const BenchedModel& model : models_) {
     for (const int64_t length : job_.bench.lengths) {
-      if (length > model.encoder.config.max_positions) {
+      if (length > model.config.max_positions) {
         return absl::InvalidArgumentError(absl::StrCat("lengths has ", length, ", but ",
                                                        model.folder.string(), " takes at most ",
-                                                       model.encoder.config.max_positions, " tokens"));
+                                                       model.config.max_positions, " tokens"));
       }
     }
   }
@@ -161,34 +131,32 @@ absl::Status BenchJob::Measure() {
 
 // All models and forms in turns, so that a noisy machine hurts all alike.
 absl::Status BenchJob::MeasureOne(const LatencySetting& setting) {
-  int vocab_size = models_[0].encoder.config.vocab_size;
-  for (const TimedModel& model : models_) vocab_size = std::min(vocab_size, model.encoder.config.vocab_size);
-  const std::vector<Sample> samples = AnySamples(setting, vocab_size);
-  const at::Device device = models_[0].encoder.word_embeddings.device();
-  TimedBatch batch{MakeBatches(samples, kAnyNumber, "file", device)[0], PaddedBatch(samples)};
-  std::vector<std::vector<std::vector<double>>> seconds(forms_.size(),
+  int vocab_size = models_[0].config.vocab_size;
+  for (const BenchedModel& model : models_) vocab_size = std::min(vocab_size, model.config.vocab_size);
+  TimedBatch batch = MakeTimedBatch(setting, vocab_size, device_);
+  std::vector<std::vector<std::vector<double>>> seconds(runtimes_.size(),
                                                         std::vector<std::vector<double>>(models_.size()));
   constexpr int kWarmUp = 1;
   for (int64_t turn = -kWarmUp; turn < job_.bench.repeats; ++turn) {
-    for (size_t form = 0; form < forms_.size(); ++form) {
+    for (size_t runtime = 0; runtime < runtimes_.size(); ++runtime) {
       for (size_t i = 0; i < models_.size(); ++i) {
         if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+        TimedModel& model = *models_[i].in[runtime];
         // Threads of whatever ran before may still be spinning; after an untimed pass they are not.
-        if (absl::Status status = RunPass(models_[i], form, batch); !status.ok()) return status;
-        const auto start = std::chrono::steady_clock::now();
-        if (absl::Status status = RunPass(models_[i], form, batch); !status.ok()) return status;
-        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-        if (turn >= 0) seconds[form][i].push_back(time.count());
+        if (absl::Status status = model.Run(batch); !status.ok()) return status;
+        const absl::StatusOr<double> time = model.SecondsOf(batch);
+        if (!time.ok()) return time.status();
+        if (turn >= 0) seconds[runtime][i].push_back(*time);
       }
     }
   }
-  for (size_t form = 0; form < forms_.size(); ++form) {
+  for (size_t runtime = 0; runtime < runtimes_.size(); ++runtime) {
     json timed = json::array();
     for (size_t i = 0; i < models_.size(); ++i) {
       const double first = i == 0 ? 0 : timed[0]["median_ms"].get<double>() / 1e3;
-      timed.push_back(Spread(seconds[form][i], setting.batch_size, first));
+      timed.push_back(Spread(seconds[runtime][i], setting.batch_size, first));
     }
-    rows_.push_back({{"runtime", forms_[form]},
+    rows_.push_back({{"runtime", RuntimeName(runtimes_[runtime], onnxruntime_.get())},
                      {"batch_size", setting.batch_size},
                      {"tokens", setting.tokens},
                      {"models", timed}});
@@ -198,11 +166,11 @@ absl::Status BenchJob::MeasureOne(const LatencySetting& setting) {
 
 absl::Status BenchJob::Publish() {
   json folders = json::array();
-  for (const TimedModel& model : models_) folders.push_back(model.folder.string());
+  for (const BenchedModel& model : models_) folders.push_back(model.folder.string());
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job_.directory);
   if (!folder.ok()) return folder.status();
   const json result = {{"models", folders},
-                       {"device_name", DeviceName(models_[0].encoder.word_embeddings.device())},
+                       {"device_name", DeviceName(device_)},
                        {"threads", at::get_num_threads()},
                        {"repeats", job_.bench.repeats},
                        {"rows", rows_}};

@@ -1,6 +1,11 @@
 #include "worker/job_file.h"
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
 #include "engine/formats/options_json.h"
 #include "kprune/worker_protocol.h"
@@ -38,40 +43,82 @@ absl::Status ReadText(const json& job, const char* key, std::string& text) {
   return absl::OkStatus();
 }
 
-// A list of whole numbers from 1 to `most`; left alone where there is none.
-absl::Status ReadSizes(const json& bench, const char* key, int64_t most, std::vector<int64_t>& sizes) {
-  const auto it = bench.find(key);
-  if (it == bench.end()) return absl::OkStatus();
-  sizes.clear();
-  const auto accepted = [&] {
-    return Refuse(absl::StrCat("\"bench.", key, "\" is ", it->dump(),
-                               "; accepted is a list of 1 to 16 whole ", "numbers from 1 to ", most));
-  };
-  if (!it->is_array() || it->empty() || it->size() > 16) return accepted();
-  for (const json& size : *it) {
-    if (!size.is_number_integer() || size < 1 || size > most) return accepted();
-    sizes.push_back(size.get<int64_t>());
+// An object of job.json, of which `known` are the fields; an empty one where it is absent.
+absl::StatusOr<json> ReadObject(const json& job, const std::string& name,
+                                const std::vector<std::string>& known) {
+  const json object = job.value(name, json::object());
+  if (!object.is_object()) return Refuse(absl::StrCat("\"", name, "\" is not an object"));
+  for (const auto& [key, value] : object.items()) {
+    if (std::find(known.begin(), known.end(), key) == known.end())
+      return Refuse(absl::StrCat("\"", name, "\" has the unknown field \"", key, "\""));
   }
+  return object;
+}
+
+bool IsSize(const json& value, int64_t most) {
+  return value.is_number_integer() && value >= 1 && value <= most;
+}
+
+// Whole numbers from 1 to `most`; left alone where there are none.
+absl::Status ReadSizes(const json& object, const char* section, const char* key, int64_t most,
+                       std::vector<int64_t>& sizes) {
+  const auto it = object.find(key);
+  if (it == object.end()) return absl::OkStatus();
+  const bool accepted =
+      it->is_array() && !it->empty() && it->size() <= 16 &&
+      std::all_of(it->begin(), it->end(), [&](const json& size) { return IsSize(size, most); });
+  if (!accepted) {
+    return Refuse(absl::StrCat("\"", section, ".", key, "\" is ", it->dump(),
+                               "; accepted is a list of 1 to 16 whole numbers from 1 to ", most));
+  }
+  sizes = it->get<std::vector<int64_t>>();
   return absl::OkStatus();
 }
 
+absl::Status ReadSize(const json& object, const char* section, const char* key, int64_t most, int64_t& size) {
+  const auto it = object.find(key);
+  if (it == object.end()) return absl::OkStatus();
+  if (!IsSize(*it, most)) {
+    return Refuse(absl::StrCat("\"", section, ".", key, "\" is ", it->dump(),
+                               "; accepted is a whole number from 1 to ", most));
+  }
+  size = it->get<int64_t>();
+  return absl::OkStatus();
+}
+
+constexpr int64_t kMostSequences = 4096, kMostTokens = 8192, kMostRepeats = 10000, kMostSeconds = 3600;
+
 absl::Status ReadBench(const json& job, BenchSettings& settings) {
-  const auto it = job.find("bench");
-  if (it == job.end()) return absl::OkStatus();
-  if (!it->is_object()) return Refuse("\"bench\" is not an object");
-  std::vector<int64_t> repeats = {settings.repeats};
-  for (const auto& [key, value] : it->items()) {
-    if (key != "batch_sizes" && key != "lengths" && key != "repeats")
-      return Refuse(absl::StrCat("\"bench\" has the unknown field \"", key, "\""));
+  const absl::StatusOr<json> bench = ReadObject(job, "bench", {"batch_sizes", "lengths", "repeats"});
+  if (!bench.ok()) return bench.status();
+  absl::Status status = ReadSizes(*bench, "bench", "batch_sizes", kMostSequences, settings.batch_sizes);
+  if (status.ok()) status = ReadSizes(*bench, "bench", "lengths", kMostTokens, settings.lengths);
+  if (status.ok()) status = ReadSize(*bench, "bench", "repeats", kMostRepeats, settings.repeats);
+  return status;
+}
+
+absl::Status ReadCalibration(const json& job, CalibrationSettings& settings) {
+  const absl::StatusOr<json> given =
+      ReadObject(job, "calibration", {"batch_size", "lengths", "runtime", "seconds"});
+  if (!given.ok()) return given.status();
+  absl::Status status = ReadSize(*given, "calibration", "batch_size", kMostSequences, settings.batch_size);
+  if (status.ok()) status = ReadSizes(*given, "calibration", "lengths", kMostTokens, settings.lengths);
+  if (!status.ok()) return status;
+  std::sort(settings.lengths.begin(), settings.lengths.end());
+  const auto last = std::unique(settings.lengths.begin(), settings.lengths.end());
+  settings.lengths.erase(last, settings.lengths.end());
+  const json runtime = given->value("runtime", json("auto"));
+  if (runtime != "auto" && std::find(kRuntimes.begin(), kRuntimes.end(), runtime) == kRuntimes.end()) {
+    return Refuse(absl::StrCat("\"calibration.runtime\" is ", runtime.dump(), "; accepted are auto, ",
+                               absl::StrJoin(kRuntimes, ", ")));
   }
-  json listed = *it;
-  if (listed.contains("repeats")) listed["repeats"] = json::array({listed["repeats"]});
-  for (const absl::Status& status :
-       {ReadSizes(listed, "batch_sizes", 4096, settings.batch_sizes),
-        ReadSizes(listed, "lengths", 8192, settings.lengths), ReadSizes(listed, "repeats", 10000, repeats)}) {
-    if (!status.ok()) return status;
+  settings.runtime = runtime.get<std::string>();
+  const json seconds = given->value("seconds", json(settings.seconds));
+  if (!seconds.is_number() || !(seconds > 0 && seconds <= kMostSeconds)) {
+    return Refuse(absl::StrCat("\"calibration.seconds\" is ", seconds.dump(),
+                               "; accepted is a number above 0 and at most ", kMostSeconds));
   }
-  settings.repeats = repeats[0];
+  settings.seconds = seconds.get<double>();
   return absl::OkStatus();
 }
 
@@ -83,8 +130,8 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
   const json& job = *file;
   if (!job.is_object()) return Refuse("is not an object");
   for (const auto& [key, value] : job.items()) {
-    static constexpr std::array kKeys = {"kind",   "name",    "model", "data",      "eval",
-                                         "others", "options", "bench", "public_key"};
+    static constexpr std::array kKeys = {"kind",   "name",    "model", "data",       "eval",
+                                         "others", "options", "bench", "public_key", "calibration"};
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       return Refuse(absl::StrCat("has the unknown field \"", key, "\""));
   }
@@ -101,7 +148,8 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
        {ReadText(job, "name", result.name), ReadText(job, "public_key", public_key),
         ReadPaths(job, "data", result.directory, result.data),
         ReadPaths(job, "eval", result.directory, result.eval),
-        ReadPaths(job, "others", result.directory, result.others), ReadBench(job, result.bench)}) {
+        ReadPaths(job, "others", result.directory, result.others), ReadBench(job, result.bench),
+        ReadCalibration(job, result.calibration)}) {
     if (!status.ok()) return status;
   }
   if (!public_key.empty()) result.public_key = result.directory / public_key;

@@ -2,6 +2,7 @@
 #ifndef KPRUNE_WORKER_JOB_FILE_H_
 #define KPRUNE_WORKER_JOB_FILE_H_
 
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -18,6 +19,15 @@ struct BenchSettings {
   int64_t repeats = 11;                     // turns that are timed
 };
 
+// Of kind "calibrate".
+struct CalibrationSettings {
+  int64_t batch_size = 1;
+  std::vector<int64_t> lengths;  // rising; empty: kUsualLengths, as far as the model takes them
+  std::string runtime = "auto";  // or one of kRuntimes; auto is the one that models are most served in
+  double seconds = 75;           // of timing, where three passes of each take less
+};
+inline constexpr std::array<int64_t, 4> kUsualLengths = {16, 32, 64, 128};
+
 struct WorkerJob {
   std::string kind;
   std::string name;  // "jobs/ID" of a server's job; "" of a local run
@@ -28,6 +38,7 @@ struct WorkerJob {
   std::vector<std::filesystem::path> others;
   Options options;
   BenchSettings bench;
+  CalibrationSettings calibration;
   std::filesystem::path public_key;  // of kind "verify"; empty: whoever signed
 
   // Not of job.json, but this worker's own.

@@ -16,6 +16,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer);  //
 absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer);   // evaluation.json
 absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer);    // comparison.json
 absl::Status RunBench(const WorkerJob& job, ProgressObserver& observer);      // bench.json
+absl::Status RunCalibrate(const WorkerJob& job, ProgressObserver& observer);  // latency_table.json
 absl::Status RunVerify(const WorkerJob& job, ProgressObserver& observer);     // verification.json
 absl::Status RunTokenize(const WorkerJob& job, ProgressObserver& observer);   // tokens.jsonl
 

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,8 @@ namespace {
 constexpr size_t kVerifyingSamples = 64;
 
 constexpr int kLatencyRepeats = 21;
+constexpr double kLatencySeconds = 20;  // at most for them
+constexpr std::array kBatchSizes = {1, 8, 32};
 
 }  // namespace
 
@@ -35,9 +38,8 @@ JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning,
 
 absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                                    ReportContents& report) const {
-  for (const absl::Status& status :
-       {WriteModelFolder(folder_, pruned, path.string()),
-        WriteForms(folder_, pruned, report.options, path)}) {
+  for (const absl::Status& status : {WriteModelFolder(folder_, pruned, path.string()),
+                                     WriteForms(folder_, pruned, report.options, path)}) {
     if (!status.ok()) return status;
   }
   Options options = report.options;
@@ -92,13 +94,25 @@ void ModelJudge::Judge(const Encoder& written, ReportContents& report) {
     report.pruned_metric = EvaluateMetric(task, after, samples_.labelled);
     report.metric_difference = CompareMetrics(task, before, after, samples_.labelled);
   }
-  report.latency_setting.tokens = std::max<int64_t>(1, std::llround(report.budget.sequence_length));
-  report.latency_setting.tokens =
-      std::min<int64_t>(report.latency_setting.tokens, original_.config.max_positions);
-  const std::vector<double> latency =
-      MeasureLatency({&original_, &written}, report.latency_setting, kLatencyRepeats);
-  report.original_latency_ms = latency[0];
-  report.pruned_latency_ms = latency[1];
+  MeasureSpeed(written, report);
+}
+
+void ModelJudge::MeasureSpeed(const Encoder& written, ReportContents& report) const {
+  const auto tokens = static_cast<int64_t>(std::llround(report.budget.sequence_length));
+  LatencySetting setting;
+  setting.tokens = std::clamp<int64_t>(tokens, 1, original_.config.max_positions);
+  const auto measure = [&](double seconds) {
+    const std::vector<double> ms = MeasureLatency({&original_, &written}, setting, kLatencyRepeats, seconds);
+    return LatencyComparison{setting, ms[0], ms[1]};
+  };
+  if (report.options.latency_table) setting.batch_size = report.options.latency_table->batch_size;
+  report.latency = measure(kLatencySeconds);
+  report.latency_by_batch_size.clear();
+  for (const int batch_size : kBatchSizes) {
+    setting.batch_size = batch_size;
+    report.latency_by_batch_size.push_back(
+        batch_size == report.latency.setting.batch_size ? report.latency : measure(kLatencySeconds / 4));
+  }
 }
 
 Drop ModelJudge::DropIn(Task task, const ReportContents& report) {

@@ -49,13 +49,15 @@ class ModelJudge {
   absl::StatusOr<Encoder> WriteAndVerify(const Encoder& pruned, const std::filesystem::path& path,
                                          ReportContents& report) const;
 
-  // Fills the report's agreement, metric and latency; the latter for report.budget.sequence_length.
+  // Fills the report's agreement, metric and latency; the latter for report.budget.sequence_length and, with
+  // a latency table, its batch size.
   void Judge(const Encoder& written, ReportContents& report);
 
   // What Judge found lost; call it after that, where there are samples to judge with.
   static Drop DropIn(Task task, const ReportContents& report);
 
  private:
+  void MeasureSpeed(const Encoder& written, ReportContents& report) const;
   absl::StatusOr<std::vector<VerifiedFormat>> Verify(const Encoder& pruned, const Encoder& written,
                                                      const std::filesystem::path& path,
                                                      const Options& options) const;

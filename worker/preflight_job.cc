@@ -23,16 +23,27 @@
 namespace kprune {
 namespace {
 
-// The smallest of the job's budgets; none (0 FLOPs) where max_drop finds it.
+// The smallest of the job's budgets; none (0 FLOPs) where max_drop finds it, and where time is the budget.
 absl::StatusOr<FlopsBudget> SmallestBudget(const ModelConfig& config, const Options& options,
                                            double sequence_length) {
   if (options.max_drop) {
     const absl::StatusOr<double> least = LeastKeepFlops(config, sequence_length);
     if (!least.ok()) return least.status();
-    return FlopsBudget{sequence_length, EncoderFlops(config, sequence_length), 0};
+    return FlopsBudget{sequence_length, EncoderFlops(config, sequence_length), 0, {}};
+  }
+  if (options.target_latency_ms) {
+    absl::StatusOr<FlopsBudget> budget = MakeLatencyBudget(config, options, sequence_length);
+    if (budget.ok()) budget->budget_flops = 0;
+    return budget;
   }
   const std::vector<double> budgets = options.budgets();
   return MakeBudget(config, *std::min_element(budgets.begin(), budgets.end()), sequence_length);
+}
+
+// Of the model that such a budget leaves; 0 where that is not known yet.
+double SpeedUp(const ModelConfig& config, const FlopsBudget& budget) {
+  if (budget.latency) return LatencyOf(budget.latency->costs, config) / budget.latency->target_ms;
+  return budget.budget_flops > 0 ? budget.original_flops / budget.budget_flops : 0;
 }
 
 }  // namespace
@@ -87,7 +98,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"budget_flops", budget->budget_flops},
       {"peak_memory_bytes", PredictPeakMemory(config, workload, job.options, *plan)},
       {"seconds", PredictSeconds(config, pruning, job.options, workload.compute_type, *device)},
-      {"speedup", budget->budget_flops > 0 ? budget->original_flops / budget->budget_flops : 0}};
+      {"speedup", SpeedUp(config, *budget)}};
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;

@@ -7,7 +7,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/draw.h"
-#include "engine/evaluation/pareto.h"
 #include "engine/evaluation/report.h"
 #include "engine/formats/json.h"
 #include "engine/formats/options_json.h"
@@ -17,6 +16,7 @@
 #include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
 #include "worker/drop_search.h"
+#include "worker/finished_models.h"
 #include "worker/inputs.h"
 #include "worker/job_checkpoint.h"
 #include "worker/job_identity.h"
@@ -72,8 +72,8 @@ class PruneJob : private BudgetSource {
   absl::StatusOr<bool> TakeFinished(Checkpoint& checkpoint);
   absl::Status Finish(const PruningResult& result);
   void Add(nlohmann::json report);
-  absl::Status AssembleAll(ResultFolder& folder);
-  absl::Status TakeSmallest(ResultFolder& folder);
+  // The budget of a model that keeps such a share, or of target_latency_ms.
+  absl::StatusOr<FlopsBudget> BudgetOf(double keep_flops) const;
 
   double seconds() const {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
@@ -203,21 +203,25 @@ absl::Status PruneJob::Prune() {
   report_.samples = static_cast<int64_t>(pruning_.size());
   for (const Sample& sample : pruning_) report_.tokens += static_cast<int64_t>(sample.input_ids.size());
   report_.streams = std::string(place_name(plan_.streams));
-  const double sequence_length = SequenceLength(job_.options, pruning_);
   if (job_.options.max_drop) {
-    absl::StatusOr<double> least = LeastKeepFlops(original_.config, sequence_length);
+    absl::StatusOr<double> least = LeastKeepFlops(original_.config, SequenceLength(job_.options, pruning_));
     if (!least.ok()) return least.status();
     search_.emplace(*job_.options.max_drop, *least);
   } else {
-    shares_ = job_.options.budgets();
+    shares_ = job_.options.has_flops_budgets() ? job_.options.budgets() : std::vector<double>{1};
     std::sort(shares_.rbegin(), shares_.rend());
     // Before any work.
     for (const double keep : shares_) {
-      absl::StatusOr<FlopsBudget> budget = MakeBudget(original_.config, keep, sequence_length);
-      if (!budget.ok()) return budget.status();
+      if (absl::Status status = BudgetOf(keep).status(); !status.ok()) return status;
     }
   }
   return PruneByMethod(original_, pruning_, job_.options, plan_, *this, progress_);
+}
+
+absl::StatusOr<FlopsBudget> PruneJob::BudgetOf(double keep_flops) const {
+  const double sequence_length = SequenceLength(job_.options, pruning_);
+  return job_.options.target_latency_ms ? MakeLatencyBudget(original_.config, job_.options, sequence_length)
+                                        : MakeBudget(original_.config, keep_flops, sequence_length);
 }
 
 int PruneJob::most_budgets() const {
@@ -234,8 +238,7 @@ absl::StatusOr<std::optional<BudgetTask>> PruneJob::Next() {
   while (const std::optional<double> keep = NextShare()) {
     keep_flops_ = *keep;
     if (several_) progress_.SetModel(keep_flops_);
-    absl::StatusOr<FlopsBudget> budget =
-        MakeBudget(original_.config, keep_flops_, SequenceLength(job_.options, pruning_));
+    absl::StatusOr<FlopsBudget> budget = BudgetOf(keep_flops_);
     if (!budget.ok()) return budget.status();
     budget_ = *budget;
     absl::StatusOr<Checkpoint*> checkpoint = checkpoint_->Of(keep_flops_);
@@ -286,7 +289,7 @@ absl::Status PruneJob::FinishTheOnlyModel() { return several_ ? absl::OkStatus()
 // Writes, verifies and judges the model of keep_flops_; of several it becomes part of the checkpoint.
 absl::Status PruneJob::Finish(const PruningResult& result) {
   ReportContents report = report_;
-  if (!search_) report.options.keep_flops = {keep_flops_};
+  if (job_.options.has_flops_budgets()) report.options.keep_flops = {keep_flops_};
   report.batch_tokens = result.batch_tokens;
   report.resumed_sublayers = result.resumed_sublayers;
   report.budget = budget_;
@@ -338,7 +341,8 @@ absl::Status PruneJob::Publish() {
   if (several_) {
     absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job_.directory);
     if (!folder.ok()) return folder.status();
-    absl::Status status = search_ ? TakeSmallest(*folder) : AssembleAll(*folder);
+    absl::Status status = search_ ? TakeSmallest(models_, *search_, *checkpoint_, seconds(), *folder)
+                                  : AssembleAll(models_, *checkpoint_, job_.options, seconds(), *folder);
     if (!status.ok()) return status;
     folder_.emplace(*std::move(folder));
   }
@@ -349,41 +353,6 @@ absl::Status PruneJob::Publish() {
     observer_.OnWarning(std::string(status.message()));
   observer_.OnStage(Stage::kExport, 1);
   return absl::OkStatus();
-}
-
-// Every model in a folder of its own, and a report that compares them.
-absl::Status PruneJob::AssembleAll(ResultFolder& folder) {
-  std::map<std::string, std::string> outputs;
-  for (const ReportedModel& model : models_) {
-    absl::StatusOr<std::map<std::string, std::string>> digests =
-        DigestFolder(checkpoint_->ModelFolder(model.keep_flops));
-    if (!digests.ok()) return digests.status();
-    const std::string name = BudgetFolder(model.keep_flops);
-    for (const auto& [file, digest] : *digests) outputs[absl::StrCat(name, "/", file)] = digest;
-  }
-  nlohmann::json report = MakeParetoReport(models_, job_.options, outputs, seconds());
-  if (absl::Status status = WriteParetoDocuments(folder, report); !status.ok()) return status;
-  for (const ReportedModel& model : models_) {
-    absl::Status status =
-        folder.Adopt(checkpoint_->ModelFolder(model.keep_flops), BudgetFolder(model.keep_flops));
-    if (!status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
-
-// The model that max_drop asks for, and what all those that were tried lost.
-absl::Status PruneJob::TakeSmallest(ResultFolder& folder) {
-  const absl::StatusOr<double> smallest = search_->Smallest();
-  if (!smallest.ok()) return smallest.status();
-  for (ReportedModel& model : models_) {
-    if (model.keep_flops != *smallest) continue;
-    if (absl::Status status = folder.Adopt(checkpoint_->ModelFolder(*smallest), ""); !status.ok())
-      return status;
-    model.report["max_drop"] = search_->Json();
-    model.report["seconds"]["total"] = seconds();
-    return WriteModelDocuments(folder, model.report);
-  }
-  return absl::InternalError("the model that passed was not kept");
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ constexpr struct {
   absl::Status (*run)(const WorkerJob&, ProgressObserver&);
 } kKinds[] = {
     {"prune", RunPrune}, {"preflight", RunPreflight}, {"evaluate", RunEvaluate}, {"compare", RunCompare},
-    {"bench", RunBench}, {"verify", RunVerify},       {"tokenize", RunTokenize},
+    {"bench", RunBench}, {"calibrate", RunCalibrate}, {"verify", RunVerify},     {"tokenize", RunTokenize},
 };
 
 absl::Status RunKind(const WorkerJob& job, ProgressObserver& observer) {

@@ -9,6 +9,8 @@
 namespace kprune {
 namespace {
 
+constexpr int kFewestTurns = 3;
+
 double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
   // Copying the result to the CPU waits for a device to finish.
@@ -31,7 +33,7 @@ std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
 }
 
 std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
-                                   int repeats) {
+                                   int repeats, double seconds_in_all) {
   c10::NoGradGuard no_grad;
   int vocab_size = encoders[0]->config.vocab_size;
   for (const Encoder* encoder : encoders) vocab_size = std::min(vocab_size, encoder->config.vocab_size);
@@ -39,9 +41,11 @@ std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, co
   const Batch batch =
       MakeBatches(samples, setting.batch_size, "file", encoders[0]->word_embeddings.device())[0];
   std::vector<std::vector<double>> seconds(encoders.size());
-  for (int turn = -1; turn < repeats; ++turn) {
+  double spent = 0;
+  for (int turn = -1; turn < repeats && (turn < kFewestTurns || spent < seconds_in_all); ++turn) {
     for (size_t i = 0; i < encoders.size(); ++i) {
       const double time = SecondsOfRun(*encoders[i], batch);
+      spent += time;
       if (turn >= 0) seconds[i].push_back(time);
     }
   }

@@ -2,6 +2,7 @@
 #ifndef KPRUNE_ENGINE_COST_LATENCY_H_
 #define KPRUNE_ENGINE_COST_LATENCY_H_
 
+#include <limits>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -18,10 +19,10 @@ struct LatencySetting {
 std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size);
 
 // Median milliseconds of one forward pass of each encoder, measured in turns (one, then the other) so that a
-// noisy machine hurts all alike; at least `repeats` turns after one for warm-up. All encoders are on one
-// device.
+// noisy machine hurts all alike: `repeats` turns after one for warm-up, or as many as begin within `seconds`,
+// but at least three. All encoders are on one device.
 std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
-                                   int repeats);
+                                   int repeats, double seconds = std::numeric_limits<double>::infinity());
 
 }  // namespace kprune
 

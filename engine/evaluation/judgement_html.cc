@@ -101,25 +101,6 @@ std::string JudgementSection(const json& report) {
   return HtmlSection("How it was judged", tables);
 }
 
-std::string LatencySection(const json& report) {
-  const auto original = NumberIn(report, "/latency/original_ms"),
-             pruned = NumberIn(report, "/latency/pruned_ms");
-  if (!original || !pruned || *original <= 0 || *pruned <= 0) return "";
-  const double longest = std::max(*original, *pruned);
-  const auto row = [&](const char* name, double ms, std::string_view tone) {
-    return absl::StrCat("<span>", name, "</span>", SvgBar(ms / longest, tone), "<span>", DecimalText(ms),
-                        " ms</span>\n");
-  };
-  const std::string note =
-      absl::StrCat("Median of forward passes in turns, ", TextIn(report, "/latency/batch_size"),
-                   " sequences of ", TextIn(report, "/latency/tokens"), " tokens, on ",
-                   TextIn(report, "/device/name"), " with ", TextIn(report, "/device/threads"), " threads.");
-  return HtmlSection(
-      "Latency", absl::StrCat("<div class=\"latency\">\n", row("original", *original, "before"),
-                              row("pruned", *pruned, "after"), "</div>\n<p class=\"soft\">", EscapeHtml(note),
-                              "</p>\n"));
-}
-
 std::string DropSection(const json& report) {
   const json& drop = FieldAt(report, "/max_drop");
   const json& tried = FieldAt(drop, "/tried");

@@ -12,8 +12,6 @@ namespace kprune {
 // Metric and agreement with their intervals.
 std::string JudgementSection(const nlohmann::json& report);
 
-std::string LatencySection(const nlohmann::json& report);
-
 // The models that max_drop tried.
 std::string DropSection(const nlohmann::json& report);
 

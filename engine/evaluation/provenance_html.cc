@@ -19,8 +19,11 @@ std::string OptionsTable(const json& report) {
   HtmlTable table("", {"option", "value", ""});
   if (!options.is_object()) return "";
   for (const auto& option : options.items()) {
-    table.AddRow({absl::StrCat("<code>", EscapeHtml(option.key()), "</code>"),
-                  EscapeHtml(TextIn(json{{"is", option.value()}}, "/is")),
+    const std::string text = option.value().is_object()
+                                 ? absl::StrCat("of ", TextIn(option.value(), "/runtime"), " on ",
+                                                TextIn(option.value(), "/device_name"))
+                                 : TextIn(json{{"is", option.value()}}, "/is");
+    table.AddRow({absl::StrCat("<code>", EscapeHtml(option.key()), "</code>"), EscapeHtml(text),
                   IsDefaultOption(report, option.key()) ? "" : "not the default"});
   }
   return HtmlDetails("All options", table.ToString());
@@ -53,9 +56,13 @@ std::string TimesText(const json& report) {
 }  // namespace
 
 std::string ReproductionSection(const json& report) {
-  const std::string body = absl::StrCat(
-      "<p class=\"soft\">MODEL is the folder of the original, OUTPUT a new one.</p>\n<pre>",
-      EscapeHtml(ReproducingCommand(report)), "</pre>\n", OptionsTable(report), InputsTable(report));
+  const std::string body =
+      absl::StrCat("<p class=\"soft\">MODEL is the folder of the original, OUTPUT a new one",
+                   FieldAt(report, "/options/latency_table").is_object()
+                       ? ", TABLE what <code>jq .options.latency_table report.json</code> prints"
+                       : "",
+                   ".</p>\n<pre>", EscapeHtml(ReproducingCommand(report)), "</pre>\n", OptionsTable(report),
+                   InputsTable(report));
   return HtmlSection("To do it again", body);
 }
 

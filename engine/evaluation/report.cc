@@ -51,6 +51,32 @@ json SublayerJson(const SublayerPruned& sublayer) {
           {"reconstruction_error", sublayer.reconstruction_error}};
 }
 
+namespace {
+
+json LatencyJson(const LatencyComparison& latency) {
+  return {{"batch_size", latency.setting.batch_size},
+          {"tokens", latency.setting.tokens},
+          {"original_ms", latency.original_ms},
+          {"pruned_ms", latency.pruned_ms}};
+}
+
+// What the job's table says of the model, and of the original.
+json LatencyBudgetJson(const ReportContents& contents) {
+  const LatencyBudget& budget = *contents.budget.latency;
+  const LatencyTable& table = *contents.options.latency_table;
+  double original_ms = budget.costs.other_ms, predicted_ms = original_ms;
+  for (const SublayerPruned& sublayer : contents.sublayers) {
+    original_ms += budget.costs.of(sublayer.kind)[sublayer.units];
+    predicted_ms += budget.costs.of(sublayer.kind)[sublayer.kept];
+  }
+  return {{"target_ms", budget.target_ms}, {"predicted_ms", predicted_ms},
+          {"original_ms", original_ms},    {"batch_size", table.batch_size},
+          {"runtime", table.runtime},      {"device_name", table.device_name},
+          {"threads", table.threads},      {"tokens", contents.budget.sequence_length}};
+}
+
+}  // namespace
+
 json MakeReport(const ReportContents& contents) {
   json sublayers = json::array();
   for (const SublayerPruned& sublayer : contents.sublayers) sublayers.push_back(SublayerJson(sublayer));
@@ -77,11 +103,7 @@ json MakeReport(const ReportContents& contents) {
       {"agreement", contents.agreement.value_or(json())},
       {"flipped", contents.flipped},
       {"metric", json()},
-      {"latency",
-       {{"batch_size", contents.latency_setting.batch_size},
-        {"tokens", contents.latency_setting.tokens},
-        {"original_ms", contents.original_latency_ms},
-        {"pruned_ms", contents.pruned_latency_ms}}},
+      {"latency", LatencyJson(contents.latency)},
       {"verification", VerificationJson(contents.verified)},
       {"peak_memory_bytes", PeakMemoryBytes()},
       {"seconds", SecondsJson(contents)},
@@ -108,7 +130,10 @@ json MakeReport(const ReportContents& contents) {
                         {"pruned_interval95", contents.pruned_metric->interval95},
                         {"difference", DifferenceJson(contents.metric_difference)}};
   }
+  for (const LatencyComparison& latency : contents.latency_by_batch_size)
+    report["latency"]["by_batch_size"].push_back(LatencyJson(latency));
   if (!contents.max_drop.is_null()) report["max_drop"] = contents.max_drop;
+  if (contents.budget.latency) report["latency_budget"] = LatencyBudgetJson(contents);
   return report;
 }
 

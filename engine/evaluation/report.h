@@ -22,6 +22,12 @@ namespace kprune {
 
 inline constexpr int kReportSchemaVersion = 1;
 
+// Of the engine, on the job's device.
+struct LatencyComparison {
+  LatencySetting setting;
+  double original_ms = 0, pruned_ms = 0;
+};
+
 struct ReportContents {
   Options options;
   std::string family;
@@ -40,9 +46,9 @@ struct ReportContents {
   std::optional<Metric> original_metric, pruned_metric;
   std::optional<MetricDifference> metric_difference;
   nlohmann::json max_drop;  // where the model was chosen by its loss
-  LatencySetting latency_setting;
-  double original_latency_ms = 0, pruned_latency_ms = 0;
-  std::vector<VerifiedFormat> verified;  // the written forms, against the model in memory
+  LatencyComparison latency;
+  std::vector<LatencyComparison> latency_by_batch_size;  // at its length, by rising size
+  std::vector<VerifiedFormat> verified;                  // the written forms, against the model in memory
   double load_seconds = 0, total_seconds = 0;
   std::string device, device_name, precision;
   int threads = 0;

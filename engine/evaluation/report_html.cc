@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "engine/evaluation/html_page.h"
 #include "engine/evaluation/judgement_html.h"
+#include "engine/evaluation/latency_html.h"
 #include "engine/evaluation/layers_html.h"
 #include "engine/evaluation/number_text.h"
 #include "engine/evaluation/pareto_html.h"
@@ -89,11 +90,11 @@ std::string ReportHtml(const json& report) {
                                          SizeCard(report, "parameters", "Parameters", CountText),
                                          SizeCard(report, "file_bytes", "File size", BytesText),
                                          LatencyCard(report), MetricCard(report), AgreementCard(report));
-  const std::string body =
-      absl::StrCat(Header(report), "<div class=\"cards\">\n", cards, "</div>\n", JudgementSection(report),
-                   LatencySection(report), LayerMapSection(report), SublayersSection(report),
-                   CurvesSection(report), DropSection(report), SettingSection(report), FlippedSection(report),
-                   VerificationSection(report), ReproductionSection(report), CircumstancesSection(report));
+  const std::string body = absl::StrCat(
+      Header(report), "<div class=\"cards\">\n", cards, "</div>\n", JudgementSection(report),
+      LatencySection(report), LatencyBudgetSection(report), LayerMapSection(report), SublayersSection(report),
+      CurvesSection(report), DropSection(report), SettingSection(report), FlippedSection(report),
+      VerificationSection(report), ReproductionSection(report), CircumstancesSection(report));
   return HtmlPage(absl::StrCat("kprune report: ", TextIn(report, "/family"), ", ", TextIn(report, "/task")),
                   body);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -14,17 +15,18 @@ namespace {
 
 using nlohmann::json;
 
-constexpr char kAutoPrefix[] = "auto_", kBytesSuffix[] = "_bytes";
+constexpr char kAutoPrefix[] = "auto_";
 
 const json& Defaults() {
   static const json* const defaults = new json(ToJson(Options()));
   return *defaults;
 }
 
+// The unit of an option is part of its name, and of the flag's value.
 std::string FlagOf(std::string name) {
-  const std::string bytes = kBytesSuffix;
-  if (name.size() > bytes.size() && name.compare(name.size() - bytes.size(), bytes.size(), bytes) == 0)
-    name.resize(name.size() - bytes.size());
+  for (const absl::string_view unit : {"_bytes", "_ms"}) {
+    if (absl::EndsWith(name, unit)) name.resize(name.size() - unit.size());
+  }
   return absl::StrCat("--", absl::StrReplaceAll(name, {{"_", "-"}}));
 }
 
@@ -50,8 +52,10 @@ std::string FlagWithValue(const json& options, const std::string& name, const js
   if (name.compare(0, prefix, kAutoPrefix) == 0) return absl::StrCat(FlagOf(name.substr(prefix)), " auto");
   const auto is_auto = options.find(kAutoPrefix + name);
   if (is_auto != options.end() && *is_auto == true) return "";
+  if (name == "latency_table") return absl::StrCat(FlagOf(name), " TABLE");
   if (value.is_boolean()) return FlagOf(value.get<bool>() ? name : "no_" + name);
-  return absl::StrCat(FlagOf(name), " ", value.is_array() ? ListWord(value) : WordOf(value));
+  return absl::StrCat(FlagOf(name), " ", value.is_array() ? ListWord(value) : WordOf(value),
+                      absl::EndsWith(name, "_ms") ? "ms" : "");
 }
 
 }  // namespace

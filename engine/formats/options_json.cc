@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json_fields.h"
+#include "engine/formats/latency_table_json.h"
 #include "engine/formats/quoted.h"
 #include "kprune/layout.h"
 #include "kprune/rounding.h"
@@ -62,6 +63,8 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("export", options.exports);
   visit("require_verified", options.require_verified);
   visit("round", options.round);
+  visit("target_latency_ms", options.target_latency_ms);
+  visit("latency_table", options.latency_table);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -117,6 +120,14 @@ std::string Read(const Json& json, Integer& value) {
                         std::numeric_limits<Integer>::max());
   }
   value = static_cast<Integer>(*number);
+  return "";
+}
+
+std::string Read(const Json& json, LatencyTable& table) {
+  absl::StatusOr<LatencyTable> parsed = ParseLatencyTable(json);
+  if (!parsed.ok())
+    return absl::StrCat("a table that kprune calibrate wrote (", std::string(parsed.status().message()), ")");
+  table = *std::move(parsed);
   return "";
 }
 
@@ -180,7 +191,7 @@ class Checker {
   absl::Status status_;
 };
 
-// keep_flops and max_drop.
+// What limits the model: keep_flops, max_drop or target_latency_ms.
 void CheckBudgets(const Options& o, Checker& check) {
   std::set<std::string> folders;
   for (const double keep : o.keep_flops) {
@@ -190,11 +201,22 @@ void CheckBudgets(const Options& o, Checker& check) {
   }
   check.Require(o.keep_flops.size() <= kMaxBudgets, "keep_flops",
                 absl::StrCat("a list of ", o.keep_flops.size()), absl::StrCat("at most ", kMaxBudgets));
-  if (!o.max_drop) return;
-  check.Number(*o.max_drop > 0 && *o.max_drop < 100, "max_drop", *o.max_drop,
-               "a number of points above 0 and below 100");
-  check.Require(o.keep_flops.empty(), "max_drop", "given beside keep_flops", "one of the two");
-  check.Require(o.method == "refit", "max_drop", absl::StrCat("given with method ", Quoted(o.method)),
+  if (o.max_drop) {
+    check.Number(*o.max_drop > 0 && *o.max_drop < 100, "max_drop", *o.max_drop,
+                 "a number of points above 0 and below 100");
+    check.Require(!o.target_latency_ms, "max_drop", "given beside target_latency_ms", "one of the two");
+  }
+  if (o.target_latency_ms) {
+    check.Number(*o.target_latency_ms > 0, "target_latency_ms", *o.target_latency_ms, "a number above 0");
+    check.Require(o.latency_table.has_value(), "target_latency_ms", "given without latency_table",
+                  "both, the table from kprune calibrate");
+  } else {
+    check.Require(!o.latency_table, "latency_table", "given without target_latency_ms", "both");
+  }
+  if (o.has_flops_budgets()) return;
+  const char* const given = o.max_drop ? "max_drop" : "target_latency_ms";
+  check.Require(o.keep_flops.empty(), given, "given beside keep_flops", "one of the two");
+  check.Require(o.method == "refit", given, absl::StrCat("given with method ", Quoted(o.method)),
                 "method \"refit\" with it");
 }
 
@@ -321,14 +343,16 @@ Json ToJson(const Options& options) {
     if constexpr (std::is_same_v<Field, std::optional<double>> ||
                   std::is_same_v<Field, std::optional<bool>>) {
       if (field) json[name] = *field;
+    } else if constexpr (std::is_same_v<Field, std::optional<LatencyTable>>) {
+      if (field) json[name] = ToJson(*field);
     } else {
       json[name] = field;
     }
   });
-  if (options.max_drop) {
-    json.erase("keep_flops");
-  } else {
+  if (options.has_flops_budgets()) {
     json["keep_flops"] = options.budgets();
+  } else {
+    json.erase("keep_flops");
   }
   if (options.exports.empty()) json["export"] = kDefaultExports;
   return json;

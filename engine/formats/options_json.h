@@ -19,8 +19,9 @@ absl::StatusOr<Options> ParseOptions(const nlohmann::json& json);
 // INVALID_ARGUMENT where a value is not in its table or range (include/kprune/options.h).
 absl::Status ValidateOptions(const Options& options);
 
-// Every field, also those at their defaults; left out are unset `mu`, `normalize` and `max_drop`, and
-// `keep_flops` where `max_drop` is set. ParseOptions(ToJson(o)) means the same as o.
+// Every field, also those at their defaults; left out are unset `mu`, `normalize`, `max_drop`,
+// `target_latency_ms` and `latency_table`, and `keep_flops` where one of these is set.
+// ParseOptions(ToJson(o)) means the same as o.
 nlohmann::json ToJson(const Options& options);
 
 }  // namespace kprune

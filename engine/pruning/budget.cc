@@ -32,7 +32,26 @@ absl::StatusOr<FlopsBudget> MakeBudget(const ModelConfig& config, double keep_fl
                      " leaves less than one unit; the reachable range of this model is ", *least, " to 1"));
   }
   const double original_flops = EncoderFlops(config, sequence_length);
-  return FlopsBudget{sequence_length, original_flops, keep_flops * original_flops};
+  return FlopsBudget{sequence_length, original_flops, keep_flops * original_flops, {}};
+}
+
+absl::StatusOr<FlopsBudget> MakeLatencyBudget(const ModelConfig& config, const Options& options,
+                                              double sequence_length) {
+  const double original_flops = EncoderFlops(config, sequence_length), target_ms = *options.target_latency_ms;
+  absl::StatusOr<LatencyCosts> costs = CostsAt(*options.latency_table, config, sequence_length);
+  if (!costs.ok()) return costs.status();
+  const double most_ms = LatencyOf(*costs, config);
+  const double unit_ms = std::min(costs->attention_ms[1], costs->feed_forward_ms[1]);
+  if (target_ms < costs->other_ms + unit_ms || target_ms >= most_ms) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "target_latency_ms ", target_ms,
+        target_ms >= most_ms ? " is what the whole model does not take"
+                             : " leaves no time for a single head or neuron",
+        "; by options.latency_table this model takes from ", costs->other_ms + unit_ms, " to ", most_ms,
+        " ms for ", options.latency_table->batch_size, " x ", sequence_length, " tokens"));
+  }
+  return FlopsBudget{sequence_length, original_flops, original_flops,
+                     LatencyBudget{target_ms, *std::move(costs)}};
 }
 
 }  // namespace kprune

@@ -49,6 +49,7 @@ class RefitRun {
   absl::Status Search();
   absl::Status ForEachMeasured(const std::function<absl::Status(const Batch&)>& step) const;
   absl::StatusOr<RemovalOrder> OrderOf(int s);
+  std::vector<SublayerCurve> CurvesFor(const FlopsBudget& budget) const;
   absl::Status PruneTo(const BudgetTask& task);
   absl::StatusOr<PrunedSublayer> Settle(int t);
   absl::StatusOr<Linear> RefitInput(int t);
@@ -67,7 +68,6 @@ class RefitRun {
   std::optional<SensitivityAccumulator> sensitivity_;
   std::optional<TokenWeights> token_weights_;
   std::vector<RemovalOrder> orders_;
-  std::vector<SublayerCurve> curves_;
   int budgets_done_ = 0;
   std::vector<int64_t> kept_;  // units of each sublayer within the budget that is being pruned to
   double measure_seconds_ = 0;
@@ -88,9 +88,24 @@ absl::Status RefitRun::Run() {
   return task.status();
 }
 
+// Predicted losses against what units cost in the budget's own terms.
+std::vector<SublayerCurve> RefitRun::CurvesFor(const FlopsBudget& budget) const {
+  std::vector<SublayerCurve> curves;
+  for (int s = 0; s < state_.num_sublayers(); ++s) {
+    const auto units = static_cast<int64_t>(orders_[s].units.size());
+    std::vector<double> prices = EvenPrices(units, state_.unit_flops(s));
+    if (budget.latency) {
+      prices = budget.latency->costs.of(state_.teacher().sublayers[s].kind);
+      prices.resize(units + 1);  // a layer may have lost some before
+    }
+    curves.push_back({orders_[s].costs, std::move(prices), state_.rounding(s)});
+  }
+  return curves;
+}
+
 absl::Status RefitRun::PruneTo(const BudgetTask& task) {
   state_.StartOver(task.budget);
-  kept_ = AllocateUnits(curves_, task.budget.budget_flops);
+  kept_ = AllocateUnits(CurvesFor(task.budget), task.budget.to_spend());
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
   absl::Status status = state_.SettleSublayers(task.checkpoint, [&](int t) { return Settle(t); });
   if (!status.ok()) return status;
@@ -154,7 +169,6 @@ absl::Status RefitRun::Search() {
     absl::StatusOr<RemovalOrder> order = OrderOf(s);
     if (!order.ok()) return order.status();
     orders_.push_back(*std::move(order));
-    curves_.push_back({orders_.back().costs, state_.unit_flops(s), state_.rounding(s)});
   }
   sensitivity_.reset();
   return absl::OkStatus();

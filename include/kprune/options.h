@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kprune/latency_table.h"
+
 namespace kprune {
 
 // The accepted values of the options that are names. Everything that lists or checks them reads these tables.
@@ -26,6 +28,9 @@ inline constexpr std::array kExports = {"safetensors", "onnx", "torchscript", "d
 inline constexpr std::array kDefaultExports = {"onnx", "safetensors", "torchscript"};
 inline constexpr std::array kRoundings = {"device", "off", "auto"};
 inline constexpr std::array kRequiredVerifiers = {"any", "onnxruntime"};
+
+// What models are timed in.
+inline constexpr std::array kRuntimes = {"kprune", "torchscript", "onnxruntime"};
 
 // The smallest memory limit that may be given.
 inline constexpr int64_t kMinMemoryLimitBytes = int64_t{512} << 20;
@@ -43,12 +48,17 @@ struct Options {
   std::string method = "refit";
 
   // Shares of the prunable FLOPs to keep, each in (0, 1): one model for each. Empty means kDefaultKeepFlops,
-  // unless max_drop is set; they exclude each other.
+  // unless max_drop or target_latency_ms is set; they exclude each other.
   std::vector<double> keep_flops;
 
   // Method "refit". The smallest model is wanted that loses at most so many points against the original, in
   // (0, 100), as the upper end of a 95 % interval on the samples that judge has it.
   std::optional<double> max_drop;
+
+  // Method "refit", instead of keep_flops. The best model is wanted that takes at most so many milliseconds
+  // by `latency_table`, above 0; the two are set together.
+  std::optional<double> target_latency_ms;
+  std::optional<LatencyTable> latency_table;
 
   // "auto" (from config.json and modules.json) or one of kTasks.
   std::string task = "auto";
@@ -148,14 +158,16 @@ struct Options {
     return exports.empty() ? wanted(kDefaultExports) : wanted(exports);
   }
 
-  // The budgets that were asked for; meaningless with max_drop.
+  // Whether budgets() are what limits the models.
+  bool has_flops_budgets() const { return !max_drop && !target_latency_ms; }
+  // The budgets that were asked for; with max_drop and target_latency_ms only what is usual.
   std::vector<double> budgets() const {
     return keep_flops.empty() ? std::vector<double>{kDefaultKeepFlops} : keep_flops;
   }
   // Of all models that the job may make.
   double largest_keep() const {
     const std::vector<double> shares = budgets();
-    return max_drop ? kMostSearchedKeep : *std::max_element(shares.begin(), shares.end());
+    return has_flops_budgets() ? *std::max_element(shares.begin(), shares.end()) : kMostSearchedKeep;
   }
   bool has_several_models() const { return max_drop || keep_flops.size() > 1; }
 

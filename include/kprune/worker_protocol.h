@@ -14,7 +14,8 @@
 // with original field names; unknown keys are refused. `others` are the further folders of kinds "compare" and "bench".
 // "name": the job's, such as "jobs/ID", for the result's provenance; a local run has none.
 // Kind "verify" may have "public_key": a PEM file; the folder must then be signed with that key.
-// Kind "bench" has "bench": {"batch_sizes": [1, 8, 64], "lengths": [25, 50], "repeats": 11}, every field optional.
+// Kind "bench" has "bench": {"batch_sizes": [1, 8, 64], "lengths": [25, 50], "repeats": 11}, kind "calibrate" has
+// "calibration": {"batch_size": 1, "lengths": [16, 32], "runtime": "auto", "seconds": 75}; every field is optional.
 //
 // What each kind writes to result/:
 //   prune      the pruned model's folder with report.json; of several budgets one such folder for each (layout.h:
@@ -22,6 +23,7 @@
 //   evaluate   evaluation.json
 //   compare    comparison.json
 //   bench      bench.json
+//   calibrate  latency_table.json
 //   verify     verification.json
 //   tokenize   tokens.jsonl
 //   preflight  preflight.json (kprune.v1.Preflight in proto3 JSON)
@@ -61,6 +63,7 @@ inline constexpr char kPreflightFile[] = "preflight.json";
 inline constexpr char kEvaluationFile[] = "evaluation.json";
 inline constexpr char kComparisonFile[] = "comparison.json";
 inline constexpr char kBenchFile[] = "bench.json";
+inline constexpr char kLatencyTableFile[] = "latency_table.json";
 inline constexpr char kVerificationFile[] = "verification.json";
 inline constexpr char kTokensFile[] = "tokens.jsonl";
 

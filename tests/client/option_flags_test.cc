@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client/json_text.h"
+#include "tests/client/scratch_folder.h"
 
 namespace kprune::client {
 namespace {
@@ -33,7 +34,9 @@ TEST(OptionFlagsTest, EveryFieldHasOneFlagAndEveryFlagAField) {
     EXPECT_TRUE(fields.insert(flag.field).second) << flag.field << " is set by two flags";
     std::string expected = "--" + flag.field;
     std::replace(expected.begin() + 2, expected.end(), '_', '-');
-    if (expected.ends_with("-bytes")) expected.resize(expected.size() - 6);  // the value names its unit
+    for (const std::string unit : {"-bytes", "-ms"}) {  // the value names its unit
+      if (expected.ends_with(unit)) expected.resize(expected.size() - unit.size());
+    }
     EXPECT_EQ(flag.flag, expected);
     EXPECT_FALSE(flag.default_text.empty()) << flag.flag;
     if (flag.auto_field.empty()) continue;
@@ -118,6 +121,31 @@ TEST(OptionFlagsTest, RoundingIsAWordOrMultiples) {
   EXPECT_EQ(Parse("--round heads:2,neurons:32").round(), "heads:2,neurons:32");
   EXPECT_THROW(Parse("--round 16"), CLI::ParseError);
   EXPECT_THROW(Parse("--round heads:2,neurons:0"), CLI::ParseError);
+}
+
+TEST(OptionFlagsTest, ALatencyBudgetTakesATableFromAFile) {
+  ScratchFolder folder;
+  const std::string table = folder.Write(
+      "t.json", R"({"runtime": "TorchScript", "batch_size": 8, "heads": [0, 4], "rows": [{"tokens": 25}]})");
+  const auto options = Parse("--target-latency 2.5ms --latency-table " + table);
+  EXPECT_EQ(options.target_latency_ms(), 2.5);
+  EXPECT_EQ(options.latency_table().rows(0).tokens(), 25);
+  EXPECT_EQ(options.latency_table().heads(1), 4);
+  EXPECT_THROW(Parse("--target-latency 2.5ms"), CLI::RequiresError);
+  EXPECT_THROW(Parse("--latency-table " + table), CLI::RequiresError);
+  EXPECT_THROW(Parse("--keep-flops 0.5 --target-latency 5ms --latency-table " + table), CLI::ExcludesError);
+  EXPECT_THROW(Parse("--max-drop 1 --target-latency 5ms --latency-table " + table), CLI::ExcludesError);
+  for (const std::string& wrong :
+       {folder.Write("text.json", "{}"), folder.Write("list.json", "[1]"), folder / "missing.json"}) {
+    try {
+      Parse("--target-latency 5ms --latency-table " + wrong);
+      FAIL() << "accepted " << wrong;
+    } catch (const CLI::ValidationError& error) {
+      EXPECT_EQ(error.what(),
+                "--latency-table: " + wrong + " holds no latency table; kprune calibrate writes one");
+    }
+  }
+  EXPECT_THROW(Parse("--target-latency 5 --latency-table " + table), CLI::ValidationError);
 }
 
 TEST(OptionFlagsTest, BudgetsAreAListAndExcludeAMaximalDrop) {

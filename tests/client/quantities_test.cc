@@ -54,5 +54,14 @@ TEST(QuantitiesTest, WhatNamesNoBytesIsNothing) {
   }
 }
 
+TEST(QuantitiesTest, ATimeHasAUnit) {
+  EXPECT_EQ(ParseMilliseconds("5ms"), 5);
+  EXPECT_EQ(ParseMilliseconds("2.5 ms"), 2.5);
+  EXPECT_EQ(ParseMilliseconds("0.25s"), 250);
+  for (const char* text :
+       {"", "5", "ms", "s", "0ms", "-1ms", "5 m", "5us", "five ms", "nan ms", "inf s", "1e400s"})
+    EXPECT_EQ(ParseMilliseconds(text), std::nullopt) << text;
+}
+
 }  // namespace
 }  // namespace kprune::client

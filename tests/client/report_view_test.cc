@@ -61,6 +61,16 @@ TEST(ReportViewTest, AModelChosenByItsLossSaysSoInALine) {
   EXPECT_THAT(ReportHeadline(report), Not(HasSubstr("drop of")));
 }
 
+TEST(ReportViewTest, AModelChosenByItsLatencySaysSoInALine) {
+  nlohmann::json report = Sample();
+  report["latency_budget"] =
+      nlohmann::json::parse(R"({"target_ms": 9, "predicted_ms": 8.254, "original_ms": 17,
+      "batch_size": 4, "tokens": 25, "runtime": "ONNX Runtime 1.0", "device_name": "a machine", "threads": 2})");
+  EXPECT_THAT(ReportHeadline(report),
+              HasSubstr("latency budget 9 ms: 8.25 ms predicted (original 17) for 4 x 25 tokens in ONNX "
+                        "Runtime 1.0 on a machine\n"));
+}
+
 TEST(ReportViewTest, SeveralModelsAreATable) {
   const auto report = nlohmann::json::parse(R"({
     "schema_version": 1, "method": "refit", "agreement": {"name": "top1", "n": 51}, "metric": {"name": "accuracy", "n": 872},

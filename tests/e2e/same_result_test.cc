@@ -109,6 +109,42 @@ TEST_F(SameResultTest, OfAModelChosenByItsLoss) {
       << refused.errors;
 }
 
+TEST_F(SameResultTest, OfAModelThatMeetsALatency) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  WriteTinySentences(folder_ / "samples.jsonl", 100, model);
+  const std::string table_file = folder_ / "table.json";
+  const Finished measured =
+      service_.Client({"calibrate", folder_ / "model", "--output", table_file, "--lengths", "4,16",
+                       "--runtime", "torchscript", "--seconds", "0.5", "--threads", "1"});
+  ASSERT_EQ(measured.status, 0) << measured.errors;
+  EXPECT_NE(measured.output.find("one batch of 1 in TorchScript"), std::string::npos) << measured.output;
+  const json row = json::parse(ReadFile(table_file))["rows"][1];
+  const double most = row["other_ms"].get<double>() + 2 * (row["attention_ms"].back().get<double>() +
+                                                           row["feed_forward_ms"].back().get<double>());
+  for (const std::string command : {"run", "submit"}) {
+    const Finished done =
+        service_.Client({command, folder_ / "model", "--data", folder_ / "samples.jsonl", "--target-latency",
+                         std::to_string(0.6 * most) + "ms", "--latency-table", table_file,
+                         "--sequence-length", "16", "--output", folder_ / command});
+    ASSERT_EQ(done.status, 0) << command << ": " << done.errors << service_.Log();
+  }
+  EXPECT_TRUE(ReadFile(folder_ / "run" / "model.safetensors") ==
+              ReadFile(folder_ / "submit" / "model.safetensors"));
+  const json report = json::parse(ReadFile(folder_ / "submit" / "report.json"));
+  EXPECT_LE(report["latency_budget"]["predicted_ms"], 0.6 * most + 1e-6);
+  const Finished shown = service_.Client({"report", folder_ / "submit"});
+  EXPECT_NE(shown.output.find("latency budget "), std::string::npos) << shown.output;
+  // What cannot be is refused at once, word for word.
+  const Finished refused = service_.Client({"submit", folder_ / "model", "--data", folder_ / "samples.jsonl",
+                                            "--target-latency", "1s", "--latency-table", table_file,
+                                            "--sequence-length", "16", "--output", folder_ / "none"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.errors.find("target_latency_ms 1000 is what the whole model does not take"),
+            std::string::npos)
+      << refused.errors;
+}
+
 TEST_F(SameResultTest, OfDistilBert) {
   const TinyModel model = {.family = "distilbert"};
   WriteTinyModel(folder_ / "model", model);

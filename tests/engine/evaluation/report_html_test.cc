@@ -155,6 +155,36 @@ TEST(ReportHtmlTest, OfAModelChosenByItsLossItTellsTheSearch) {
   EXPECT_THAT(page, AllOf(HasSubstr("--max-drop 2"), Not(HasSubstr("--keep-flops"))));
 }
 
+TEST(ReportHtmlTest, OfAModelChosenByItsLatencyItTellsWhatTheTableSays) {
+  json report = ExampleReport();
+  report["latency_budget"] =
+      json::parse(R"({"target_ms": 9, "predicted_ms": 8.25, "original_ms": 17, "batch_size": 4,
+      "tokens": 25, "runtime": "ONNX Runtime 1.0", "device_name": "a machine", "threads": 2})");
+  report["options"].erase("keep_flops");
+  report["options"]["target_latency_ms"] = 9;
+  report["options"]["latency_table"] = {{"runtime", "ONNX Runtime 1.0"}, {"device_name", "a machine"}};
+  const std::string page = Page(report);
+  EXPECT_THAT(page, HasSubstr("At most 9 ms were wanted for 4 x 25 tokens in ONNX Runtime 1.0 on a machine"));
+  EXPECT_THAT(page, HasSubstr("the original takes 17 ms there and this model 8.25 ms"));
+  EXPECT_THAT(page, HasSubstr("of ONNX Runtime 1.0 on a machine</td>"));
+  EXPECT_THAT(page, AllOf(HasSubstr("--target-latency 9ms"), HasSubstr("jq .options.latency_table")));
+}
+
+TEST(ReportHtmlTest, ShowsThroughputOverBatchSizes) {
+  json report = ExampleReport();
+  EXPECT_THAT(Page(report), Not(HasSubstr("sequences at once")));
+  report["latency"]["by_batch_size"] = json::parse(R"([
+      {"batch_size": 1, "tokens": 25, "original_ms": 4, "pruned_ms": 2},
+      {"batch_size": 8, "tokens": 25, "original_ms": 20, "pruned_ms": 10}])");
+  EXPECT_THAT(Page(report), AllOf(HasSubstr("original, 8 at once: 400 sequences a second"),
+                                  HasSubstr("pruned, 8 at once: 800 sequences a second")));
+  for (const char* bad :
+       {"[]", "3", "[3, null]", R"([{"batch_size": 0, "original_ms": 1, "pruned_ms": 0}])"}) {
+    report["latency"]["by_batch_size"] = json::parse(bad);
+    EXPECT_THAT(Page(report), Not(HasSubstr("sequences at once"))) << bad;
+  }
+}
+
 TEST(ReportHtmlTest, OfEmbeddingsItTellsTheCosine) {
   json report = ExampleReport();
   report["family"] = "distilbert";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/support/latency_table.h"
 
 namespace kprune {
 namespace {
@@ -57,6 +58,30 @@ TEST(ReportTest, TheMetricHasItsDifferenceAndAChosenModelItsLoss) {
   EXPECT_FALSE(MakeReport(contents).contains("max_drop"));
   contents.max_drop = {{"points", 2}};
   EXPECT_EQ(MakeReport(contents)["max_drop"]["points"], 2);
+}
+
+TEST(ReportTest, ALatencyBudgetHasWhatTheTableSays) {
+  ReportContents contents = Contents();
+  EXPECT_FALSE(MakeReport(contents).contains("latency_budget"));
+  contents.options.target_latency_ms = 9;
+  contents.options.latency_table = testing::EvenLatencyTable(1, 12, 12);
+  contents.budget.latency = LatencyBudget{9, {2, {}, {}}};
+  for (int kept = 0; kept <= 12; ++kept) {
+    contents.budget.latency->costs.attention_ms.push_back(kept);
+    contents.budget.latency->costs.feed_forward_ms.push_back(0.25 * kept);
+  }
+  EXPECT_EQ(MakeReport(contents)["latency_budget"],
+            json::parse(R"({"target_ms": 9.0, "predicted_ms": 8.25, "original_ms": 17.0, "batch_size": 4,
+                            "tokens": 25.0, "runtime": "ONNX Runtime 1.0", "device_name": "a machine",
+                            "threads": 2})"));
+}
+
+TEST(ReportTest, HasTheLatencyOfSeveralBatchSizes) {
+  ReportContents contents = Contents();
+  EXPECT_FALSE(MakeReport(contents)["latency"].contains("by_batch_size"));
+  contents.latency_by_batch_size = {{{1, 25}, 3, 2}, {{8, 25}, 20, 9}};
+  EXPECT_EQ(MakeReport(contents)["latency"]["by_batch_size"][1],
+            json::parse(R"({"batch_size": 8, "tokens": 25, "original_ms": 20.0, "pruned_ms": 9.0})"));
 }
 
 TEST(ReportTest, HasTheCurvesOfAMethodThatPredictsLosses) {

@@ -3,6 +3,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/engine/evaluation/example_report.h"
+#include "tests/support/latency_table.h"
 #include "tests/support/process.h"
 
 namespace kprune {
@@ -43,6 +44,15 @@ TEST(ReproducingCommandTest, HasEveryOptionThatIsNotAtItsDefault) {
   EXPECT_THAT(ReproducingCommand(report),
               AllOf(HasSubstr("--lambda-rep auto "), Not(HasSubstr("0.01")), HasSubstr("--normalize "),
                     HasSubstr("--mu 2"), Not(HasSubstr("--export"))));
+}
+
+TEST(ReproducingCommandTest, ALatencyBudgetNamesItsTable) {
+  Options options;
+  options.target_latency_ms = 4.5;
+  options.latency_table = testing::EvenLatencyTable(2, 4, 8);
+  EXPECT_THAT(ReproducingCommand({{"options", ToJson(options)}}),
+              AllOf(HasSubstr("--target-latency 4.5ms "), HasSubstr("--latency-table TABLE "),
+                    Not(HasSubstr("--keep-flops")), Not(HasSubstr("rows"))));
 }
 
 TEST(ReproducingCommandTest, AWordIsOneWordForAShell) {

@@ -5,13 +5,14 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/latency_table.h"
 
 namespace kprune {
 namespace {
 
 using Json = nlohmann::json;
-using testing::AllOf;
-using testing::HasSubstr;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 TEST(OptionsJson, Examples) {
   const absl::StatusOr<Options> options = ParseOptions(
@@ -48,6 +49,30 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   EXPECT_TRUE(read->auto_lambda_rep);
   EXPECT_FALSE(read->auto_mu);
   EXPECT_EQ(read->memory_limit_bytes, options.memory_limit_bytes);
+}
+
+TEST(OptionsJson, ALatencyBudgetIsOneBudgetOfMethodRefit) {
+  Options options;
+  options.target_latency_ms = 4.5;
+  options.latency_table = testing::EvenLatencyTable(2, 4, 8);
+  const Json json = ToJson(options);
+  EXPECT_FALSE(json.contains("keep_flops"));
+  const absl::StatusOr<Options> read = ParseOptions(Json::parse(json.dump()));
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(ToJson(*read), json);
+  EXPECT_EQ(read->latency_table->rows[1].tokens, 20);
+  for (const auto& [change, part] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"target_latency_ms": 0})", "target_latency_ms is 0, accepted is a number above 0"},
+           {R"({"target_latency_ms": null})", "latency_table is given without target_latency_ms"},
+           {R"({"keep_flops": 0.5})", "target_latency_ms is given beside keep_flops"},
+           {R"({"max_drop": 1})", "max_drop is given beside target_latency_ms"},
+           {R"({"method": "kprune"})", "target_latency_ms is given with method \"kprune\""}}) {
+    Json changed = json;
+    changed.merge_patch(Json::parse(change));
+    const absl::Status status = ParseOptions(changed).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << change;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+  }
 }
 
 TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
@@ -122,7 +147,7 @@ struct Bad {
   const char* accepted;
 };
 
-class BadOptions : public testing::TestWithParam<Bad> {};
+class BadOptions : public ::testing::TestWithParam<Bad> {};
 
 TEST_P(BadOptions, AreRefusedWithFieldFoundAndAccepted) {
   const absl::Status status = ParseOptions(Json::parse(GetParam().json)).status();
@@ -133,7 +158,7 @@ TEST_P(BadOptions, AreRefusedWithFieldFoundAndAccepted) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, BadOptions,
-    testing::Values(
+    ::testing::Values(
         Bad{"[]", "options is an array", "an object"},
         Bad{R"({"keepFlops": 0.5})", "unknown field \"keepFlops\"", "accepted are method, keep_flops"},
         Bad{R"({"method": "magic"})", "options.method is \"magic\"", "one of \"refit\", \"kprune\""},
@@ -161,6 +186,12 @@ INSTANTIATE_TEST_SUITE_P(
             "one of the two"},
         Bad{R"({"max_drop": 1, "method": "kprune"})", "options.max_drop is given with method \"kprune\"",
             "method \"refit\""},
+        Bad{R"({"target_latency_ms": 5})", "options.target_latency_ms is given without latency_table",
+            "both"},
+        Bad{R"({"latency_table": {"heads": [0]}})", "options.latency_table is an object",
+            "a table that kprune calibrate wrote (latency_table.threads is missing)"},
+        Bad{R"({"latency_table": [1]})", "options.latency_table is an array",
+            "a table that kprune calibrate wrote"},
         Bad{R"({"task": "translation"})", "options.task is \"translation\"",
             "\"auto\", \"text-classification\""},
         Bad{R"({"samples": -1})", "options.samples is -1", "0 (all) or a positive number"},
