@@ -15,44 +15,53 @@ namespace {
 
 using nlohmann::json;
 
-// Sequences a second against the batch size.
-struct Throughput {
+struct BatchLine {
   const char* name;
   const char* field;
   const char* color;
   std::vector<SvgPlot::Point> points;
 };
 
-std::string ThroughputPlot(const json& report) {
-  Throughput lines[] = {{"original", "/original_ms", "var(--before)", {}},
-                        {"pruned", "/pruned_ms", "var(--after)", {}}};
-  const json& rows = FieldAt(report, "/latency/by_batch_size");
-  if (!rows.is_array()) return "";
+// What `value` makes of a batch's size and milliseconds, against the size; `what` names it.
+std::string BatchPlot(const json& rows, const char* heading, const char* what,
+                      double (*value)(double size, double ms)) {
+  BatchLine lines[] = {{"original", "/original_ms", "var(--before)", {}},
+                       {"pruned", "/pruned_ms", "var(--after)", {}}};
   double most = 0, largest = 1;
   for (const json& row : rows) {
     const auto size = NumberIn(row, "/batch_size");
-    for (Throughput& line : lines) {
+    for (BatchLine& line : lines) {
       const auto ms = NumberIn(row, line.field);
       if (!size || !ms || *size < 1 || *ms <= 0) continue;
-      line.points.emplace_back(*size, 1e3 * *size / *ms);
+      line.points.emplace_back(*size, value(*size, *ms));
       most = std::max(most, line.points.back().second);
       largest = std::max(largest, *size);
     }
   }
   if (most == 0 || largest == 1) return "";
-  SvgPlot plot("Sequences a second against the batch size, original and pruned",
+  SvgPlot plot(absl::StrCat(heading, ", original and pruned"),
                {.label = "sequences at once", .low = 1, .high = largest, .logarithmic = true},
-               {.label = "sequences a second", .high = most});
-  for (const Throughput& line : lines) {
+               {.label = what, .high = most});
+  for (const BatchLine& line : lines) {
     plot.AddLine(line.points, line.color, line.name);
     for (const SvgPlot::Point& point : line.points) {
-      plot.AddMark(point, line.color,
-                   absl::StrFormat("%s, %g at once: %s sequences a second", line.name, point.first,
-                                   DecimalText(point.second)),
-                   &point == &line.points.back() ? line.name : "");
+      plot.AddMark(
+          point, line.color,
+          absl::StrFormat("%s, %g at once: %s %s", line.name, point.first, DecimalText(point.second), what),
+          &point == &line.points.back() ? line.name : "");
     }
   }
-  return plot.ToString();
+  return absl::StrCat("<figure><h3>", heading, "</h3>\n", plot.ToString(), "</figure>\n");
+}
+
+std::string BatchPlots(const json& report) {
+  const json& rows = FieldAt(report, "/latency/by_batch_size");
+  if (!rows.is_array()) return "";
+  const std::string plots = absl::StrCat(
+      BatchPlot(rows, "Throughput", "sequences a second",
+                [](double size, double ms) { return 1e3 * size / ms; }),
+      BatchPlot(rows, "Latency of a batch", "milliseconds", [](double, double ms) { return ms; }));
+  return plots.empty() ? "" : absl::StrCat("<div class=\"plots\">\n", plots, "</div>\n");
 }
 
 }  // namespace
@@ -73,7 +82,7 @@ std::string LatencySection(const json& report) {
   return HtmlSection(
       "Latency", absl::StrCat("<div class=\"latency\">\n", row("original", *original, "before"),
                               row("pruned", *pruned, "after"), "</div>\n<p class=\"soft\">", EscapeHtml(note),
-                              "</p>\n", ThroughputPlot(report)));
+                              "</p>\n", BatchPlots(report)));
 }
 
 std::string LatencyBudgetSection(const json& report) {

@@ -34,6 +34,11 @@ std::string WordOf(const json& value) {
   return ShellWord(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
+// "20ms", also where JSON says 20.0.
+std::string MillisecondsWord(const json& value) {
+  return absl::StrCat(value.is_number() ? value.get<double>() : 0, "ms");
+}
+
 std::string ListWord(const json& values) {
   std::vector<std::string> texts;
   for (const json& value : values)
@@ -54,8 +59,8 @@ std::string FlagWithValue(const json& options, const std::string& name, const js
   if (is_auto != options.end() && *is_auto == true) return "";
   if (name == "latency_table") return absl::StrCat(FlagOf(name), " TABLE");
   if (value.is_boolean()) return FlagOf(value.get<bool>() ? name : "no_" + name);
-  return absl::StrCat(FlagOf(name), " ", value.is_array() ? ListWord(value) : WordOf(value),
-                      absl::EndsWith(name, "_ms") ? "ms" : "");
+  if (absl::EndsWith(name, "_ms")) return absl::StrCat(FlagOf(name), " ", MillisecondsWord(value));
+  return absl::StrCat(FlagOf(name), " ", value.is_array() ? ListWord(value) : WordOf(value));
 }
 
 }  // namespace

@@ -177,7 +177,8 @@ TEST(ReportHtmlTest, ShowsThroughputOverBatchSizes) {
       {"batch_size": 1, "tokens": 25, "original_ms": 4, "pruned_ms": 2},
       {"batch_size": 8, "tokens": 25, "original_ms": 20, "pruned_ms": 10}])");
   EXPECT_THAT(Page(report), AllOf(HasSubstr("original, 8 at once: 400 sequences a second"),
-                                  HasSubstr("pruned, 8 at once: 800 sequences a second")));
+                                  HasSubstr("pruned, 8 at once: 800 sequences a second"),
+                                  HasSubstr("pruned, 8 at once: 10 milliseconds")));
   for (const char* bad :
        {"[]", "3", "[3, null]", R"([{"batch_size": 0, "original_ms": 1, "pruned_ms": 0}])"}) {
     report["latency"]["by_batch_size"] = json::parse(bad);

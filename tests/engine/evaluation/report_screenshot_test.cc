@@ -72,8 +72,13 @@ class ReportScreenshotTest : public ::testing::Test {
 };
 
 TEST_F(ReportScreenshotTest, NothingIsWiderThanAPhoneOrADesktopInLightAndDark) {
-  for (const auto& [name, report] :
-       {std::pair{"one", ExampleReport()}, std::pair{"several", ExampleParetoReport()}}) {
+  nlohmann::json one = ExampleReport();
+  one["latency_budget"] = {{"target_ms", 9},  {"predicted_ms", 8.25}, {"original_ms", 17},
+                           {"batch_size", 4}, {"tokens", 25},         {"runtime", "ONNX Runtime 1.0"}};
+  for (const int size : {1, 8, 32})
+    one["latency"]["by_batch_size"].push_back(
+        {{"batch_size", size}, {"tokens", 25}, {"original_ms", 4 * size}, {"pruned_ms", 2 * size}});
+  for (const auto& [name, report] : {std::pair{"one", one}, std::pair{"several", ExampleParetoReport()}}) {
     std::string page = ReportHtml(report);
     testing::WriteFile(folder_ / "page.html", page);
     testing::WriteFile(folder_ / "probe.html", page.replace(page.find("</body>"), 7, kProbe));
