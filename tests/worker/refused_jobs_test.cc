@@ -175,7 +175,7 @@ TEST(RefusedJobTest, AnUnknownKindNamesTheKnownOnes) {
   EXPECT_EQ(status.code(), kInvalid);
   EXPECT_THAT(std::string(status.message()), HasSubstr("distill"));
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("prune, preflight, evaluate, compare, bench, verify, tokenize"));
+              HasSubstr("prune, preflight, evaluate, compare, bench, calibrate, verify, tokenize"));
 }
 
 TEST(RefusedJobTest, TextsNeedATokenizer) {
