@@ -105,6 +105,7 @@ TEST_F(TorchScriptProgramTest, Examples) {
   }
 }
 
+// The same model that ConsumerTest gives to transformers; ONNX Runtime runs it, too.
 TEST_F(TorchScriptProgramTest, ARealClassifier) {
   const fs::path shared = KPRUNE_SHARED_DIR, model = shared / "models/sst2",
                  data = shared / "data/sst2/samples-256.jsonl";
@@ -118,8 +119,13 @@ TEST_F(TorchScriptProgramTest, ARealClassifier) {
                                                   {"keep_flops", 0.5},
                                                   {"samples", 48},
                                                   {"threads", 2},
-                                                  {"export", {"safetensors", "torchscript"}}}}});
+                                                  {"export", {"safetensors", "torchscript", "onnx"}},
+                                                  {"require_verified", "onnxruntime"}}}});
   ASSERT_TRUE(status.ok()) << status;
+  const nlohmann::json onnx = job.Result(kReportFile)["verification"]["formats"].back();
+  EXPECT_EQ(onnx["format"], "onnx");
+  EXPECT_THAT(onnx["by"].get<std::string>(), HasSubstr("ONNX Runtime "));
+  EXPECT_LE(onnx["max_difference"], 1e-4);
   const absl::StatusOr<ModelInputs> pruned = OpenModel(job / "result", {});
   ASSERT_TRUE(pruned.ok()) << pruned.status();
   const absl::StatusOr<SampleSet> texts = ReadModelSamples(*pruned, {data}, {});
