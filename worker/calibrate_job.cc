@@ -34,7 +34,8 @@ constexpr int64_t kEvenSteps = 12;         // of a kind
 constexpr int64_t kNeuronStep = 16;        // widths that kernels like
 constexpr size_t kModelsPerReference = 5;  // the machine's pace is looked at again after so many
 constexpr int kVocabulary = 1000;          // the embeddings that are kept
-constexpr double kUnsteady = 1.3;          // of the upper to the lower decile
+constexpr double kUnsteady = 1.3;          // of the upper to the lower decile of passes
+constexpr double kUnsteadyPace = 1.15;     // of medians of one model over the whole time
 
 // From 0 to all in even steps of multiples of `step`, and some between the first two: the first few units are
 // dearer than those that come to many.
@@ -97,7 +98,8 @@ class CalibrateJob {
   LatencyTable table_;
   double seconds_a_batch_ = 0;  // of timing one model at one length
   size_t models_timed_ = 0, models_to_time_ = 1;
-  double spread_ = 1;
+  double spread_ = 1;          // the largest of any model at any length
+  double change_of_pace_ = 1;  // of the reference's slowest median to its fastest
 };
 
 absl::Status CalibrateJob::Load() {
@@ -208,8 +210,9 @@ absl::StatusOr<std::vector<CalibrateJob::Medians>> CalibrateJob::TimeModels(
   for (size_t length = 0; length < lengths_.size(); ++length) {
     std::vector<double> paces;
     for (const Medians& reference : references) paces.push_back(reference[length]);
-    std::nth_element(paces.begin(), paces.begin() + paces.size() / 2, paces.end());
+    std::sort(paces.begin(), paces.end());
     const double usual = paces[paces.size() / 2];
+    change_of_pace_ = std::max(change_of_pace_, paces.back() / paces.front());
     for (size_t i = 0; i < times.size(); ++i) {
       const size_t before = i / kModelsPerReference;
       times[i][length] *= 2 * usual / (references[before][length] + references[before + 1][length]);
@@ -264,11 +267,11 @@ absl::Status CalibrateJob::Publish() {
   table_.num_layers = config.num_layers;
   table_.hidden_size = config.hidden_size;
   table_.head_dim = config.head_dim;
-  if (spread_ > kUnsteady) {
+  if (spread_ > kUnsteady || change_of_pace_ > kUnsteadyPace) {
     observer_.OnWarning(
         absl::StrFormat("passes of one model took up to %.1f times as long as others here, so the table is "
                         "rough: leave the machine alone, or set fewer threads than it has processors",
-                        spread_));
+                        std::max(spread_, change_of_pace_)));
   }
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job_.directory);
   if (!folder.ok()) return folder.status();
