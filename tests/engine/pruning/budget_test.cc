@@ -14,14 +14,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-class SilentObserver : public ProgressObserver {
- public:
-  void OnStage(Stage, double) override {}
-  void OnSublayer(const SublayerPruned&) override {}
-  void OnWarning(const std::string&) override {}
-  bool cancelled() const override { return false; }
-};
-
 TEST(BudgetTest, Examples) {
   const Encoder encoder = testing::RandomEncoder({.layers = 3, .hidden = 24, .heads = 3, .neurons = 40});
   const auto budget = MakeBudget(encoder.config, 0.25, 10);
@@ -43,7 +35,7 @@ TEST(BudgetTest, OfTimeIsMetByTheTable) {
     const auto budget = MakeLatencyBudget(encoder.config, options, 10);
     ASSERT_TRUE(budget.ok()) << budget.status();
     EXPECT_EQ(budget->to_spend(), target - 2);
-    SilentObserver observer;
+    testing::SilentObserver observer;
     const auto result =
         PruneByMethod(encoder, samples, *budget, options, {.batch_tokens = 64}, nullptr, observer);
     ASSERT_TRUE(result.ok()) << result.status();
