@@ -46,15 +46,11 @@ absl::Status Calibrate(const CalibrateFlags& flags, Session& session) {
     return absl::InvalidArgumentError(
         absl::StrCat("--output ", flags.output, " is a folder; name a file for the table"));
   }
-  const absl::StatusOr<std::string> text =
-      RunWorkerForFile(flags.job, flags.progress, session, kLatencyTableFile);
-  if (!text.ok()) return text.status();
-  const auto table = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (table.is_discarded())
-    return absl::InternalError(
-        absl::StrCat("kprune-worker wrote a ", kLatencyTableFile, " that is not JSON"));
-  if (absl::Status written = WriteTable(*text, flags.output); !written.ok()) return written;
-  session.out << LatencyTableText(table) << "table: " << flags.output << "\n";
+  const absl::StatusOr<nlohmann::json> table =
+      RunWorkerForJson(flags.job, flags.progress, session, kLatencyTableFile);
+  if (!table.ok()) return table.status();
+  if (absl::Status written = WriteTable(table->dump(2) + "\n", flags.output); !written.ok()) return written;
+  session.out << LatencyTableText(*table) << "table: " << flags.output << "\n";
   return absl::OkStatus();
 }
 

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "client/command.h"
 #include "client/evaluation_view.h"
 #include "client/local_command.h"
@@ -24,13 +23,10 @@ using TextView = std::string (*)(const nlohmann::json&);
 // Prints a JSON file of the result, as it is or through `view`.
 absl::Status RunAndPrint(const EvaluationFlags& flags, const std::string& result_file, TextView view,
                          Session& session) {
-  const absl::StatusOr<std::string> text = RunWorkerForFile(flags.job, flags.progress, session, result_file);
-  if (!text.ok()) return text.status();
-  const auto result = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (result.is_discarded()) {
-    return absl::InternalError(absl::StrCat("kprune-worker wrote a ", result_file, " that is not JSON"));
-  }
-  session.out << (flags.format == TextFormat::kJson ? result.dump() + "\n" : view(result));
+  const absl::StatusOr<nlohmann::json> result =
+      RunWorkerForJson(flags.job, flags.progress, session, result_file);
+  if (!result.ok()) return result.status();
+  session.out << (flags.format == TextFormat::kJson ? result->dump() + "\n" : view(*result));
   return absl::OkStatus();
 }
 

@@ -38,6 +38,16 @@ absl::StatusOr<std::string> RunWorkerForFile(const LocalJobSpec& spec, ProgressM
   return text;
 }
 
+absl::StatusOr<nlohmann::json> RunWorkerForJson(const LocalJobSpec& spec, ProgressMode mode, Session& session,
+                                                const std::string& result_file) {
+  const absl::StatusOr<std::string> text = RunWorkerForFile(spec, mode, session, result_file);
+  if (!text.ok()) return text.status();
+  auto result = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (result.is_discarded())
+    return absl::InternalError(absl::StrCat("kprune-worker wrote a ", result_file, " that is not JSON"));
+  return result;
+}
+
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return absl::NotFoundError(absl::StrCat("cannot read ", path.string()));

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/command.h"
 #include "client/job_directory.h"
+#include "nlohmann/json.hpp"
 
 namespace kprune::client {
 
@@ -21,6 +22,10 @@ absl::Status RunWorkerIn(const std::filesystem::path& directory, const LocalJobS
 // Runs the worker in a temporary folder and returns the text of one file of its result.
 absl::StatusOr<std::string> RunWorkerForFile(const LocalJobSpec& spec, ProgressMode mode, Session& session,
                                              const std::string& result_file);
+
+// The same of a file of JSON. INTERNAL: it holds something else.
+absl::StatusOr<nlohmann::json> RunWorkerForJson(const LocalJobSpec& spec, ProgressMode mode, Session& session,
+                                                const std::string& result_file);
 
 // The text of a file. Errors: NOT_FOUND.
 absl::StatusOr<std::string> ReadTextFile(const std::filesystem::path& path);

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/model/model_folder.h"
 #include "kprune/worker_protocol.h"
 #include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
@@ -93,9 +92,7 @@ absl::Status BenchJob::Load() {
 
 // Its exports are written anew, also where the folder has some: all models alike.
 absl::StatusOr<BenchedModel> BenchJob::LoadModel(const fs::path& folder) {
-  absl::StatusOr<ModelInputs> inputs = OpenModel(folder, job_.options);
-  if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<Encoder> encoder = LoadEncoder(inputs->folder, device_);
+  absl::StatusOr<Encoder> encoder = OpenEncoder(folder, job_.options, device_);
   if (!encoder.ok()) return encoder.status();
   BenchedModel model{folder, encoder->config, {}};
   for (const std::string& runtime : runtimes_) {

@@ -15,7 +15,6 @@
 #include "absl/strings/str_join.h"
 #include "engine/cost/latency_table.h"
 #include "engine/formats/latency_table_json.h"
-#include "engine/model/model_folder.h"
 #include "kprune/worker_protocol.h"
 #include "worker/configured_onnxruntime.h"
 #include "worker/devices.h"
@@ -110,9 +109,7 @@ absl::Status CalibrateJob::Load() {
   auto onnxruntime = LoadConfiguredOnnxRuntime(job_.onnxruntime, job_.options);
   if (!onnxruntime.ok()) return onnxruntime.status();
   onnxruntime_ = *std::move(onnxruntime);
-  absl::StatusOr<ModelInputs> inputs = OpenModel(job_.model, job_.options);
-  if (!inputs.ok()) return inputs.status();
-  absl::StatusOr<Encoder> encoder = LoadEncoder(inputs->folder, device_);
+  absl::StatusOr<Encoder> encoder = OpenEncoder(job_.model, job_.options, device_);
   if (!encoder.ok()) return encoder.status();
   model_ = *std::move(encoder);
   ModelConfig& config = model_.config;

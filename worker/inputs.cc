@@ -53,6 +53,13 @@ absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const O
   return model;
 }
 
+absl::StatusOr<Encoder> OpenEncoder(const std::filesystem::path& path, const Options& options,
+                                    at::Device device) {
+  absl::StatusOr<ModelInputs> inputs = OpenModel(path, options);
+  if (!inputs.ok()) return inputs.status();
+  return LoadEncoder(inputs->folder, device);
+}
+
 absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
                                            const Options& options) {

@@ -21,6 +21,11 @@ struct ModelInputs {
 // Errors name the file, field or tensor.
 absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const Options& options);
 
+// The model itself, where nothing else of its folder is wanted. Errors are those of OpenModel and
+// LoadEncoder.
+absl::StatusOr<Encoder> OpenEncoder(const std::filesystem::path& path, const Options& options,
+                                    at::Device device);
+
 // Reads samples as this model takes them. Errors name the file and the line.
 absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
