@@ -38,6 +38,7 @@ ModelConfig ConfigOf(const RandomModelShape& shape) {
   ModelConfig config;
   config.family = FindFamily("bert");
   config.task = Task::kSingleLabel;
+  config.embedding_size = shape.hidden;
   config.num_layers = shape.layers;
   config.hidden_size = shape.hidden;
   config.num_heads = shape.heads;
@@ -71,8 +72,8 @@ Encoder MakeRandomClassifier(const RandomModelShape& shape, uint64_t seed, at::D
                                  random.Projection(neurons, d), random.Projection(d, neurons),
                                  random.Norm(d)});
   }
-  encoder.pooler = random.Projection(d, d);
-  encoder.classifier = random.Projection(shape.labels, d);
+  encoder.head_dense = random.Projection(d, d);
+  encoder.head_output = random.Projection(shape.labels, d);
   return encoder;
 }
 

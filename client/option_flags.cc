@@ -10,6 +10,7 @@
 #include "client/flag_values.h"
 #include "client/quantities.h"
 #include "kprune/options.h"
+#include "kprune/supported_models.h"
 
 namespace kprune::client {
 namespace {

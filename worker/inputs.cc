@@ -68,7 +68,7 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
   limits.max_length = options.max_length > 0 ? options.max_length : config.max_sequence;
   limits.max_positions = config.max_positions;
   limits.vocab_size = config.vocab_size;
-  limits.type_vocab_size = config.type_vocab_size;
+  limits.type_vocab_size = config.type_vocab_size > 1 ? config.type_vocab_size : 0;
   limits.label_kind = LabelKindOf(config.task);
   limits.num_labels = config.num_labels;
   limits.threads = options.threads;

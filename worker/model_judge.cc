@@ -46,7 +46,7 @@ absl::StatusOr<Encoder> ModelJudge::WriteAndVerify(const Encoder& pruned, const 
   options.task = folder_.config.task_name();
   absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
   if (!folder.ok()) return folder.status();
-  absl::StatusOr<Encoder> written = LoadEncoder(*folder, original_.word_embeddings.device());
+  absl::StatusOr<Encoder> written = LoadEncoder(*folder, original_.device());
   if (!written.ok()) return written.status();
   const ModelFacts before = FactsOf(folder_), after = FactsOf(*folder);
   report.original_parameters = before.parameters;

@@ -39,7 +39,7 @@ std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, co
   for (const Encoder* encoder : encoders) vocab_size = std::min(vocab_size, encoder->config.vocab_size);
   const std::vector<Sample> samples = AnySamples(setting, vocab_size);
   const Batch batch =
-      MakeBatches(samples, setting.batch_size, "file", encoders[0]->word_embeddings.device())[0];
+      MakeBatches(samples, setting.batch_size, "file", encoders[0]->device())[0];
   std::vector<std::vector<double>> seconds(encoders.size());
   double spent = 0;
   for (int turn = -1; turn < repeats && (turn < kFewestTurns || spent < seconds_in_all); ++turn) {

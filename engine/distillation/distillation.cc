@@ -52,7 +52,7 @@ struct Scales {
 
 Scales MeasureScales(const Encoder& teacher, absl::Span<const Sample> samples) {
   const std::vector<Batch> batches = MakeBatches(samples.subspan(0, kVarianceSamples), kAnyNumber, "length",
-                                                 teacher.word_embeddings.device(), /*max_tokens=*/1024);
+                                                 teacher.device(), /*max_tokens=*/1024);
   std::vector<at::Tensor> sums(teacher.num_sublayers() / 2), outputs;
   double sequences = 0;
   for (const Batch& batch : batches) {
@@ -144,7 +144,7 @@ class Distillation {
       if (!progress(static_cast<double>(step) / options_.steps))
         return absl::CancelledError("the job was cancelled");
       const std::vector<Sample> chosen = schedule.Next();
-      const Batch batch = MakeBatches(chosen, kAnyNumber, "length", teacher_.word_embeddings.device())[0];
+      const Batch batch = MakeBatches(chosen, kAnyNumber, "length", teacher_.device())[0];
       const Target target = RunTeacher(teacher_, batch);
       std::vector<at::Tensor> gradients;
       {

@@ -7,7 +7,7 @@ namespace kprune {
 
 at::Tensor RunSamples(const Encoder& encoder, absl::Span<const Sample> samples) {
   c10::NoGradGuard no_grad;
-  const at::Device device = encoder.word_embeddings.device();
+  const at::Device device = encoder.device();
   at::Tensor outputs =
       at::empty({static_cast<int64_t>(samples.size()), encoder.config.num_labels}, at::kFloat);
   for (const Batch& batch : MakeBatches(samples, kAnyNumber, "length", device, kEvaluationTokens)) {

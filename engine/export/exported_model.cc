@@ -46,7 +46,7 @@ class OnnxModel final : public ExportedModel {
  public:
   OnnxModel(std::unique_ptr<OnnxRuntime::Session> session, const Encoder& encoder)
       : session_(std::move(session)),
-        token_types_(encoder.token_type_embeddings.defined()),
+        token_types_(encoder.takes_token_types()),
         output_(encoder.config.task == Task::kEmbedding ? "sentence_embedding" : "logits") {}
 
   absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) override {
@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> OpenTorchScript(const std::filesy
                                                                const Encoder& encoder) {
   try {
     return std::make_unique<TorchScriptModel>(torch::jit::load(path.string(), at::Device(at::kCPU)),
-                                              path.string(), encoder.token_type_embeddings.defined());
+                                              path.string(), encoder.takes_token_types());
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat(path.string(), " cannot be read: ", error.what()));
   }

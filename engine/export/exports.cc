@@ -24,7 +24,7 @@ std::string TritonTensor(const char* name, const char* type, const std::string& 
 std::string TritonConfig(const Encoder& encoder) {
   std::string inputs = absl::StrCat(TritonTensor("input_ids", "TYPE_INT64", "-1"), ",\n",
                                     TritonTensor("attention_mask", "TYPE_INT64", "-1"));
-  if (encoder.token_type_embeddings.defined())
+  if (encoder.takes_token_types())
     absl::StrAppend(&inputs, ",\n", TritonTensor("token_type_ids", "TYPE_INT64", "-1"));
   const std::string outputs =
       encoder.config.task == Task::kEmbedding

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/position_table.h"
 #include "engine/formats/onnx/onnx_graph.h"
 
 namespace kprune {
@@ -58,20 +59,32 @@ class OnnxEncoder {
     mask_ = graph_.AddInput("attention_mask", {kBatch, kSequence});
     Value x = graph_.Add("Gather", "embeddings.word",
                          {Weight("embeddings.word.weight", encoder_.word_embeddings), ids});
-    if (encoder_.token_type_embeddings.defined()) {
+    if (encoder_.takes_token_types()) {
       const Value types = graph_.AddInput("token_type_ids", {kBatch, kSequence});
       const Value embedded =
           graph_.Add("Gather", "embeddings.token_type",
                      {Weight("embeddings.token_type.weight", encoder_.token_type_embeddings), types});
       x = graph_.Add("Add", "embeddings.Add_token_type", {x, embedded});
     }
-    // Rows 0 to S of the table.
-    const Value shape = graph_.Add("Shape", "embeddings.Shape", {ids}, {{"start", int64_t{1}}});
-    const Value positions = graph_.Add(
-        "Slice", "embeddings.position",
-        {Weight("embeddings.position.weight", encoder_.position_embeddings), graph_.Integers({0}), shape});
-    x = graph_.Add("Add", "embeddings.Add_position", {x, positions});
-    return Normalize("embeddings.norm", x, encoder_.embeddings_norm);
+    x = graph_.Add("Add", "embeddings.Add_position", {x, Positions(ids)});
+    x = Normalize("embeddings.norm", x, encoder_.embeddings_norm);
+    const Linear& projection = encoder_.embeddings_projection;
+    if (!projection.weight.defined()) return x;
+    return Project("embeddings.projection", x, projection.weight, projection.bias);
+  }
+
+  // Rows of the position table: 0 to S, or for tokens those after padding's, which padding itself gets.
+  Value Positions(const Value& ids) {
+    const Value table = Weight("embeddings.position.weight", PositionTable(encoder_));
+    if (config_.position_offset == 0) {
+      const Value shape = graph_.Add("Shape", "embeddings.Shape", {ids}, {{"start", int64_t{1}}});
+      return graph_.Add("Slice", "embeddings.position", {table, graph_.Integers({0}), shape});
+    }
+    const Value counted = graph_.Add("CumSum", "embeddings.CumSum", {mask_, graph_.Integers({1})});
+    const Value places = graph_.Add("Mul", "embeddings.Mul", {counted, mask_});
+    const Value rows =
+        graph_.Add("Add", "embeddings.Add_offset", {places, graph_.Integers({config_.position_offset - 1})});
+    return graph_.Add("Gather", "embeddings.position", {table, rows});
   }
 
   // [B, 1, 1, S]: 0 for tokens, the lowest float for padding.
@@ -116,7 +129,7 @@ class OnnxEncoder {
   Value FeedForward(const Sublayer& sublayer, const std::string& name, const Value& x) {
     if (sublayer.num_units() == 0) return Empty(sublayer, name, x);
     const Value projected = Project(name + ".in", x, sublayer.in.weight, sublayer.in.bias);
-    return AddAndNormalize(sublayer, name, Activate(name + ".activation", projected), x);
+    return AddAndNormalize(sublayer, name, Activate(name + ".activation", projected, config_.activation), x);
   }
 
   Value AddAndNormalize(const Sublayer& sublayer, const std::string& name, const Value& features,
@@ -132,13 +145,14 @@ class OnnxEncoder {
     return Normalize(name + ".norm", sum, sublayer.norm);
   }
 
-  Value Activate(const std::string& name, const Value& x) {
+  Value Activate(const std::string& name, const Value& x, const std::string& activation) {
     const auto add = [&](const char* op, const std::vector<Value>& inputs, const char* suffix = "") {
       return graph_.Add(op, absl::StrCat(name, ".", op, suffix), inputs);
     };
-    if (config_.activation == "relu") return add("Relu", {x});
-    if (config_.activation == "silu") return add("Mul", {x, add("Sigmoid", {x})});
-    if (config_.activation == "gelu") {  // x / 2 (1 + erf(x / sqrt(2)))
+    if (activation == "relu") return add("Relu", {x});
+    if (activation == "tanh") return add("Tanh", {x});
+    if (activation == "silu") return add("Mul", {x, add("Sigmoid", {x})});
+    if (activation == "gelu") {  // x / 2 (1 + erf(x / sqrt(2)))
       const Value scaled = add("Div", {x, graph_.Number(static_cast<float>(std::sqrt(2.0)))});
       const Value sum = add("Add", {add("Erf", {scaled}), graph_.Number(1)});
       return add("Mul", {add("Mul", {x, sum}), graph_.Number(0.5F)}, "_half");
@@ -160,14 +174,16 @@ class OnnxEncoder {
   }
 
   void Logits(const Value& x) {
-    const Value pooled = Project("pooler", FirstTokens(x), encoder_.pooler.weight, encoder_.pooler.bias);
-    const bool relu = std::string(config_.family->pooler_activation) == "relu";
-    const Value active = graph_.Add(relu ? "Relu" : "Tanh", "pooler.activation", {pooled});
-    const Value product = graph_.Add("MatMul", "classifier.MatMul",
-                                     {active, Weight("classifier.weight", encoder_.classifier.weight.t())});
-    graph_.Add("Add", "classifier.Add", {product, Weight("classifier.bias", encoder_.classifier.bias)}, {},
-               "logits");
-    graph_.AddOutput("logits", {kBatch, encoder_.classifier.weight.size(0)});
+    Value pooled = FirstTokens(x);
+    if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
+      pooled = Activate("head.activation", Project("head.dense", pooled, dense.weight, dense.bias),
+                        config_.head()->activation);
+    }
+    const Linear& output = encoder_.head_output;
+    const Value product =
+        graph_.Add("MatMul", "head.output.MatMul", {pooled, Weight("head.output.weight", output.weight.t())});
+    graph_.Add("Add", "head.output.Add", {product, Weight("head.output.bias", output.bias)}, {}, "logits");
+    graph_.AddOutput("logits", {kBatch, output.weight.size(0)});
   }
 
   void SentenceEmbedding(const Value& x) {

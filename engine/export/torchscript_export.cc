@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/position_table.h"
 #include "engine/formats/file.h"
 
 namespace kprune {
@@ -22,7 +23,7 @@ class ScriptedEncoder {
       : encoder_(encoder), config_(encoder.config), module_("KpruneEncoder") {}
 
   jit::Module Build() {
-    const bool token_types = encoder_.token_type_embeddings.defined();
+    const bool token_types = encoder_.takes_token_types();
     absl::StrAppend(&source_, "def forward(self, input_ids: Tensor, attention_mask: Tensor",
                     token_types ? ", token_type_ids: Tensor" : "", "):\n");
     Line("B, S = input_ids.size(0), input_ids.size(1)");
@@ -68,8 +69,17 @@ class ScriptedEncoder {
       Line("x = x + torch.embedding(", Weight("token_type_embeddings", encoder_.token_type_embeddings),
            ", token_type_ids)");
     }
-    Line("x = x + ", Weight("position_embeddings", encoder_.position_embeddings), "[:S]");
+    const std::string table = Weight("position_embeddings", PositionTable(encoder_));
+    if (config_.position_offset == 0) {
+      Line("x = x + ", table, "[:S]");
+    } else {  // padding gets the row before the first token's
+      Line("tokens = (attention_mask > 0).to(input_ids.dtype)");
+      Line("x = x + torch.embedding(", table, ", torch.cumsum(tokens, 1) * tokens + ",
+           config_.position_offset - 1, ")");
+    }
     Line("x = ", Normalized("embeddings_norm", "x", encoder_.embeddings_norm));
+    if (const Linear& projection = encoder_.embeddings_projection; projection.weight.defined())
+      Line("x = ", Project("embeddings_projection", "x", projection.weight, projection.bias));
   }
 
   void Attention(const Sublayer& sublayer) {
@@ -93,12 +103,15 @@ class ScriptedEncoder {
     const std::string name = absl::StrCat("layer_", sublayer.layer, "_feed_forward");
     if (sublayer.num_units() == 0) return Empty(sublayer, name);
     const std::string h = Project(name + "_in", "x", sublayer.in.weight, sublayer.in.bias);
-    if (config_.activation == "gelu" || config_.activation == "gelu_new") {
-      Line("z = torch.gelu(", h, ", approximate='", config_.activation == "gelu" ? "none" : "tanh", "')");
-    } else {
-      Line("z = torch.", config_.activation, "(", h, ")");
-    }
+    Line("z = ", Activated(config_.activation, h));
     Settle(sublayer, name);
+  }
+
+  static std::string Activated(const std::string& name, const std::string& h) {
+    if (name == "gelu" || name == "gelu_new") {
+      return absl::StrCat("torch.gelu(", h, ", approximate='", name == "gelu" ? "none" : "tanh", "')");
+    }
+    return absl::StrCat("torch.", name, "(", h, ")");
   }
 
   void Settle(const Sublayer& sublayer, const std::string& name) {
@@ -113,9 +126,12 @@ class ScriptedEncoder {
   }
 
   void Logits() {
-    Line("pooled = torch.", config_.family->pooler_activation, "(",
-         Project("pooler", "x[:, 0]", encoder_.pooler.weight, encoder_.pooler.bias), ")");
-    Line("return ", Project("classifier", "pooled", encoder_.classifier.weight, encoder_.classifier.bias));
+    Line("pooled = x[:, 0]");
+    if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
+      Line("pooled = ",
+           Activated(config_.head()->activation, Project("head_dense", "pooled", dense.weight, dense.bias)));
+    }
+    Line("return ", Project("head_output", "pooled", encoder_.head_output.weight, encoder_.head_output.bias));
   }
 
   void SentenceEmbedding() {

@@ -20,6 +20,7 @@
 #include "engine/formats/quoted.h"
 #include "kprune/layout.h"
 #include "kprune/rounding.h"
+#include "kprune/supported_models.h"
 
 namespace kprune {
 namespace {

@@ -3,14 +3,10 @@
 #include <ATen/ATen.h>
 
 #include "engine/model/matrix_product.h"
+#include "engine/model/portable_steps.h"
 
 namespace kprune {
 namespace {
-
-// Differentiable; of the few rows of a task head.
-at::Tensor ActivateHead(const std::string& name, const at::Tensor& x) {
-  return name == "relu" ? at::relu(x) : at::tanh(x);
-}
 
 at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
   const at::Tensor lengths = batch.offsets_device.diff().to(x_Td.scalar_type()).unsqueeze(1);  // [N, 1]
@@ -34,7 +30,8 @@ at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, 
 at::Tensor Encoder::Embed(const Batch& batch) const {
   at::Tensor x = at::embedding(word_embeddings, batch.input_ids_T);
   if (token_type_embeddings.defined()) x = x + at::embedding(token_type_embeddings, batch.token_type_ids_T);
-  return embeddings_norm(x + at::embedding(position_embeddings, batch.positions_T));
+  x = embeddings_norm(x + at::embedding(position_embeddings, batch.positions_T + config.position_offset));
+  return embeddings_projection.weight.defined() ? embeddings_projection(x) : x;
 }
 
 at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) const {
@@ -78,8 +75,10 @@ bool Encoder::reads_first_tokens() const {
 }
 
 at::Tensor Encoder::Head(const at::Tensor& x_Rd, const Batch& batch) const {
-  if (config.task != Task::kEmbedding)
-    return classifier(ActivateHead(config.family->pooler_activation, pooler(x_Rd)));
+  if (const TaskHead* head = config.head()) {
+    if (!head_dense.weight.defined()) return head_output(x_Rd);
+    return head_output(portable::Activated(head->activation, head_dense(x_Rd)));
+  }
   const at::Tensor pooled = reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
   if (!config.normalize) return pooled;
   return pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
@@ -140,7 +139,8 @@ int64_t Encoder::num_parameters() const {
   const auto add = [&](const at::Tensor& tensor) { count += tensor.defined() ? tensor.numel() : 0; };
   for (const at::Tensor& tensor :
        {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
-        embeddings_norm.bias, pooler.weight, pooler.bias, classifier.weight, classifier.bias}) {
+        embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias, head_dense.weight,
+        head_dense.bias, head_output.weight, head_output.bias}) {
     add(tensor);
   }
   for (const Sublayer& sublayer : sublayers) {

@@ -58,13 +58,14 @@ class Encoder {
  public:
   ModelConfig config;
 
-  at::Tensor word_embeddings;        // [vocab, d]
-  at::Tensor position_embeddings;    // [positions, d]
-  at::Tensor token_type_embeddings;  // [types, d], or undefined
+  at::Tensor word_embeddings;        // [vocab, e], e the width of the embeddings, mostly d
+  at::Tensor position_embeddings;    // [position_offset + positions, e]
+  at::Tensor token_type_embeddings;  // [types, e], or undefined
   LayerNorm embeddings_norm;
+  Linear embeddings_projection;     // to d, where the embeddings are of another width; else undefined
   std::vector<Sublayer> sublayers;  // 2L
-  Linear pooler;                    // text classification only
-  Linear classifier;                // text classification only
+  Linear head_dense;                // where the task's head has one
+  Linear head_output;               // undefined for kEmbedding
 
   int num_sublayers() const { return static_cast<int>(sublayers.size()); }
 
@@ -99,6 +100,13 @@ class Encoder {
 
   // The same encoder with the projections of all sublayers in `type`.
   Encoder WithComputeType(at::ScalarType type) const;
+
+  // Whether callers say the types of tokens: a table of one type is a constant.
+  bool takes_token_types() const { return config.type_vocab_size > 1; }
+
+  // Where the weights are, and the type of hidden states there.
+  at::Device device() const { return sublayers[0].norm.weight.device(); }
+  at::TensorOptions hidden_options() const { return sublayers[0].norm.weight.options().requires_grad(false); }
 
   // Number of values in all weights of this encoder.
   int64_t num_parameters() const;

@@ -6,50 +6,32 @@
 namespace kprune {
 namespace {
 
+// A row is what differs from BERT, which is what the fields say by themselves.
 constexpr std::array kTable = {
     Family{
         .model_type = "bert",
+        .class_prefix = "Bert",
         .prefix = "bert.",
-        .base_class = "BertModel",
-        .classifier_class = "BertForSequenceClassification",
-        .hidden_size_key = "hidden_size",
-        .num_layers_key = "num_hidden_layers",
-        .num_heads_key = "num_attention_heads",
-        .intermediate_size_key = "intermediate_size",
-        .activation_key = "hidden_act",
-        .absolute_positions_only = true,
-        .word_embeddings = "embeddings.word_embeddings.weight",
-        .position_embeddings = "embeddings.position_embeddings.weight",
-        .token_type_embeddings = "embeddings.token_type_embeddings.weight",
-        .embeddings_norm = "embeddings.LayerNorm",
-        .layer = "encoder.layer.%d.",
-        .query = "attention.self.query",
-        .key = "attention.self.key",
-        .value = "attention.self.value",
-        .attention_out = "attention.output.dense",
-        .attention_norm = "attention.output.LayerNorm",
-        .ffn_in = "intermediate.dense",
-        .ffn_out = "output.dense",
-        .ffn_norm = "output.LayerNorm",
-        .pooler = "bert.pooler.dense",
-        .pooler_activation = "tanh",
-        .classifier = "classifier",
+        .sequence_classification = {"bert.pooler.dense", "tanh", "classifier"},
+    },
+    Family{
+        .model_type = "camembert",
+        .class_prefix = "Camembert",
+        .prefix = "roberta.",
+        .positions_after_padding = true,
+        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
     },
     Family{
         .model_type = "distilbert",
+        .class_prefix = "DistilBert",
         .prefix = "distilbert.",
-        .base_class = "DistilBertModel",
-        .classifier_class = "DistilBertForSequenceClassification",
         .hidden_size_key = "dim",
         .num_layers_key = "n_layers",
         .num_heads_key = "n_heads",
         .intermediate_size_key = "hidden_dim",
         .activation_key = "activation",
         .absolute_positions_only = false,
-        .word_embeddings = "embeddings.word_embeddings.weight",
-        .position_embeddings = "embeddings.position_embeddings.weight",
         .token_type_embeddings = nullptr,
-        .embeddings_norm = "embeddings.LayerNorm",
         .layer = "transformer.layer.%d.",
         .query = "attention.q_lin",
         .key = "attention.k_lin",
@@ -59,9 +41,29 @@ constexpr std::array kTable = {
         .ffn_in = "ffn.lin1",
         .ffn_out = "ffn.lin2",
         .ffn_norm = "output_layer_norm",
-        .pooler = "pre_classifier",
-        .pooler_activation = "relu",
-        .classifier = "classifier",
+        .sequence_classification = {"pre_classifier", "relu", "classifier"},
+    },
+    Family{
+        .model_type = "electra",
+        .class_prefix = "Electra",
+        .prefix = "electra.",
+        .embedding_size_key = "embedding_size",
+        .embeddings_projection = "embeddings_project",
+        .sequence_classification = {"classifier.dense", "gelu", "classifier.out_proj"},
+    },
+    Family{
+        .model_type = "roberta",
+        .class_prefix = "Roberta",
+        .prefix = "roberta.",
+        .positions_after_padding = true,
+        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+    },
+    Family{
+        .model_type = "xlm-roberta",
+        .class_prefix = "XLMRoberta",
+        .prefix = "roberta.",
+        .positions_after_padding = true,
+        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
     },
 };
 
@@ -78,6 +80,12 @@ std::string LayerTensor(const Family& family, int layer, const char* name) {
   char prefix[64];
   std::snprintf(prefix, sizeof(prefix), family.layer, layer);
   return std::string(prefix) + name;
+}
+
+std::string BaseClass(const Family& family) { return std::string(family.class_prefix) + "Model"; }
+
+std::string ClassForTask(const Family& family, std::string_view task) {
+  return std::string(family.class_prefix) + "For" + std::string(task);
 }
 
 }  // namespace kprune

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
 #include "engine/model/pooling_config.h"
+#include "kprune/supported_models.h"
 
 namespace kprune {
 namespace {
@@ -26,6 +27,18 @@ absl::StatusOr<int> ReadCount(const json& config, const char* key, int64_t max) 
     return Refuse(absl::StrCat("\"", key, "\" is ", it->dump(), "; accepted is an integer from 1 to ", max));
   }
   return it->get<int>();
+}
+
+// The rows of the position table up to that of padding belong to no token.
+absl::Status SkipPaddingPositions(const json& config, ModelConfig& model) {
+  const json pad = config.value("pad_token_id", json(1));
+  if (!pad.is_number_integer() || pad < 0 || pad >= model.max_positions - 1) {
+    return Refuse(absl::StrCat("\"pad_token_id\" is ", pad.dump(), "; accepted is an integer from 0 to ",
+                               model.max_positions - 2, ", after which the positions begin"));
+  }
+  model.position_offset = pad.get<int>() + 1;
+  model.max_positions -= model.position_offset;
+  return absl::OkStatus();
 }
 
 absl::Status ReadShape(const json& config, ModelConfig& model) {
@@ -51,6 +64,15 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
     absl::StatusOr<int> value = ReadCount(config, "type_vocab_size", 1 << 20);
     if (!value.ok()) return value.status();
     model.type_vocab_size = *value;
+  }
+  model.embedding_size = model.hidden_size;
+  if (family.embedding_size_key != nullptr) {
+    absl::StatusOr<int> value = ReadCount(config, family.embedding_size_key, 65536);
+    if (!value.ok()) return value.status();
+    model.embedding_size = *value;
+  }
+  if (family.positions_after_padding) {
+    if (absl::Status status = SkipPaddingPositions(config, model); !status.ok()) return status;
   }
   if (model.hidden_size % model.num_heads != 0) {
     return Refuse(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size,
@@ -124,7 +146,7 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
   if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
       (*architectures)[0].is_string()) {
     const std::string name = (*architectures)[0].get<std::string>();
-    const bool base_model = name == model.family->base_class;
+    const bool base_model = name == BaseClass(*model.family);
     classifies = name.find("ForSequenceClassification") != std::string::npos;
     if (!classifies && !base_model && requested == "auto" && !has_modules) {
       return Refuse(absl::StrCat(

@@ -36,11 +36,13 @@ struct ModelConfig {
 
   int num_layers = 0;
   int hidden_size = 0;
+  int embedding_size = 0;  // width of the embeddings: hidden_size where the family has no other
   int head_dim = 0;
   int num_heads = 0;          // of the original model, a layer
   int intermediate_size = 0;  // of the original model
   int vocab_size = 0;
-  int max_positions = 0;
+  int max_positions = 0;    // tokens of the longest sequence
+  int position_offset = 0;  // rows of the position table before that of a first token
   int max_sequence =
       0;  // longest sequence that texts are cut to: max_positions, or less where a sentence encoder says so
   int type_vocab_size = 0;  // 0: no token types
@@ -52,6 +54,11 @@ struct ModelConfig {
   std::vector<std::vector<int64_t>> neurons;
 
   nlohmann::json json;  // config.json as it was read
+
+  // The layers above the encoder; nullptr for kEmbedding. Static storage.
+  const TaskHead* head() const {
+    return task == Task::kEmbedding ? nullptr : &family->sequence_classification;
+  }
 
   // The public name of the task, one of kTasks.
   const char* task_name() const {

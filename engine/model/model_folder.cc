@@ -29,30 +29,33 @@ std::vector<Expected> ExpectedTensors(const ModelFolder& folder) {
     expected.push_back({name + ".weight", {out, in}});
     expected.push_back({name + ".bias", {out}});
   };
-  const auto norm = [&](const std::string& name) {
-    expected.push_back({name + ".weight", {d}});
-    expected.push_back({name + ".bias", {d}});
+  const auto norm = [&](const std::string& name, int64_t width) {
+    expected.push_back({name + ".weight", {width}});
+    expected.push_back({name + ".bias", {width}});
   };
-  expected.push_back({folder.Name(family.word_embeddings), {config.vocab_size, d}});
-  expected.push_back({folder.Name(family.position_embeddings), {config.max_positions, d}});
+  const int64_t e = config.embedding_size;
+  expected.push_back({folder.Name(family.word_embeddings), {config.vocab_size, e}});
+  expected.push_back(
+      {folder.Name(family.position_embeddings), {config.position_offset + config.max_positions, e}});
   if (family.token_type_embeddings != nullptr) {
-    expected.push_back({folder.Name(family.token_type_embeddings), {config.type_vocab_size, d}});
+    expected.push_back({folder.Name(family.token_type_embeddings), {config.type_vocab_size, e}});
   }
-  norm(folder.Name(family.embeddings_norm));
+  norm(folder.Name(family.embeddings_norm), e);
+  if (e != d) linear(folder.Name(family.embeddings_projection), d, e);
   for (int layer = 0; layer < config.num_layers; ++layer) {
     const int64_t attention = static_cast<int64_t>(config.heads[layer].size()) * config.head_dim;
     const int64_t neurons = static_cast<int64_t>(config.neurons[layer].size());
     for (const char* name : {family.query, family.key, family.value})
       linear(folder.Layer(layer, name), attention, d);
     linear(folder.Layer(layer, family.attention_out), d, attention);
-    norm(folder.Layer(layer, family.attention_norm));
+    norm(folder.Layer(layer, family.attention_norm), d);
     linear(folder.Layer(layer, family.ffn_in), neurons, d);
     linear(folder.Layer(layer, family.ffn_out), d, neurons);
-    norm(folder.Layer(layer, family.ffn_norm));
+    norm(folder.Layer(layer, family.ffn_norm), d);
   }
-  if (config.task != Task::kEmbedding) {
-    linear(family.pooler, d, d);
-    linear(family.classifier, config.num_labels, d);
+  if (const TaskHead* head = config.head()) {
+    if (head->dense != nullptr) linear(head->dense, d, d);
+    linear(head->output, config.num_labels, d);
   }
   return expected;
 }
@@ -177,6 +180,9 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
     encoder.token_type_embeddings = weights.Tensor(folder.Name(family.token_type_embeddings));
   }
   encoder.embeddings_norm = weights.Norm(folder.Name(family.embeddings_norm));
+  if (folder.config.embedding_size != folder.config.hidden_size) {
+    encoder.embeddings_projection = weights.Linear(folder.Name(family.embeddings_projection));
+  }
   for (int layer = 0; layer < folder.config.num_layers; ++layer) {
     encoder.sublayers.push_back(ReadAttention(folder, layer, weights));
     encoder.sublayers.back().stored_type =
@@ -185,9 +191,9 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
     encoder.sublayers.back().stored_type =
         weights.StoredType(folder.Layer(layer, family.ffn_out) + ".weight");
   }
-  if (folder.config.task != Task::kEmbedding) {
-    encoder.pooler = weights.Linear(family.pooler);
-    encoder.classifier = weights.Linear(family.classifier);
+  if (const TaskHead* head = folder.config.head()) {
+    if (head->dense != nullptr) encoder.head_dense = weights.Linear(head->dense);
+    encoder.head_output = weights.Linear(head->output);
   }
   if (!weights.status().ok()) return weights.status();
   return encoder;

@@ -36,8 +36,8 @@ absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Optio
 // infinity.
 absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device);
 
-// Writes the pruned `encoder` as a Hugging Face folder: `original`'s config.json with a "kprune" object and an
-// "auto_map", modeling_kprune.py that it names, model.safetensors in the original's dtypes (tensors that
+// Writes the pruned `encoder` as a Hugging Face folder: `original`'s config.json with a "kprune" object and
+// an "auto_map", modeling_kprune.py that it names, model.safetensors in the original's dtypes (tensors that
 // pruning does not touch are copied byte for byte), and its tokenizer and pooling files. `destination` must
 // exist and be empty.
 absl::Status WriteModelFolder(const ModelFolder& original, const Encoder& encoder,

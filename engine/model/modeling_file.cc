@@ -6,13 +6,14 @@
 namespace kprune {
 
 nlohmann::json AutoMap(const ModelConfig& config) {
-  const auto of_file = [](const char* name) {
+  const auto of_file = [](const std::string& name) {
     const std::string_view module = kModelingFileName.substr(0, kModelingFileName.rfind('.'));
     return absl::StrCat(std::string(module), ".", name);
   };
-  nlohmann::json map = {{"AutoModel", of_file(config.family->base_class)}};
+  nlohmann::json map = {{"AutoModel", of_file(BaseClass(*config.family))}};
   if (config.task != Task::kEmbedding)
-    map["AutoModelForSequenceClassification"] = of_file(config.family->classifier_class);
+    map["AutoModelForSequenceClassification"] =
+        of_file(ClassForTask(*config.family, "SequenceClassification"));
   return map;
 }
 

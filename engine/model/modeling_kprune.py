@@ -22,30 +22,28 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family keeps what pruning makes smaller; modules of a layer are named from the layer."""
+    """Where a family keeps what pruning makes smaller, by default as BERT; modules of a layer are named from the layer."""
 
-    layers: str  # the list of layers, in the base model
-    attention: str  # the module that splits its projections into heads...
-    heads: str  # ... and what it calls their number...
-    width: str  # ... and their width together
-    projections: tuple  # query, key and value
-    attention_out: str
-    ffn_in: str
-    ffn_out: str
+    classes: str  # what the names of its classes begin with
+    layers: str = "encoder.layer"  # the list of layers, in the base model
+    attention: str = "attention.self"  # the module that splits its projections into heads...
+    heads: str = "num_attention_heads"  # ... and what it calls their number...
+    width: str = "all_head_size"  # ... and their width together
+    projections: tuple = ("attention.self.query", "attention.self.key", "attention.self.value")
+    attention_out: str = "attention.output.dense"
+    ffn_in: str = "intermediate.dense"
+    ffn_out: str = "output.dense"
 
 
 FAMILIES = {
     "bert": Family(
-        layers="encoder.layer",
-        attention="attention.self",
-        heads="num_attention_heads",
-        width="all_head_size",
-        projections=("attention.self.query", "attention.self.key", "attention.self.value"),
-        attention_out="attention.output.dense",
-        ffn_in="intermediate.dense",
-        ffn_out="output.dense",
+        classes="Bert",
+    ),
+    "camembert": Family(
+        classes="Camembert",
     ),
     "distilbert": Family(
+        classes="DistilBert",
         layers="transformer.layer",
         attention="attention",
         heads="n_heads",
@@ -55,7 +53,18 @@ FAMILIES = {
         ffn_in="ffn.lin1",
         ffn_out="ffn.lin2",
     ),
+    "electra": Family(
+        classes="Electra",
+    ),
+    "roberta": Family(
+        classes="Roberta",
+    ),
+    "xlm-roberta": Family(
+        classes="XLMRoberta",
+    ),
 }
+
+SUFFIXES = ("Model", "ForSequenceClassification")
 
 
 class NoHeads(nn.Linear):
@@ -144,7 +153,7 @@ def pruned(stock):
     return type(stock.__name__, (stock,), members)
 
 
-BertModel = pruned(transformers.BertModel)
-BertForSequenceClassification = pruned(transformers.BertForSequenceClassification)
-DistilBertModel = pruned(transformers.DistilBertModel)
-DistilBertForSequenceClassification = pruned(transformers.DistilBertForSequenceClassification)
+for family in FAMILIES.values():
+    for suffix in SUFFIXES:
+        name = family.classes + suffix
+        globals()[name] = pruned(getattr(transformers, name))

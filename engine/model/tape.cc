@@ -34,10 +34,8 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
       first_(first),
       last_(encoder.num_sublayers() - 1),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.word_embeddings.size(1), rows = RoundedRows(max_tokens);
-  const at::TensorOptions f32 = encoder.word_embeddings.options().dtype(at::kFloat).requires_grad(false);
-  const at::TensorOptions wide =
-      encoder.word_embeddings.scalar_type() == at::kDouble ? f32.dtype(at::kDouble) : f32;
+  const int64_t d = encoder.config.hidden_size, rows = RoundedRows(max_tokens);
+  const at::TensorOptions wide = encoder.hidden_options();
   const at::TensorOptions element = wide.dtype(type_);
   int64_t features = 0, projections = 0;
   for (int s = first; s <= last_; ++s) {

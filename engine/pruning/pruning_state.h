@@ -63,7 +63,7 @@ class PruningState {
   // The student in float32, as it will be handed over.
   const Encoder& result() const { return result_.encoder; }
   int num_sublayers() const { return teacher_.num_sublayers(); }
-  at::Device device() const { return teacher_.word_embeddings.device(); }
+  at::Device device() const { return teacher_.device(); }
   ProgressObserver& observer() const { return observer_; }
 
   const std::vector<Batch>& batches() const { return batches_; }

@@ -6,8 +6,8 @@ namespace kprune {
 
 absl::StatusOr<Streams> Streams::Create(const Encoder& teacher, int64_t tokens, Place place,
                                         const std::string& directory) {
-  const int64_t width = teacher.word_embeddings.size(1);
-  const at::Device device = teacher.word_embeddings.device();
+  const int64_t width = teacher.config.hidden_size;
+  const at::Device device = teacher.device();
   auto student_states = HiddenStates::Create(tokens, width, device, place, directory);
   if (!student_states.ok()) return student_states.status();
   auto teacher_states = HiddenStates::Create(tokens, width, device, place, directory);

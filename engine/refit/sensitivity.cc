@@ -9,9 +9,9 @@ namespace kprune {
 
 SensitivityAccumulator::SensitivityAccumulator(const Encoder& encoder, double temperature, int64_t max_tokens)
     : encoder_(encoder), temperature_(temperature), tape_(encoder, 0, max_tokens) {
-  const int64_t d = encoder.word_embeddings.size(1);
+  const int64_t d = encoder.config.hidden_size;
   for (int s = 0; s < encoder.num_sublayers(); ++s)
-    sums_.push_back(at::zeros({d, d}, encoder.word_embeddings.options().dtype(at::kDouble)));
+    sums_.push_back(at::zeros({d, d}, encoder.hidden_options().dtype(at::kDouble)));
 }
 
 at::Tensor SensitivityAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, at::Generator& random) {

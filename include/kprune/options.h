@@ -17,8 +17,6 @@ namespace kprune {
 
 // The accepted values of the options that are names. Everything that lists or checks them reads these tables.
 inline constexpr std::array kMethods = {"refit", "kprune"};
-inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
-inline constexpr std::array kFamilies = {"bert", "distilbert"};
 inline constexpr std::array kPrecisions = {"auto", "fp32", "bf16"};
 inline constexpr std::array kPredictives = {"fisher", "kl-gradient"};
 inline constexpr std::array kScorings = {"exact", "paper-code"};

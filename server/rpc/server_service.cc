@@ -1,6 +1,7 @@
 #include "server/rpc/server_service.h"
 
 #include "kprune/options.h"
+#include "kprune/supported_models.h"
 #include "server/rpc/artifact_service.h"
 
 namespace kprune {

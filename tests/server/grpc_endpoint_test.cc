@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kprune/options.h"
+#include "kprune/supported_models.h"
 #include "server/metrics/prometheus_metrics.h"
 #include "server/rpc/server_service.h"
 #include "tests/server/raw_call.h"

@@ -12,12 +12,16 @@
 #ifndef KPRUNE_TESTS_SUPPORT_TINY_MODEL_H_
 #define KPRUNE_TESTS_SUPPORT_TINY_MODEL_H_
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace kprune::testing {
+
+// The families that can be written.
+inline constexpr std::array kTinyFamilies = {"bert", "distilbert"};
 
 struct TinyModel {
   // "bert" or "distilbert"; becomes model_type, and any other text is written as it is over BERT's tensors

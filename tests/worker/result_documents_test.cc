@@ -72,7 +72,7 @@ TEST_P(EveryFamilyTest, Examples) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EveryFamilyTest, ::testing::ValuesIn(kFamilies),
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamilyTest, ::testing::ValuesIn(testing::kTinyFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(ResultDocumentsTest, MethodKprunePredictsNoLoss) {

@@ -64,7 +64,7 @@ TEST_P(ResultFormsTest, Examples) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, ResultFormsTest, ::testing::ValuesIn(kFamilies),
+INSTANTIATE_TEST_SUITE_P(Families, ResultFormsTest, ::testing::ValuesIn(testing::kTinyFamilies),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(ResultFormsTest, IsOffUnlessAsked) {

@@ -117,7 +117,7 @@ class TransformersTest : public ConsumerTest, public ::testing::WithParamInterfa
 };
 
 TEST_P(TransformersTest, Examples) {
-  for (const char* family : kFamilies) {
+  for (const char* family : testing::kTinyFamilies) {
     SCOPED_TRACE(family);
     const JobDirectory job({.family = family, .task = "text-classification", .labels = 3});
     const absl::Status status = job.Run("prune", kDense);
@@ -131,7 +131,7 @@ TEST_P(TransformersTest, Examples) {
 }
 
 TEST_P(TransformersTest, LoadsLayersWithoutHeadsAndWithoutNeurons) {
-  for (const char* family : kFamilies) {
+  for (const char* family : testing::kTinyFamilies) {
     SCOPED_TRACE(family);
     testing::WriteTinyModel(folder_ / "model",
                             {.family = family, .task = "text-classification", .layers = 3});
@@ -168,7 +168,7 @@ TEST_P(TransformersTest, SentenceTransformersLoadsASentenceEncoder) {
 }
 
 TEST_P(TransformersTest, WhatItTrainedAndSavedLoadsThereAndHereAgain) {
-  for (const char* family : kFamilies) {
+  for (const char* family : testing::kTinyFamilies) {
     SCOPED_TRACE(family);
     testing::WriteTinyModel(folder_ / "model",
                             {.family = family, .task = "text-classification", .layers = 3});

@@ -61,7 +61,7 @@ TEST_F(DistillationTest, LeavesTheStudentItselfAndTheHeadAlone) {
   ASSERT_TRUE(distilled.ok());
   EXPECT_TRUE(at::equal(student.sublayers[1].out.weight, before));
   EXPECT_FALSE(at::equal(distilled->sublayers[1].out.weight, before));
-  EXPECT_TRUE(at::equal(distilled->classifier.weight, student.classifier.weight));
+  EXPECT_TRUE(at::equal(distilled->head_output.weight, student.head_output.weight));
   EXPECT_FALSE(distilled->sublayers[0].norm.weight.requires_grad());
 }
 

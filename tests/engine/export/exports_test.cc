@@ -10,6 +10,7 @@
 #include "engine/formats/file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/engine/export/runtime.h"
 #include "tests/engine/model/tiny_encoder.h"
 #include "tests/engine/pruning/random_encoder.h"
 
@@ -18,14 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-
-// The library that scripts/setup.sh fetches.
-const OnnxRuntime& Runtime() {
-  static const auto* const runtime =
-      new absl::StatusOr<std::unique_ptr<OnnxRuntime>>(OnnxRuntime::Load(KPRUNE_ONNXRUNTIME));
-  if (!runtime->ok()) throw std::runtime_error(runtime->status().ToString());
-  return ***runtime;
-}
 
 std::string BytesOf(const fs::path& path) {
   const absl::StatusOr<std::string> bytes = ReadFile(path, int64_t{1} << 30);

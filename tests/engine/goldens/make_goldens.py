@@ -1,6 +1,7 @@
 """Writes the folders beside this file: tiny random checkpoints with the outputs that transformers gives for them.
 
-    python make_goldens.py        # transformers 4.57, torch 2.x, safetensors
+    python make_goldens.py               # transformers 4.57, torch 2.x, safetensors
+    python make_goldens.py roberta ...   # the folders of a family, or one of CASES, alone
 
 Every folder is a model as save_pretrained writes it, and golden.safetensors: input_ids, attention_mask and
 token_type_ids [N, S] (int64, padded on the right), output [N, C] (float32; logits, or pooled embeddings). All
@@ -11,6 +12,7 @@ projections shows far above rounding. 16-bit checkpoints: the golden runs the ro
 import json
 import pathlib
 import shutil
+import sys
 
 import torch
 import transformers
@@ -119,5 +121,79 @@ def write_case(name, case):
     print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
 
 
+# Every family with every task, smaller still: folders FAMILY_TASK.
+SMALL = dict(vocab_size=32, hidden_size=8, intermediate_size=12, num_attention_heads=2, num_hidden_layers=2)
+TEXT = SMALL | dict(max_position_embeddings=16, pad_token_id=0)
+ROBERTA = SMALL | dict(max_position_embeddings=18, pad_token_id=1, type_vocab_size=1)
+FAMILIES = {
+    "bert": TEXT,
+    "camembert": ROBERTA,
+    "distilbert": dict(vocab_size=32, dim=8, hidden_dim=12, n_heads=2, n_layers=2, max_position_embeddings=16),
+    "electra": TEXT | dict(embedding_size=6),
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA | dict(layer_norm_eps=1e-5),
+}
+TASKS = {
+    "feature-extraction": transformers.AutoModel,
+    "text-classification": transformers.AutoModelForSequenceClassification,
+}
+LABELS = 3
+
+
+def redraw(model):
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            is_norm_scale = "norm" in name.lower() and name.endswith("weight")
+            parameter.normal_(1.0 if is_norm_scale else 0.0, 0.4)
+
+
+def make_rows(rows, columns, vocabulary):
+    """Ragged rows, the first of all columns; ids that mean padding to no family are drawn."""
+    lengths = [columns, 1] + [2 + 5 * row % (columns - 2) for row in range(rows - 2)]
+    ids, mask = torch.zeros(rows, columns, dtype=torch.int64), torch.zeros(rows, columns, dtype=torch.int64)
+    for row, length in enumerate(lengths):
+        ids[row, :length] = torch.randint(4, vocabulary, (length,))
+        mask[row, :length] = 1
+    return ids, mask
+
+
+def write_family(family, task):
+    name = f"{family}_{task}".replace("-", "_")
+    torch.manual_seed(sum(map(ord, name)))
+    config = transformers.AutoConfig.for_model(family, **FAMILIES[family])
+    if task == "text-classification":
+        config.num_labels = LABELS
+    config._attn_implementation = "eager"
+    model = TASKS[task].from_config(config).eval()
+    redraw(model)
+    ids, mask = make_rows(6, 16, config.vocab_size)
+    padding = getattr(config, "pad_token_id", None) or 0
+    inputs = dict(input_ids=ids + (1 - mask) * padding, attention_mask=mask)
+    types = torch.zeros_like(ids)
+    if getattr(config, "type_vocab_size", 0) > 1:
+        types[::2, 7:] = mask[::2, 7:]
+        inputs["token_type_ids"] = types
+    with torch.no_grad():
+        result = model(**inputs)
+    if task == "feature-extraction":
+        weights = mask.unsqueeze(-1).float()
+        output = (result.last_hidden_state * weights).sum(1) / weights.sum(1)
+    else:
+        output = result.logits
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    save_file(dict(input_ids=ids, attention_mask=mask, token_type_ids=types, output=output.contiguous()),
+              folder / "golden.safetensors")
+    print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
+
+
+# Names of folders, or none for all of them.
+wanted = sys.argv[1:]
 for case_name, case_values in CASES.items():
-    write_case(case_name, case_values)
+    if not wanted or case_name in wanted:
+        write_case(case_name, case_values)
+for family_name in FAMILIES:
+    for task_name in TASKS:
+        if not wanted or family_name in wanted:
+            write_family(family_name, task_name)

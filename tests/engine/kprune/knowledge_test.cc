@@ -21,8 +21,8 @@ Encoder InDouble(Encoder encoder) {
   };
   for (at::Tensor* tensor :
        {&encoder.word_embeddings, &encoder.position_embeddings, &encoder.embeddings_norm.weight,
-        &encoder.embeddings_norm.bias, &encoder.pooler.weight, &encoder.pooler.bias,
-        &encoder.classifier.weight, &encoder.classifier.bias}) {
+        &encoder.embeddings_norm.bias, &encoder.head_dense.weight, &encoder.head_dense.bias,
+        &encoder.head_output.weight, &encoder.head_output.bias}) {
     convert(*tensor);
   }
   for (Sublayer& s : encoder.sublayers) {

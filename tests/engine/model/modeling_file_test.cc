@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kprune/layout.h"
+#include "kprune/supported_models.h"
 #include "tests/engine/model/tiny_encoder.h"
 #include "tests/support/process.h"
 
@@ -75,8 +76,7 @@ TEST(ModelingFileTest, HasARowAndTheClassesOfEveryFamily) {
     ASSERT_NE(family, nullptr) << name;
     const std::string file(kModelingFile);
     EXPECT_THAT(file, HasSubstr(std::string("    \"") + name + "\": Family("));
-    EXPECT_THAT(file, HasSubstr(std::string("\n") + family->base_class + " = pruned("));
-    EXPECT_THAT(file, HasSubstr(std::string("\n") + family->classifier_class + " = pruned("));
+    EXPECT_THAT(file, HasSubstr(std::string("        classes=\"") + family->class_prefix + "\",\n"));
   }
 }
 

@@ -67,18 +67,17 @@ inline Encoder RandomEncoder(const RandomShape& shape = {}) {
                                  linear(shape.neurons, d), linear(d, shape.neurons), norm()});
   }
   if (shape.task != Task::kEmbedding) {
-    encoder.pooler = linear(d, d);
-    encoder.classifier = linear(shape.labels, d);
+    encoder.head_dense = linear(d, d);
+    encoder.head_output = linear(shape.labels, d);
   }
   return encoder;
 }
 
 inline Encoder MovedTo(at::Device device, Encoder encoder) {
-  std::vector<at::Tensor*> tensors = {&encoder.word_embeddings,       &encoder.position_embeddings,
-                                      &encoder.token_type_embeddings, &encoder.embeddings_norm.weight,
-                                      &encoder.embeddings_norm.bias,  &encoder.pooler.weight,
-                                      &encoder.pooler.bias,           &encoder.classifier.weight,
-                                      &encoder.classifier.bias};
+  std::vector<at::Tensor*> tensors = {
+      &encoder.word_embeddings,        &encoder.position_embeddings,  &encoder.token_type_embeddings,
+      &encoder.embeddings_norm.weight, &encoder.embeddings_norm.bias, &encoder.head_dense.weight,
+      &encoder.head_dense.bias,        &encoder.head_output.weight,   &encoder.head_output.bias};
   for (Sublayer& sublayer : encoder.sublayers) {
     for (at::Tensor* tensor : {&sublayer.in.weight, &sublayer.in.bias, &sublayer.out.weight,
                                &sublayer.out.bias, &sublayer.norm.weight, &sublayer.norm.bias})

@@ -1,0 +1,18 @@
+// What models can be pruned: the lists that servers tell and documents show. The engine has a row for each
+// family (engine/model/family.cc).
+#ifndef KPRUNE_SUPPORTED_MODELS_H_
+#define KPRUNE_SUPPORTED_MODELS_H_
+
+#include <array>
+
+namespace kprune {
+
+// config.json's "model_type".
+inline constexpr std::array kFamilies = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"};
+
+// Names as Hugging Face's pipelines and hub have them.
+inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SUPPORTED_MODELS_H_

@@ -1,0 +1,112 @@
+// Every family with every task against transformers (tests/engine/goldens/make_goldens.py): the outputs of
+// the checkpoint as it is, of a pruned half of it, and of everything that is written of that.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <tuple>
+
+#include "engine/evaluation/outputs.h"
+#include "engine/export/export_verification.h"
+#include "engine/export/exports.h"
+#include "engine/model/dense_folder.h"
+#include "engine/model/tensor_conversion.h"
+#include "gtest/gtest.h"
+#include "kprune/supported_models.h"
+#include "tests/engine/export/runtime.h"
+#include "tests/engine/model/golden_folder.h"
+#include "tests/engine/model/tiny_encoder.h"
+
+namespace kprune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kBound = 1e-4;
+
+// Family and task.
+using Case = std::tuple<const char*, const char*>;
+
+std::string FolderOf(const Case& value) {
+  std::string name = std::string(std::get<0>(value)) + "_" + std::get<1>(value);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+// Every second unit of every sublayer.
+Selection HalfOf(const Sublayer& sublayer) {
+  Selection keep;
+  for (int64_t unit = 1; unit < sublayer.num_units(); unit += 2) keep.push_back(unit);
+  return keep;
+}
+
+class FamilyParityTest : public ::testing::TestWithParam<Case> {
+ protected:
+  FamilyParityTest()
+      : golden_(OpenGolden(Path() / "golden.safetensors")),
+        samples_(SamplesOf(*golden_)),
+        folder_(Opened(Path())),
+        encoder_(Loaded(folder_)) {}
+
+  static fs::path Path() { return GoldensFolder() / FolderOf(GetParam()); }
+
+  Encoder Half() const {
+    Encoder half = encoder_;
+    for (int t = 0; t < half.num_sublayers(); ++t) half.Keep(t, HalfOf(half.sublayers[t]));
+    return half;
+  }
+
+  const std::unique_ptr<TensorSource> golden_;
+  const std::vector<Sample> samples_;
+  const ModelFolder folder_;
+  const Encoder encoder_;
+  const TempDirectory written_;
+};
+
+TEST_P(FamilyParityTest, GivesTheOutputsOfTransformers) {
+  EXPECT_EQ(encoder_.config.family->model_type, std::string(std::get<0>(GetParam())));
+  EXPECT_EQ(encoder_.config.task_name(), std::string(std::get<1>(GetParam())));
+  const at::Tensor expected = ToFloatTensor(*golden_->Find("output"));
+  EXPECT_GT(expected.abs().max().item<double>(), 0.2) << "a golden of zeros shows nothing";
+  EXPECT_LT(LargestDifference(RunSamples(encoder_, samples_), expected), kBound);
+}
+
+TEST_P(FamilyParityTest, HalfOfItIsTheWholeWithZeroColumns) {
+  Encoder zeroed = encoder_;
+  for (Sublayer& sublayer : zeroed.sublayers) {
+    const at::Tensor kept = FeaturesOf(HalfOf(sublayer), sublayer.unit_width, at::kCPU);
+    const at::Tensor zeros = at::zeros_like(sublayer.out.weight);
+    sublayer.out.weight = zeros.index_copy(1, kept, sublayer.out.weight.index_select(1, kept));
+  }
+  const at::Tensor expected = RunSamples(zeroed, samples_);
+  EXPECT_GT(LargestDifference(RunSamples(encoder_, samples_), expected), 0.01) << "nothing was pruned";
+  EXPECT_LT(LargestDifference(RunSamples(Half(), samples_), expected), kBound);
+}
+
+TEST_P(FamilyParityTest, WhatIsWrittenOfAHalfGivesTheSame) {
+  const Encoder half = Half();
+  const at::Tensor expected = RunSamples(half, samples_);
+  const fs::path pruned = written_.path() / "pruned", dense = written_.path() / "dense";
+  for (const fs::path& path : {pruned, dense}) fs::create_directory(path);
+  ASSERT_TRUE(WriteModelFolder(folder_, half, pruned.string()).ok());
+  ASSERT_TRUE(WriteDenseFolder(folder_, half, dense.string()).ok());
+  EXPECT_LT(LargestDifference(RunSamples(Loaded(Opened(pruned)), samples_), expected), kBound);
+  EXPECT_LT(LargestDifference(RunSamples(Loaded(Opened(dense)), samples_), expected), kBound);
+}
+
+TEST_P(FamilyParityTest, EveryExportOfAHalfRunsAndAgrees) {
+  const Encoder half = Half();
+  ASSERT_TRUE(WriteExports(half, Options(), written_.path()).ok());
+  const auto formats = VerifyExports(written_.path(), half, samples_, RunSamples(half, samples_), &Runtime());
+  ASSERT_TRUE(formats.ok()) << formats.status();
+  ASSERT_EQ(formats->size(), 2u);
+  for (const VerifiedFormat& format : *formats) EXPECT_LT(*format.difference, kBound) << format.by;
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, FamilyParityTest,
+                         ::testing::Combine(::testing::ValuesIn(kFamilies), ::testing::ValuesIn(kTasks)),
+                         [](const auto& info) { return FolderOf(info.param); });
+
+}  // namespace
+}  // namespace kprune
