@@ -49,6 +49,7 @@ ModelConfig ConfigOf(const RandomModelShape& shape) {
   config.max_sequence = shape.max_positions;
   config.num_labels = shape.labels;
   config.activation = "gelu";
+  config.head_activation = "tanh";
   config.heads.assign(shape.layers, AllUnits(shape.heads));
   config.neurons.assign(shape.layers, AllUnits(shape.intermediate));
   return config;

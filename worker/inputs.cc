@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/model/dense_folder.h"
 #include "kprune/layout.h"
 
 namespace kprune {
@@ -41,9 +42,14 @@ absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const O
   if (absl::Status status = CheckIsOneModel(path); !status.ok()) return status;
   absl::StatusOr<ModelFolder> folder = OpenModelFolder(path.string(), options);
   if (!folder.ok()) return folder.status();
+  if (options.has_export("dense")) {
+    if (absl::Status status = CheckDense(folder->config); !status.ok()) return status;
+  }
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
-  if (!tokenizer.ok() && !absl::IsNotFound(tokenizer.status())) return tokenizer.status();
-  ModelInputs model{*std::move(folder), nullptr};
+  // Of a kind that is not supported: samples may be token ids.
+  const bool unknown = absl::IsUnimplemented(tokenizer.status());
+  if (!tokenizer.ok() && !absl::IsNotFound(tokenizer.status()) && !unknown) return tokenizer.status();
+  ModelInputs model{*std::move(folder), nullptr, unknown ? tokenizer.status() : absl::OkStatus()};
   if (tokenizer.ok()) model.tokenizer = *std::move(tokenizer);
   if (model.tokenizer != nullptr && model.tokenizer->vocab_size() > model.folder.config.vocab_size) {
     return absl::InvalidArgumentError(
@@ -63,6 +69,14 @@ absl::StatusOr<Encoder> OpenEncoder(const std::filesystem::path& path, const Opt
 absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
                                            const Options& options) {
+  for (const std::filesystem::path& path : paths) {
+    if (!model.unknown_tokenizer.ok() && path.extension() != ".safetensors") {
+      return absl::Status(
+          model.unknown_tokenizer.code(),
+          absl::StrCat(model.unknown_tokenizer.message(), "; or give token ids as safetensors instead of ",
+                       path.filename().string()));
+    }
+  }
   const ModelConfig& config = model.folder.config;
   SampleLimits limits;
   limits.max_length = options.max_length > 0 ? options.max_length : config.max_sequence;

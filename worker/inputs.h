@@ -16,6 +16,7 @@ namespace kprune {
 struct ModelInputs {
   ModelFolder folder;
   std::unique_ptr<Tokenizer> tokenizer;  // null where the folder has none: samples must be token ids then
+  absl::Status unknown_tokenizer;        // why it is not read, where the folder has one of another kind
 };
 
 // Errors name the file, field or tensor.

@@ -1,5 +1,7 @@
 #include "engine/cost/flops.h"
 
+#include <algorithm>
+
 namespace kprune {
 
 double HeadFlops(double s, int64_t d, int64_t h) {
@@ -9,17 +11,24 @@ double HeadFlops(double s, int64_t d, int64_t h) {
 
 double NeuronFlops(double s, int64_t d) { return 4 * s * static_cast<double>(d); }
 
-double UnitFlops(const ModelConfig& config, SublayerKind kind, double s) {
-  return kind == SublayerKind::kAttention ? HeadFlops(s, config.hidden_size, config.head_dim)
-                                          : NeuronFlops(s, config.hidden_size);
+double UnitFlops(const ModelConfig& config, int t, double s) {
+  const double d = config.hidden_size, h = config.head_dim;
+  if (t % 2 == 1)
+    return config.gated() ? NeuronFlops(s, config.hidden_size) * 1.5 : NeuronFlops(s, config.hidden_size);
+  const AttentionConfig& attention = config.attention;
+  const bool local = !attention.local.empty() && attention.local[t / 2];
+  const double seen = local ? std::min(s, 2.0 * attention.window + 1) : s;
+  const double rows = std::min(2 * s - 1, 2.0 * attention.span);
+  return 8 * s * d * h + 4 * s * seen * h + (attention.as_keys + attention.as_queries) * 2 * s * rows * h;
 }
 
 double EncoderFlops(const ModelConfig& config, double s) {
-  int64_t heads = 0, neurons = 0;
-  for (const auto& layer : config.heads) heads += static_cast<int64_t>(layer.size());
-  for (const auto& layer : config.neurons) neurons += static_cast<int64_t>(layer.size());
-  return static_cast<double>(heads) * UnitFlops(config, SublayerKind::kAttention, s) +
-         static_cast<double>(neurons) * UnitFlops(config, SublayerKind::kFeedForward, s);
+  double sum = 0;
+  for (int layer = 0; layer < static_cast<int>(config.heads.size()); ++layer) {
+    sum += static_cast<double>(config.heads[layer].size()) * UnitFlops(config, 2 * layer, s) +
+           static_cast<double>(config.neurons[layer].size()) * UnitFlops(config, 2 * layer + 1, s);
+  }
+  return sum;
 }
 
 }  // namespace kprune

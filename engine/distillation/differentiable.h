@@ -9,7 +9,10 @@
 
 namespace kprune {
 
-// Hidden states behind sublayer t, [T, d], of those in front of it; float32, padded in attention.
+// Features of sublayer t [T, U] of the hidden states in front of it, and
+at::Tensor DifferentiableFeatures(const Encoder& encoder, int t, const at::Tensor& x_Td, const Batch& batch);
+
+// hidden states behind sublayer t, [T, d], of those in front of it; float32, padded in attention.
 // Differentiable in x_Td and in the weights of the sublayer.
 at::Tensor DifferentiableForward(const Encoder& encoder, int t, const at::Tensor& x_Td, const Batch& batch);
 

@@ -158,8 +158,13 @@ class Distillation {
 
  private:
   // The weights that are trained, projections of an empty sublayer left out.
-  static std::vector<at::Tensor*> TensorsOf(Sublayer& sublayer) {
-    std::vector<at::Tensor*> tensors = {&sublayer.out.bias, &sublayer.norm.weight, &sublayer.norm.bias};
+  std::vector<at::Tensor*> TensorsOf(Sublayer& sublayer) const {
+    std::vector<at::Tensor*> tensors = {&sublayer.out.bias};
+    // A norm of the input of a sublayer without units is not read.
+    if (sublayer.norm.weight.defined() && (!sublayer.norm_first || sublayer.num_units() > 0))
+      tensors.push_back(&sublayer.norm.weight);
+    // Checkpoints of some families have no place for it.
+    if (tensors.size() > 1 && student_.config.biases.norm) tensors.push_back(&sublayer.norm.bias);
     if (sublayer.num_units() > 0)
       tensors.insert(tensors.end(), {&sublayer.in.weight, &sublayer.in.bias, &sublayer.out.weight});
     return tensors;

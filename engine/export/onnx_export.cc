@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/onnx_attention_forms.h"
 #include "engine/export/position_table.h"
 #include "engine/formats/onnx/onnx_graph.h"
 
@@ -29,6 +30,7 @@ class OnnxEncoder {
       x = sublayer.kind == SublayerKind::kAttention ? Attention(sublayer, name + ".attention", x, mask)
                                                     : FeedForward(sublayer, name + ".feed_forward", x);
     }
+    if (encoder_.final_norm.weight.defined()) x = Normalize("final_norm", x, encoder_.final_norm);
     config_.task == Task::kEmbedding ? SentenceEmbedding(x) : Logits(x);
     return graph_.Write(path);
   }
@@ -56,6 +58,7 @@ class OnnxEncoder {
 
   Value Embed() {
     const Value ids = graph_.AddInput("input_ids", {kBatch, kSequence});
+    forms_.SetIds(ids);
     mask_ = graph_.AddInput("attention_mask", {kBatch, kSequence});
     Value x = graph_.Add("Gather", "embeddings.word",
                          {Weight("embeddings.word.weight", encoder_.word_embeddings), ids});
@@ -66,7 +69,11 @@ class OnnxEncoder {
                      {Weight("embeddings.token_type.weight", encoder_.token_type_embeddings), types});
       x = graph_.Add("Add", "embeddings.Add_token_type", {x, embedded});
     }
-    x = graph_.Add("Add", "embeddings.Add_position", {x, Positions(ids)});
+    if (encoder_.position_embeddings.defined())
+      x = graph_.Add("Add", "embeddings.Add_position", {x, Positions(ids)});
+    else if (encoder_.token_type_embeddings.defined() && !encoder_.takes_token_types())
+      x = graph_.Add("Add", "embeddings.Add_token_type",
+                     {x, Weight("embeddings.token_type.weight", encoder_.token_type_embeddings)});
     x = Normalize("embeddings.norm", x, encoder_.embeddings_norm);
     const Linear& projection = encoder_.embeddings_projection;
     if (!projection.weight.defined()) return x;
@@ -108,14 +115,29 @@ class OnnxEncoder {
     return graph_.Add("Transpose", name + ".Transpose", {heads}, {{"perm", order}});
   }
 
+  // What the input projection multiplies.
+  Value Input(const Sublayer& sublayer, const std::string& name, const Value& x) {
+    if (!sublayer.norm_first || !sublayer.norm.weight.defined()) return x;
+    return Normalize(name + ".norm", x, sublayer.norm);
+  }
+
   Value Attention(const Sublayer& sublayer, const std::string& name, const Value& x, const Value& mask) {
     if (sublayer.num_units() == 0) return Empty(sublayer, name, x);
-    const Value q = Heads(sublayer, name + ".query", x, 0, {0, 2, 1, 3});
-    const Value k = Heads(sublayer, name + ".key", x, 1, {0, 2, 3, 1});
-    const Value v = Heads(sublayer, name + ".value", x, 2, {0, 2, 1, 3});
-    Value scores = graph_.Add("MatMul", name + ".MatMul_scores", {q, k});
-    const auto scale = static_cast<float>(std::sqrt(static_cast<double>(sublayer.unit_width)));
+    const AttentionForm form = sublayer.attention();
+    const Value input = Input(sublayer, name, x);
+    const Value q = Heads(sublayer, name + ".query", input, 0, {0, 2, 1, 3});
+    const Value v = Heads(sublayer, name + ".value", input, 2, {0, 2, 1, 3});
+    Value scores;
+    if (form.is_plain()) {
+      const Value k = Heads(sublayer, name + ".key", input, 1, {0, 2, 3, 1});
+      scores = graph_.Add("MatMul", name + ".MatMul_scores", {q, k});
+    } else {
+      scores = forms_.Products(form, name, q, Heads(sublayer, name + ".key", input, 1, {0, 2, 1, 3}));
+    }
+    const auto scale =
+        static_cast<float>(std::sqrt(static_cast<double>(sublayer.unit_width * form.scale_factor)));
     scores = graph_.Add("Div", name + ".Div", {scores, graph_.Number(scale)});
+    scores = forms_.AddBiases(form, name, scores);
     scores = graph_.Add("Add", name + ".Add_mask", {scores, mask});
     const Value weights = graph_.Add("Softmax", name + ".Softmax", {scores}, {{"axis", int64_t{-1}}});
     Value context = graph_.Add("MatMul", name + ".MatMul_context", {weights, v});
@@ -128,21 +150,33 @@ class OnnxEncoder {
 
   Value FeedForward(const Sublayer& sublayer, const std::string& name, const Value& x) {
     if (sublayer.num_units() == 0) return Empty(sublayer, name, x);
-    const Value projected = Project(name + ".in", x, sublayer.in.weight, sublayer.in.bias);
-    return AddAndNormalize(sublayer, name, Activate(name + ".activation", projected, config_.activation), x);
+    const Value input = Input(sublayer, name, x);
+    if (!sublayer.gated) {
+      const Value projected = Project(name + ".in", input, sublayer.in.weight, sublayer.in.bias);
+      return AddAndNormalize(sublayer, name, Activate(name + ".activation", projected, config_.activation),
+                             x);
+    }
+    const auto block = [&](const char* part, int64_t index) {
+      const int64_t U = sublayer.num_features();
+      return Project(name + part, input, sublayer.in.weight.narrow(0, index * U, U),
+                     sublayer.in.bias.narrow(0, index * U, U));
+    };
+    const Value gate = Activate(name + ".activation", block(".gate", 0), config_.activation);
+    return AddAndNormalize(sublayer, name, graph_.Add("Mul", name + ".Mul", {gate, block(".up", 1)}), x);
   }
 
   Value AddAndNormalize(const Sublayer& sublayer, const std::string& name, const Value& features,
                         const Value& x) {
     const Value branch = Project(name + ".out", features, sublayer.out.weight, sublayer.out.bias);
-    return Normalize(name + ".norm", graph_.Add("Add", name + ".Add_residual", {branch, x}), sublayer.norm);
+    const Value sum = graph_.Add("Add", name + ".Add_residual", {branch, x});
+    return sublayer.norm_first ? sum : Normalize(name + ".norm", sum, sublayer.norm);
   }
 
   // A sublayer without units keeps its bias and its norm.
   Value Empty(const Sublayer& sublayer, const std::string& name, const Value& x) {
     const Value sum =
         graph_.Add("Add", name + ".Add_bias", {x, Weight(name + ".out.bias", sublayer.out.bias)});
-    return Normalize(name + ".norm", sum, sublayer.norm);
+    return sublayer.norm_first ? sum : Normalize(name + ".norm", sum, sublayer.norm);
   }
 
   Value Activate(const std::string& name, const Value& x, const std::string& activation) {
@@ -174,11 +208,12 @@ class OnnxEncoder {
   }
 
   void Logits(const Value& x) {
-    Value pooled = FirstTokens(x);
+    Value pooled = encoder_.reads_first_tokens() ? FirstTokens(x) : MeanOfTokens(x);
     if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
       pooled = Activate("head.activation", Project("head.dense", pooled, dense.weight, dense.bias),
-                        config_.head()->activation);
+                        config_.head_activation);
     }
+    if (encoder_.head_norm.weight.defined()) pooled = Normalize("head.norm", pooled, encoder_.head_norm);
     const Linear& output = encoder_.head_output;
     const Value product =
         graph_.Add("MatMul", "head.output.MatMul", {pooled, Weight("head.output.weight", output.weight.t())});
@@ -215,6 +250,7 @@ class OnnxEncoder {
   const Encoder& encoder_;
   const ModelConfig& config_;
   OnnxGraph graph_;
+  OnnxAttentionForms forms_{graph_};
   Value mask_;
 };
 

@@ -5,6 +5,8 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/export.h>
 
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -28,10 +30,17 @@ class ScriptedEncoder {
                     token_types ? ", token_type_ids: Tensor" : "", "):\n");
     Line("B, S = input_ids.size(0), input_ids.size(1)");
     Line("mask = (attention_mask > 0).view(B, 1, 1, S)");
+    const auto has_form = [](const Sublayer& sublayer) { return !sublayer.attention().is_plain(); };
+    if (std::any_of(encoder_.sublayers.begin(), encoder_.sublayers.end(), has_form)) {
+      Line("place = torch.arange(S, device=input_ids.device)");
+      Line("distance = place.unsqueeze(0) - place.unsqueeze(1)");
+    }
     Embed(token_types);
     for (const Sublayer& sublayer : encoder_.sublayers) {
       sublayer.kind == SublayerKind::kAttention ? Attention(sublayer) : FeedForward(sublayer);
     }
+    if (encoder_.final_norm.weight.defined())
+      Line("x = ", Normalized("final_norm", "x", encoder_.final_norm));
     config_.task == Task::kEmbedding ? SentenceEmbedding() : Logits();
     module_.define(source_);
     module_.eval();
@@ -48,6 +57,12 @@ class ScriptedEncoder {
   std::string Weight(const std::string& name, const at::Tensor& tensor) {
     module_.register_parameter(name, tensor.detach().to(at::kCPU, at::kFloat).contiguous(),
                                /*is_buffer=*/false);
+    return "self." + name;
+  }
+
+  // A constant, which may be there already.
+  std::string Buffer(const std::string& name, const at::Tensor& tensor) {
+    if (!module_.hasattr(name)) module_.register_buffer(name, tensor.detach().to(at::kCPU).contiguous());
     return "self." + name;
   }
 
@@ -69,8 +84,11 @@ class ScriptedEncoder {
       Line("x = x + torch.embedding(", Weight("token_type_embeddings", encoder_.token_type_embeddings),
            ", token_type_ids)");
     }
-    const std::string table = Weight("position_embeddings", PositionTable(encoder_));
-    if (config_.position_offset == 0) {
+    if (!encoder_.position_embeddings.defined()) {
+      if (encoder_.token_type_embeddings.defined() && !token_types)
+        Line("x = x + ", Weight("token_type_embeddings", encoder_.token_type_embeddings));
+    } else if (const std::string table = Weight("position_embeddings", PositionTable(encoder_));
+               config_.position_offset == 0) {
       Line("x = x + ", table, "[:S]");
     } else {  // padding gets the row before the first token's
       Line("tokens = (attention_mask > 0).to(input_ids.dtype)");
@@ -82,19 +100,31 @@ class ScriptedEncoder {
       Line("x = ", Project("embeddings_projection", "x", projection.weight, projection.bias));
   }
 
+  // What the input projection multiplies: "x", or where that is normalised "h".
+  std::string Input(const Sublayer& sublayer, const std::string& name) {
+    if (!sublayer.norm_first || !sublayer.norm.weight.defined()) return "x";
+    Line("h = ", Normalized(name + "_norm", "x", sublayer.norm));
+    return "h";
+  }
+
   void Attention(const Sublayer& sublayer) {
     const std::string name = absl::StrCat("layer_", sublayer.layer, "_attention");
     if (sublayer.num_units() == 0) return Empty(sublayer, name);
+    const std::string input = Input(sublayer, name);
     const int64_t features = sublayer.num_features();
     int64_t begin = 0;
     for (const char* block : {"query", "key", "value"}) {
       Line(block, " = ",
-           Project(absl::StrCat(name, "_", block), "x", sublayer.in.weight.narrow(0, begin, features),
+           Project(absl::StrCat(name, "_", block), input, sublayer.in.weight.narrow(0, begin, features),
                    sublayer.in.bias.narrow(0, begin, features)),
            ".view(B, S, ", sublayer.num_units(), ", ", sublayer.unit_width, ").transpose(1, 2)");
       begin += features;
     }
-    Line("z = torch.scaled_dot_product_attention(query, key, value, mask)");
+    if (const AttentionForm form = sublayer.attention(); form.is_plain()) {
+      Line("z = torch.scaled_dot_product_attention(query, key, value, mask)");
+    } else {
+      Context(form, name, sublayer.unit_width);
+    }
     Line("z = z.transpose(1, 2).reshape(B, S, ", features, ")");
     Settle(sublayer, name);
   }
@@ -102,8 +132,13 @@ class ScriptedEncoder {
   void FeedForward(const Sublayer& sublayer) {
     const std::string name = absl::StrCat("layer_", sublayer.layer, "_feed_forward");
     if (sublayer.num_units() == 0) return Empty(sublayer, name);
-    const std::string h = Project(name + "_in", "x", sublayer.in.weight, sublayer.in.bias);
-    Line("z = ", Activated(config_.activation, h));
+    const std::string h = Project(name + "_in", Input(sublayer, name), sublayer.in.weight, sublayer.in.bias);
+    if (sublayer.gated) {
+      Line("gate, up = torch.chunk(", h, ", 2, 2)");
+      Line("z = ", Activated(config_.activation, "gate"), " * up");
+    } else {
+      Line("z = ", Activated(config_.activation, h));
+    }
     Settle(sublayer, name);
   }
 
@@ -116,31 +151,76 @@ class ScriptedEncoder {
 
   void Settle(const Sublayer& sublayer, const std::string& name) {
     const std::string branch = Project(name + "_out", "z", sublayer.out.weight, sublayer.out.bias);
-    Line("x = ", Normalized(name + "_norm", absl::StrCat("x + ", branch), sublayer.norm));
+    Finish(sublayer, name, absl::StrCat("x + ", branch));
+  }
+
+  void Finish(const Sublayer& sublayer, const std::string& name, const std::string& sum) {
+    Line("x = ", sublayer.norm_first ? sum : Normalized(name + "_norm", sum, sublayer.norm));
+  }
+
+  // z of attention that is not BERT's: see AttentionForm.
+  void Context(const AttentionForm& form, const std::string& name, int64_t head_dim) {
+    if (form.rotary_cos_Ph.defined()) {
+      const std::string kind = form.window > 0 ? "local_" : "global_";
+      for (const char* x : {"query", "key"}) {
+        Line("first, second = torch.chunk(", x, ", 2, 3)");
+        Line(x, " = ", x, " * ", Buffer(kind + "cos", form.rotary_cos_Ph),
+             "[:S] + torch.cat([-second, first], 3) * ", Buffer(kind + "sin", form.rotary_sin_Ph), "[:S]");
+      }
+    }
+    Line("scores = torch.matmul(query, key.transpose(2, 3))");
+    if (form.row_of_distance.defined()) {
+      Line("rows = ", Buffer("row_of_distance", form.row_of_distance), "[distance + ",
+           (form.row_of_distance.size(0) + 1) / 2 - 1, "]");
+    }
+    const auto of_pairs = [&](const char* x, const char* suffix, const at::Tensor& table_RU) {
+      const at::Tensor by_head =
+          table_RU.view({table_RU.size(0), -1, head_dim}).permute({1, 2, 0}).contiguous();
+      return absl::StrCat("torch.gather(torch.matmul(", x, ", ", Buffer(name + suffix, by_head), "), 3, rows",
+                          std::string(x) == "key" ? ".t()" : "", ".expand(B, ", by_head.size(0), ", S, S))");
+    };
+    if (form.position_key_RU.defined())
+      Line("scores = scores + ", of_pairs("query", "_position_key", form.position_key_RU));
+    if (form.position_query_RU.defined()) {
+      Line("scores = scores + ", of_pairs("key", "_position_query", form.position_query_RU),
+           ".transpose(2, 3)");
+    }
+    Line("scores = scores / ", std::sqrt(static_cast<double>(head_dim * form.scale_factor)));
+    if (form.bias_RH.defined())
+      Line("scores = scores + ", Buffer(name + "_position_bias", form.bias_RH), "[rows].permute(2, 0, 1)");
+    if (form.window > 0) Line("scores = scores.masked_fill(distance.abs() > ", form.window, ", -1e30)");
+    Line("scores = scores.masked_fill(torch.logical_not(mask), -1e32)");
+    Line("z = torch.matmul(torch.softmax(scores, 3), value)");
   }
 
   // A sublayer without units keeps its bias and its norm.
   void Empty(const Sublayer& sublayer, const std::string& name) {
     const std::string sum = absl::StrCat("x + ", Weight(name + "_out_bias", sublayer.out.bias));
-    Line("x = ", Normalized(name + "_norm", sum, sublayer.norm));
+    Finish(sublayer, name, sum);
   }
 
   void Logits() {
-    Line("pooled = x[:, 0]");
+    Pool(encoder_.reads_first_tokens());
     if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
       Line("pooled = ",
-           Activated(config_.head()->activation, Project("head_dense", "pooled", dense.weight, dense.bias)));
+           Activated(config_.head_activation, Project("head_dense", "pooled", dense.weight, dense.bias)));
     }
+    if (encoder_.head_norm.weight.defined())
+      Line("pooled = ", Normalized("head_norm", "pooled", encoder_.head_norm));
     Line("return ", Project("head_output", "pooled", encoder_.head_output.weight, encoder_.head_output.bias));
   }
 
-  void SentenceEmbedding() {
-    if (config_.pooling == Pooling::kCls) {
+  void Pool(bool first_tokens) {
+    if (first_tokens) {
       Line("pooled = x[:, 0]");
     } else {
       Line("weights = (attention_mask > 0).to(x.dtype).unsqueeze(2)");
       Line("pooled = (x * weights).sum(1) / weights.sum(1).clamp(min=1e-9)");
     }
+  }
+
+  void SentenceEmbedding() {
+    Pool(config_.pooling == Pooling::kCls);
     if (config_.normalize)
       Line("pooled = pooled / torch.norm(pooled, 2, [1], keepdim=True).clamp(min=1e-12)");
     Line("return (x, pooled)");

@@ -22,7 +22,7 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
   for (size_t i = 0; i < knowledge.size(); ++i) {
     const SublayerKind kind = student.sublayers[t + i].kind;
     SublayerScores& scores = result.emplace_back();
-    scores.unit_flops = UnitFlops(student.config, kind, sequence_length);
+    scores.unit_flops = UnitFlops(student.config, t + static_cast<int>(i), sequence_length);
     const double mu = kind == SublayerKind::kAttention ? setting.mu : 1.0;
     for (size_t u = 0; u < knowledge[i].predictive.size(); ++u) {
       const double k =

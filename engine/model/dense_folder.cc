@@ -5,6 +5,7 @@
 
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "engine/model/encoder_folder.h"
 
 namespace kprune {
@@ -27,6 +28,16 @@ Sublayer WithAllUnits(const Sublayer& sublayer, int64_t all) {
   dense.in.bias = at::zeros({blocks, features}, sublayer.in.bias.options())
                       .index_copy(1, places_U, biases_BU)
                       .view({blocks * features});
+  if (const at::Tensor& kept = sublayer.form.bias_RH; kept.defined()) {
+    dense.form.bias_RH = at::zeros({kept.size(0), all}, kept.options())
+                             .index_copy(1, FeaturesOf(sublayer.units, 1, kept.device()), kept);
+  }
+  for (Linear* projection : {&dense.positions.key, &dense.positions.query}) {
+    if (!projection->weight.defined()) continue;
+    const Linear& kept = *projection;
+    *projection = {at::zeros({features, hidden}, in_weight.options()).index_copy(0, places_U, kept.weight),
+                   at::zeros({features}, in_weight.options()).index_copy(0, places_U, kept.bias)};
+  }
   dense.out.weight = at::zeros({hidden, features}, sublayer.out.weight.options())
                          .index_copy(1, places_U, sublayer.out.weight);
   return dense;
@@ -41,13 +52,22 @@ Encoder Dense(const Encoder& pruned) {
     sublayer = WithAllUnits(sublayer, attention ? pruned.config.num_heads : pruned.config.intermediate_size);
     (attention ? dense.config.heads : dense.config.neurons)[sublayer.layer] = sublayer.units;
   }
+  dense.config.json = WrittenConfig(dense.config);
   dense.config.json.erase("kprune");
   dense.config.json.erase("auto_map");
   return dense;
 }
 
+absl::Status CheckDense(const ModelConfig& config) {
+  if (!NeedsBiases(config)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the classes of model_type ", config.family->model_type,
+      " in transformers have no place for biases, which a pruned model has; leave dense out of export"));
+}
+
 absl::Status WriteDenseFolder(const ModelFolder& original, const Encoder& pruned,
                               const std::string& destination) {
+  if (absl::Status status = CheckDense(pruned.config); !status.ok()) return status;
   const Encoder dense = Dense(pruned);
   return WriteEncoderFolder(original, dense, dense.config.json, destination);
 }

@@ -16,6 +16,9 @@ namespace kprune {
 // gives a context of zeros, a neuron of zeros is activated to 0, and neither is read.
 Encoder Dense(const Encoder& pruned);
 
+// FAILED_PRECONDITION for families whose stock classes cannot hold what pruning makes.
+absl::Status CheckDense(const ModelConfig& config);
+
 // Writes it as a folder for the stock classes of transformers: config.json without "kprune" and "auto_map",
 // and else as WriteModelFolder does. `destination` must exist and be empty.
 absl::Status WriteDenseFolder(const ModelFolder& original, const Encoder& pruned,

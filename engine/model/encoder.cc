@@ -30,7 +30,9 @@ at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, 
 at::Tensor Encoder::Embed(const Batch& batch) const {
   at::Tensor x = at::embedding(word_embeddings, batch.input_ids_T);
   if (token_type_embeddings.defined()) x = x + at::embedding(token_type_embeddings, batch.token_type_ids_T);
-  x = embeddings_norm(x + at::embedding(position_embeddings, batch.positions_T + config.position_offset));
+  if (position_embeddings.defined())
+    x = x + at::embedding(position_embeddings, batch.positions_T + config.position_offset);
+  x = embeddings_norm(x);
   return embeddings_projection.weight.defined() ? embeddings_projection(x) : x;
 }
 
@@ -39,8 +41,14 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   // Fused attention kernels fail on zero heads; an empty sublayer has no features.
   if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
   const at::Tensor& weight = sublayer.in.weight;
-  const at::Tensor x = ToElements(x_Td, weight);
+  const at::Tensor x = ToElements(Input(t, x_Td), weight);
   at::Tensor projected = EmptyWithRoom(x.size(0), weight.size(0), weight.options());
+  if (sublayer.gated) {
+    MatrixProduct(x, weight.t(), projected);
+    at::Tensor z = EmptyWithRoom(x.size(0), sublayer.num_features(), weight.options());
+    ActivateGated(config.activation, projected, sublayer.in.bias, z, /*derivatives=*/at::Tensor());
+    return z;
+  }
   if (sublayer.kind == SublayerKind::kFeedForward) {
     ActivatedProduct(config.activation, x, weight.t(), sublayer.in.bias, projected,
                      /*derivative=*/at::Tensor());
@@ -48,7 +56,7 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   }
   MatrixProduct(x, weight.t(), projected);
   at::Tensor context = EmptyWithRoom(projected.size(0), sublayer.num_features(), projected.options());
-  Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context);
+  Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context, sublayer.attention());
   return context;
 }
 
@@ -60,7 +68,14 @@ at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_T
   return (x_Td + out.bias).add_(branch);
 }
 
-at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const { return sublayers[t].norm(y_Td); }
+at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const {
+  return sublayers[t].norm_first ? y_Td : sublayers[t].norm(y_Td);
+}
+
+at::Tensor Encoder::Input(int t, const at::Tensor& x_Td) const {
+  const Sublayer& sublayer = sublayers[t];
+  return sublayer.norm_first && sublayer.norm.weight.defined() ? sublayer.norm(x_Td) : x_Td;
+}
 
 at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) const {
   return Norm(t, PreNorm(t, x_Td, Features(t, x_Td, batch)));
@@ -71,15 +86,17 @@ at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {
 }
 
 bool Encoder::reads_first_tokens() const {
-  return config.task != Task::kEmbedding || config.pooling == Pooling::kCls;
+  if (config.task == Task::kEmbedding) return config.pooling == Pooling::kCls;
+  return !config.mean_classifier;
 }
 
-at::Tensor Encoder::Head(const at::Tensor& x_Rd, const Batch& batch) const {
-  if (const TaskHead* head = config.head()) {
-    if (!head_dense.weight.defined()) return head_output(x_Rd);
-    return head_output(portable::Activated(head->activation, head_dense(x_Rd)));
+at::Tensor Encoder::Head(const at::Tensor& states_Rd, const Batch& batch) const {
+  const at::Tensor x_Rd = final_norm.weight.defined() ? final_norm(states_Rd) : states_Rd;
+  at::Tensor pooled = reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
+  if (config.head() != nullptr) {
+    if (head_dense.weight.defined()) pooled = portable::Activated(config.head_activation, head_dense(pooled));
+    return head_output(head_norm.weight.defined() ? head_norm(pooled) : pooled);
   }
-  const at::Tensor pooled = reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
   if (!config.normalize) return pooled;
   return pooled / pooled.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
@@ -99,11 +116,39 @@ void Encoder::Keep(int t, const Selection& keep) {
   const at::Tensor in_rows = at::cat(rows);
   sublayer.in = {sublayer.in.weight.index_select(0, in_rows), sublayer.in.bias.index_select(0, in_rows)};
   sublayer.out.weight = sublayer.out.weight.index_select(1, features);
+  if (sublayer.kind == SublayerKind::kAttention) {
+    sublayer.form = sublayer.form.OfHeads(at::tensor(keep, at::kLong).to(features.device()), features);
+    for (Linear* projection : {&sublayer.positions.key, &sublayer.positions.query}) {
+      if (!projection->weight.defined()) continue;
+      *projection = {projection->weight.index_select(0, features),
+                     projection->bias.index_select(0, features)};
+    }
+  }
   std::vector<int64_t> units;
   for (int64_t position : keep) units.push_back(sublayer.units[position]);
   sublayer.units = std::move(units);
   auto& recorded = sublayer.kind == SublayerKind::kAttention ? config.heads : config.neurons;
   recorded[sublayer.layer] = sublayer.units;
+}
+
+Linear SwappedBlocks(const Linear& linear) {
+  const int64_t rows = linear.weight.size(0) / 2;
+  return {linear.weight.roll(rows, 0), linear.bias.roll(rows, 0)};
+}
+
+AttentionForm Sublayer::attention() const {
+  if (!positions.embeddings_Rd.defined()) return form;
+  AttentionForm result = form;
+  const int64_t U = num_features();
+  const auto projected = [&](const Linear& own, int64_t block) {
+    const Linear shared{in.weight.narrow(0, block * U, U), in.bias.narrow(0, block * U, U)};
+    const Linear& used = own.weight.defined() ? own : shared;
+    const at::ScalarType type = positions.embeddings_Rd.scalar_type();
+    return at::linear(positions.embeddings_Rd, used.weight.to(type), used.bias.to(type));
+  };
+  if (positions.as_keys) result.position_key_RU = projected(positions.key, 1);
+  if (positions.as_queries) result.position_query_RU = projected(positions.query, 0);
+  return result;
 }
 
 void Encoder::Restore(int t, const Encoder& other) {
@@ -124,6 +169,12 @@ void Encoder::ReplaceOutput(int t, const Linear& out) {
   current = {out.weight.to(type), out.bias.to(type)};
 }
 
+// The last sublayer always has a norm.
+at::Device Encoder::device() const { return sublayers.back().norm.weight.device(); }
+at::TensorOptions Encoder::hidden_options() const {
+  return sublayers.back().norm.weight.options().requires_grad(false);
+}
+
 Encoder Encoder::WithComputeType(at::ScalarType type) const {
   Encoder result = *this;
   for (Sublayer& sublayer : result.sublayers) {
@@ -139,15 +190,24 @@ int64_t Encoder::num_parameters() const {
   const auto add = [&](const at::Tensor& tensor) { count += tensor.defined() ? tensor.numel() : 0; };
   for (const at::Tensor& tensor :
        {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
-        embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias, head_dense.weight,
-        head_dense.bias, head_output.weight, head_output.bias}) {
+        embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias, head_norm.weight,
+        head_norm.bias, final_norm.weight, final_norm.bias, head_dense.weight, head_dense.bias,
+        head_output.weight, head_output.bias}) {
     add(tensor);
   }
   for (const Sublayer& sublayer : sublayers) {
-    for (const at::Tensor& tensor : {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight,
-                                     sublayer.out.bias, sublayer.norm.weight, sublayer.norm.bias}) {
+    const RelativePositions& positions = sublayer.positions;
+    for (const at::Tensor& tensor :
+         {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight, sublayer.out.bias, sublayer.norm.weight,
+          sublayer.norm.bias, positions.key.weight, positions.key.bias, positions.query.weight,
+          positions.query.bias}) {
       add(tensor);
     }
+  }
+  // Tables that all layers share.
+  if (!sublayers.empty()) {
+    add(sublayers[0].positions.embeddings_Rd);
+    add(sublayers[0].form.bias_RH);
   }
   return count;
 }

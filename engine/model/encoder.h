@@ -8,7 +8,7 @@
 // Sublayer t of 2L (paper section 3): attention of layer t / 2 when t is even, feed-forward when t is odd:
 //   z = Features(x)                 what feeds the output projection: context vectors, or activated neurons
 //   y = PreNorm(x, z) = x + z W^T + b
-//   x' = Norm(y)                    post-LN families
+//   x' = Norm(y)                    post-LN families; pre-LN families normalise x on the way to z instead
 #ifndef KPRUNE_ENGINE_MODEL_ENCODER_H_
 #define KPRUNE_ENGINE_MODEL_ENCODER_H_
 
@@ -32,21 +32,38 @@ struct Linear {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
+// DeBERTa's relative positions: embeddings that every layer projects to keys and to queries of its own, or
+// with the key and query blocks of its `in`, where these two are undefined.
+struct RelativePositions {
+  at::Tensor embeddings_Rd;  // undefined: none
+  bool as_keys = false, as_queries = false;
+  Linear key, query;  // [U, d]
+};
+
+// The two halves of its rows in the other order.
+Linear SwappedBlocks(const Linear& linear);
+
 struct Sublayer {
   SublayerKind kind = SublayerKind::kAttention;
   int layer = 0;
   int64_t unit_width = 1;      // features of one unit: head_dim, or 1
   std::vector<int64_t> units;  // indices of its units in the original model, rising
-  Linear in;   // attention: query, key and value one below the other, [3U, d]; feed-forward: [U, d]
-  Linear out;  // [d, U]
-  LayerNorm norm;
+  Linear in;       // attention: query, key and value one below the other, [3U, d]; feed-forward: [U, d]
+  Linear out;      // [d, U]
+  LayerNorm norm;  // without a weight: none
   DType stored_type =
-      DType::kF32;  // of the output projection in the checkpoint: what tuned weights are rounded to
+      DType::kF32;          // of the output projection in the checkpoint: what tuned weights are rounded to
+  bool norm_first = false;  // pre-LN: `norm` is of the sublayer's input
+  bool gated = false;       // feed-forward: z = activation(a) b of two blocks of `in`
+  AttentionForm form;       // but for its position_key and position_query, which attention() adds
+  RelativePositions positions;
 
   int64_t num_units() const { return static_cast<int64_t>(units.size()); }
   int64_t num_features() const { return num_units() * unit_width; }
   // Blocks of U rows that `in` consists of.
-  int64_t in_blocks() const { return kind == SublayerKind::kAttention ? 3 : 1; }
+  int64_t in_blocks() const { return kind == SublayerKind::kAttention ? 3 : gated ? 2 : 1; }
+  // The attention with everything that it needs.
+  AttentionForm attention() const;
 };
 
 // Which units of a sublayer stay: rising positions among its present units.
@@ -59,12 +76,14 @@ class Encoder {
   ModelConfig config;
 
   at::Tensor word_embeddings;        // [vocab, e], e the width of the embeddings, mostly d
-  at::Tensor position_embeddings;    // [position_offset + positions, e]
+  at::Tensor position_embeddings;    // [position_offset + positions, e], or undefined
   at::Tensor token_type_embeddings;  // [types, e], or undefined
   LayerNorm embeddings_norm;
   Linear embeddings_projection;     // to d, where the embeddings are of another width; else undefined
   std::vector<Sublayer> sublayers;  // 2L
+  LayerNorm final_norm;             // of what the last sublayer gives, in pre-LN families; else undefined
   Linear head_dense;                // where the task's head has one
+  LayerNorm head_norm;              // where the task's head has one
   Linear head_output;               // undefined for kEmbedding
 
   int num_sublayers() const { return static_cast<int>(sublayers.size()); }
@@ -79,6 +98,9 @@ class Encoder {
 
   // Whether the task head sees the first token of every sequence alone.
   bool reads_first_tokens() const;
+  // What the input projection of sublayer t multiplies, given the hidden states.
+  at::Tensor Input(int t, const at::Tensor& x_Td) const;
+
   // The task head of the rows R that it reads, the first tokens [N, d] or all [T, d]; differentiable.
   at::Tensor Head(const at::Tensor& x_Rd, const Batch& batch) const;  // [N, C]
 
@@ -105,8 +127,8 @@ class Encoder {
   bool takes_token_types() const { return config.type_vocab_size > 1; }
 
   // Where the weights are, and the type of hidden states there.
-  at::Device device() const { return sublayers[0].norm.weight.device(); }
-  at::TensorOptions hidden_options() const { return sublayers[0].norm.weight.options().requires_grad(false); }
+  at::Device device() const;
+  at::TensorOptions hidden_options() const;
 
   // Number of values in all weights of this encoder.
   int64_t num_parameters() const;

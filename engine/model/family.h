@@ -14,7 +14,36 @@ struct TaskHead {
   const char* dense = nullptr;
   const char* activation = nullptr;  // "tanh", "relu", "gelu"
   const char* output = nullptr;
+  const char* norm = nullptr;
+  const char* activation_key = nullptr;  // of config.json, where it may name another activation
+  const char* bias_key = nullptr;        // of dense: see Biases
+  const char* pooling_key = nullptr;     // of config.json: "cls", which is assumed without a key, or "mean"
 };
+
+// config.json keys that say whether projections and norms have biases; nullptr: they always have, "": never.
+struct Biases {
+  const char* qkv = nullptr;
+  const char* attention_out = nullptr;
+  const char* ffn_in = nullptr;
+  const char* ffn_out = nullptr;
+  const char* norm = nullptr;
+};
+
+// What a family's attention has beside BERT's, see AttentionForm.
+enum class AttentionKind {
+  kPlain,
+  kPositionBias,   // MPNet: a bias for each head and bucket of distances, shared by all layers
+  kDisentangled,   // DeBERTa: relative positions that are keys and queries
+  kRotary,         // queries and keys are turned by their places
+  kRotaryOrLocal,  // ModernBERT: the same, and most layers see a window
+};
+
+// Tensors of MPNet and DeBERTa; those of a layer are named from the layer.
+inline constexpr char kPositionBias[] = "encoder.relative_attention_bias.weight";
+inline constexpr char kRelativeEmbeddings[] = "encoder.rel_embeddings.weight";
+inline constexpr char kRelativeNorm[] = "encoder.LayerNorm";
+inline constexpr char kPositionKey[] = "attention.self.pos_key_proj";
+inline constexpr char kPositionQuery[] = "attention.self.pos_query_proj";
 
 // Names are relative to the base model: a checkpoint saved with a task head carries `prefix` before them, one
 // saved without does not. "%d" in `layer` is the layer index. Every projection has ".weight" [out, in] and
@@ -31,20 +60,24 @@ struct Family {
   const char* intermediate_size_key = "intermediate_size";
   const char* activation_key = "hidden_act";
   const char* embedding_size_key = nullptr;  // width of the embeddings; nullptr: hidden_size
-  bool absolute_positions_only = true;       // refuse any other "position_embedding_type"
+  const char* norm_eps_key = "layer_norm_eps";
+  double norm_eps = 1e-12;              // where config.json has none
+  bool absolute_positions_only = true;  // refuse any other "position_embedding_type"
 
   // Whether a token's position is pad_token_id + 1 + its place in the sequence: the first rows of the
   // position table are not used then.
   bool positions_after_padding = false;
 
   const char* word_embeddings = "embeddings.word_embeddings.weight";
-  const char* position_embeddings = "embeddings.position_embeddings.weight";
+  const char* position_embeddings = "embeddings.position_embeddings.weight";      // nullptr: has none
   const char* token_type_embeddings = "embeddings.token_type_embeddings.weight";  // nullptr: has none
   const char* embeddings_norm = "embeddings.LayerNorm";
   // From the width of the embeddings to hidden_size, where they differ; nullptr: has none.
   const char* embeddings_projection = nullptr;
+  bool projects_embeddings_always = false;  // also where they do not
 
   const char* layer = "encoder.layer.%d.";
+  const char* groups_key = nullptr;  // layers share their weights in groups, which `layer` counts
   const char* query = "attention.self.query";
   const char* key = "attention.self.key";
   const char* value = "attention.self.value";
@@ -53,6 +86,18 @@ struct Family {
   const char* ffn_in = "intermediate.dense";
   const char* ffn_out = "output.dense";
   const char* ffn_norm = "output.LayerNorm";
+
+  const char* qkv = nullptr;  // query, key and value one below the other, instead of these
+  const char* ffn_gate =
+      nullptr;  // of gated units: what is activated, where `ffn_in` has the other half alone
+  const char* final_norm = nullptr;
+
+  bool norm_first = false;  // pre-LN: attention_norm and ffn_norm are of a sublayer's input
+  bool first_attention_norm_missing = false;
+  bool gated_ffn = false;  // activation(a) b; `ffn_in` has a and b one below the other
+  bool gate_last = false;  // ... or b and a
+  AttentionKind attention = AttentionKind::kPlain;
+  Biases biases;
 
   TaskHead sequence_classification;  // of first tokens
 };

@@ -29,6 +29,16 @@ absl::StatusOr<int> ReadCount(const json& config, const char* key, int64_t max) 
   return it->get<int>();
 }
 
+// ALBERT: layers of a group are one layer that is applied several times.
+absl::Status ReadGroups(const json& config, ModelConfig& model) {
+  absl::StatusOr<int> groups = ReadCount(config, model.family->groups_key, model.num_layers);
+  if (!groups.ok()) return groups.status();
+  model.num_groups = *groups;
+  const json inner = config.value("inner_group_num", json(1));
+  if (inner == 1) return absl::OkStatus();
+  return Refuse(absl::StrCat("\"inner_group_num\" is ", inner.dump(), "; accepted is 1"));
+}
+
 // The rows of the position table up to that of padding belong to no token.
 absl::Status SkipPaddingPositions(const json& config, ModelConfig& model) {
   const json pad = config.value("pad_token_id", json(1));
@@ -60,16 +70,25 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
     if (!value.ok()) return value.status();
     *count.field = *value;
   }
-  if (family.token_type_embeddings != nullptr) {
+  // DeBERTa may say that it has none.
+  const bool none =
+      family.attention == AttentionKind::kDisentangled && config.value("type_vocab_size", json(0)) == 0;
+  if (family.token_type_embeddings != nullptr && !none) {
     absl::StatusOr<int> value = ReadCount(config, "type_vocab_size", 1 << 20);
     if (!value.ok()) return value.status();
     model.type_vocab_size = *value;
   }
+  model.has_positions =
+      family.position_embeddings != nullptr && (family.attention != AttentionKind::kDisentangled ||
+                                                config.value("position_biased_input", json(true)) != false);
   model.embedding_size = model.hidden_size;
   if (family.embedding_size_key != nullptr) {
     absl::StatusOr<int> value = ReadCount(config, family.embedding_size_key, 65536);
     if (!value.ok()) return value.status();
     model.embedding_size = *value;
+  }
+  if (family.groups_key != nullptr) {
+    if (absl::Status status = ReadGroups(config, model); !status.ok()) return status;
   }
   if (family.positions_after_padding) {
     if (absl::Status status = SkipPaddingPositions(config, model); !status.ok()) return status;
@@ -83,21 +102,83 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> ReadActivation(const json& config, const char* key, const char* assumed) {
+  static constexpr std::array kActivations = {"gelu", "gelu_new", "relu", "silu", "tanh"};
+  const json activation = config.value(key, json(assumed));
+  const auto is = [&](const char* name) { return activation == name; };
+  if (std::any_of(kActivations.begin(), kActivations.end(), is)) return activation.get<std::string>();
+  return Refuse(absl::StrCat("\"", key, "\" is ", activation.dump(), "; accepted are ",
+                             absl::StrJoin(kActivations, ", ")));
+}
+
+// Whether the biases are there that `key` speaks of; see Biases.
+absl::StatusOr<bool> HasBiases(const json& config, const char* key) {
+  if (key == nullptr) return true;
+  if (*key == '\0') {  // written by us
+    const json kprune = config.value("kprune", json::object());
+    return kprune.is_object() && kprune.value("biases", json(false)) == true;
+  }
+  const json value = config.value(key, json(false));
+  if (!value.is_boolean())
+    return Refuse(absl::StrCat("\"", key, "\" is ", value.dump(), "; accepted is true or false"));
+  return value.get<bool>();
+}
+
+absl::Status ReadBiases(const json& config, ModelConfig& model) {
+  const Biases& keys = model.family->biases;
+  const TaskHead* head = model.head();
+  const struct {
+    const char* key;
+    bool* field;
+  } biases[] = {{keys.qkv, &model.biases.qkv},
+                {keys.attention_out, &model.biases.attention_out},
+                {keys.ffn_in, &model.biases.ffn_in},
+                {keys.ffn_out, &model.biases.ffn_out},
+                {keys.norm, &model.biases.norm},
+                {head == nullptr ? nullptr : head->bias_key, &model.biases.head_dense}};
+  for (const auto& bias : biases) {
+    absl::StatusOr<bool> there = HasBiases(config, bias.key);
+    if (!there.ok()) return there.status();
+    *bias.field = *there;
+  }
+  return absl::OkStatus();
+}
+
+// What config.json may change of the family's head.
+absl::Status ReadHead(const json& config, ModelConfig& model) {
+  const TaskHead* head = model.head();
+  if (head == nullptr) return absl::OkStatus();
+  if (head->activation != nullptr) model.head_activation = head->activation;
+  if (head->activation_key != nullptr) {
+    absl::StatusOr<std::string> activation = ReadActivation(config, head->activation_key, head->activation);
+    if (!activation.ok()) return activation.status();
+    model.head_activation = *std::move(activation);
+  }
+  if (head->pooling_key == nullptr) return absl::OkStatus();
+  const json pooling = config.value(head->pooling_key, json("cls"));
+  if (pooling != "cls" && pooling != "mean") {
+    return Refuse(
+        absl::StrCat("\"", head->pooling_key, "\" is ", pooling.dump(), "; accepted are cls and mean"));
+  }
+  model.mean_classifier = pooling == "mean";
+  return absl::OkStatus();
+}
+
 absl::Status ReadDetails(const json& config, ModelConfig& model) {
   const Family& family = *model.family;
-  const json eps = config.value("layer_norm_eps", json(1e-12));
+  const json eps = config.value(family.norm_eps_key, json(family.norm_eps));
   if (!eps.is_number() || !(eps.get<double>() > 0) || eps.get<double>() > 1) {
-    return Refuse(absl::StrCat("\"layer_norm_eps\" is ", eps.dump(), "; accepted is a number in (0, 1]"));
+    return Refuse(
+        absl::StrCat("\"", family.norm_eps_key, "\" is ", eps.dump(), "; accepted is a number in (0, 1]"));
   }
   model.layer_norm_eps = eps.get<double>();
-  const json activation = config.value(family.activation_key, json("gelu"));
-  static constexpr std::array kActivations = {"gelu", "gelu_new", "relu", "silu"};
-  if (!activation.is_string() || std::find(kActivations.begin(), kActivations.end(),
-                                           activation.get<std::string>()) == kActivations.end()) {
-    return Refuse(absl::StrCat("\"", family.activation_key, "\" is ", activation.dump(), "; accepted are ",
-                               absl::StrJoin(kActivations, ", ")));
-  }
-  model.activation = activation.get<std::string>();
+  absl::StatusOr<std::string> activation = ReadActivation(config, family.activation_key, "gelu");
+  if (!activation.ok()) return activation.status();
+  model.activation = *std::move(activation);
+  absl::StatusOr<AttentionConfig> attention =
+      ReadAttentionConfig(config, family, model.num_layers, model.max_positions);
+  if (!attention.ok()) return attention.status();
+  model.attention = *std::move(attention);
   const json positions = config.value("position_embedding_type", json("absolute"));
   if (family.absolute_positions_only && positions != "absolute") {
     return Refuse(
@@ -245,7 +326,8 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
   if (!modules.ok()) return modules.status();
   for (const absl::Status& status :
        {ReadShape(*config, model), ReadDetails(*config, model), ReadLabels(*config, model),
-        SettleTask(*config, options.task, modules->present, model), ReadUnits(*config, model)}) {
+        SettleTask(*config, options.task, modules->present, model), ReadBiases(*config, model),
+        ReadHead(*config, model), ReadUnits(*config, model)}) {
     if (!status.ok()) return status;
   }
   model.pooling = options.pooling == "cls"    ? Pooling::kCls

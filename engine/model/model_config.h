@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/model/attention_config.h"
 #include "engine/model/family.h"
 #include "kprune/options.h"
 #include "nlohmann/json.hpp"
@@ -35,6 +36,7 @@ struct ModelConfig {
   bool normalize = false;            // of kEmbedding: scale to length 1
 
   int num_layers = 0;
+  int num_groups = 0;  // of layers that share their weights in the checkpoint; 0: each has its own
   int hidden_size = 0;
   int embedding_size = 0;  // width of the embeddings: hidden_size where the family has no other
   int head_dim = 0;
@@ -45,15 +47,29 @@ struct ModelConfig {
   int position_offset = 0;  // rows of the position table before that of a first token
   int max_sequence =
       0;  // longest sequence that texts are cut to: max_positions, or less where a sentence encoder says so
-  int type_vocab_size = 0;  // 0: no token types
-  int num_labels = 0;       // outputs of the task head; hidden_size for kEmbedding
+  bool has_positions = true;  // a table of them
+  int type_vocab_size = 0;    // 0: no token types
+  int num_labels = 0;         // outputs of the task head; hidden_size for kEmbedding
   double layer_norm_eps = 1e-12;
+  AttentionConfig attention;
+  // Which biases the checkpoint has; without one it is zeros here.
+  struct {
+    bool qkv = true, attention_out = true, ffn_in = true, ffn_out = true, norm = true, head_dense = true;
+  } biases;
+  std::string head_activation;              // of the head's dense layer
+  bool mean_classifier = false;             // the head reads the mean of all tokens, not the first one
   std::string activation;                   // "gelu", "gelu_new", "relu" or "silu"
   std::map<std::string, int> label2id;      // may be empty
   std::vector<std::vector<int64_t>> heads;  // per layer, the indices of the original heads that are there
   std::vector<std::vector<int64_t>> neurons;
 
   nlohmann::json json;  // config.json as it was read
+
+  bool projects_embeddings() const {
+    return embedding_size != hidden_size || (family != nullptr && family->projects_embeddings_always);
+  }
+  // Whether feed-forward units are products of an activated neuron and another.
+  bool gated() const { return family != nullptr && family->gated_ffn; }
 
   // The layers above the encoder; nullptr for kEmbedding. Static storage.
   const TaskHead* head() const {

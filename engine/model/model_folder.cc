@@ -3,16 +3,22 @@
 #include <ATen/ATen.h>
 
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/checkpoint.h"
 #include "engine/formats/safetensors.h"
+#include "engine/model/attention_tables.h"
 #include "engine/model/tensor_conversion.h"
 
 namespace kprune {
 namespace {
+
+bool HasAttentionNorm(const Family& family, int layer) {
+  return layer > 0 || !family.first_attention_norm_missing;
+}
 
 struct Expected {
   std::string name;
@@ -20,45 +26,92 @@ struct Expected {
 };
 
 // Every tensor that the configuration calls for, with its shape.
-std::vector<Expected> ExpectedTensors(const ModelFolder& folder) {
-  const ModelConfig& config = folder.config;
-  const Family& family = *config.family;
-  const int64_t d = config.hidden_size;
-  std::vector<Expected> expected;
-  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
-    expected.push_back({name + ".weight", {out, in}});
-    expected.push_back({name + ".bias", {out}});
-  };
-  const auto norm = [&](const std::string& name, int64_t width) {
-    expected.push_back({name + ".weight", {width}});
-    expected.push_back({name + ".bias", {width}});
-  };
-  const int64_t e = config.embedding_size;
-  expected.push_back({folder.Name(family.word_embeddings), {config.vocab_size, e}});
-  expected.push_back(
-      {folder.Name(family.position_embeddings), {config.position_offset + config.max_positions, e}});
-  if (family.token_type_embeddings != nullptr) {
-    expected.push_back({folder.Name(family.token_type_embeddings), {config.type_vocab_size, e}});
+class ExpectedTensors {
+ public:
+  explicit ExpectedTensors(const ModelFolder& folder)
+      : folder_(folder), config_(folder.config), family_(*folder.config.family) {}
+
+  std::vector<Expected> All() {
+    Embeddings();
+    for (int layer = 0; layer < config_.num_layers; ++layer) {
+      Attention(layer);
+      FeedForward(layer);
+    }
+    if (family_.final_norm != nullptr) Norm(folder_.Name(family_.final_norm), config_.hidden_size);
+    Head();
+    return std::move(expected_);
   }
-  norm(folder.Name(family.embeddings_norm), e);
-  if (e != d) linear(folder.Name(family.embeddings_projection), d, e);
-  for (int layer = 0; layer < config.num_layers; ++layer) {
-    const int64_t attention = static_cast<int64_t>(config.heads[layer].size()) * config.head_dim;
-    const int64_t neurons = static_cast<int64_t>(config.neurons[layer].size());
-    for (const char* name : {family.query, family.key, family.value})
-      linear(folder.Layer(layer, name), attention, d);
-    linear(folder.Layer(layer, family.attention_out), d, attention);
-    norm(folder.Layer(layer, family.attention_norm), d);
-    linear(folder.Layer(layer, family.ffn_in), neurons, d);
-    linear(folder.Layer(layer, family.ffn_out), d, neurons);
-    norm(folder.Layer(layer, family.ffn_norm), d);
+
+ private:
+  void Linear(const std::string& name, int64_t out, int64_t in, bool bias = true) {
+    expected_.push_back({name + ".weight", {out, in}});
+    if (bias) expected_.push_back({name + ".bias", {out}});
   }
-  if (const TaskHead* head = config.head()) {
-    if (head->dense != nullptr) linear(head->dense, d, d);
-    linear(head->output, config.num_labels, d);
+
+  void Norm(const std::string& name, int64_t width) {
+    expected_.push_back({name + ".weight", {width}});
+    if (config_.biases.norm) expected_.push_back({name + ".bias", {width}});
   }
-  return expected;
-}
+
+  void Embeddings() {
+    const int64_t d = config_.hidden_size, e = config_.embedding_size;
+    expected_.push_back({folder_.Name(family_.word_embeddings), {config_.vocab_size, e}});
+    if (config_.has_positions) {
+      expected_.push_back(
+          {folder_.Name(family_.position_embeddings), {config_.position_offset + config_.max_positions, e}});
+    }
+    if (config_.type_vocab_size > 0)
+      expected_.push_back({folder_.Name(family_.token_type_embeddings), {config_.type_vocab_size, e}});
+    Norm(folder_.Name(family_.embeddings_norm), e);
+    if (config_.projects_embeddings()) Linear(folder_.Name(family_.embeddings_projection), d, e);
+    if (family_.attention == AttentionKind::kPositionBias)
+      expected_.push_back({folder_.Name(kPositionBias), {config_.attention.span, config_.num_heads}});
+    if (family_.attention == AttentionKind::kDisentangled) {
+      expected_.push_back({folder_.Name(kRelativeEmbeddings), {2 * config_.attention.span, d}});
+      if (config_.attention.normalized) Norm(folder_.Name(kRelativeNorm), d);
+    }
+  }
+
+  void Attention(int layer) {
+    const int64_t d = config_.hidden_size;
+    const int64_t features = static_cast<int64_t>(config_.heads[layer].size()) * config_.head_dim;
+    if (family_.qkv != nullptr) {
+      Linear(folder_.Layer(layer, family_.qkv), 3 * features, d, config_.biases.qkv);
+    } else {
+      for (const char* name : {family_.query, family_.key, family_.value})
+        Linear(folder_.Layer(layer, name), features, d, config_.biases.qkv);
+    }
+    if (config_.attention.as_keys && !config_.attention.shared_projections)
+      Linear(folder_.Layer(layer, kPositionKey), features, d);
+    if (config_.attention.as_queries && !config_.attention.shared_projections)
+      Linear(folder_.Layer(layer, kPositionQuery), features, d);
+    Linear(folder_.Layer(layer, family_.attention_out), d, features, config_.biases.attention_out);
+    if (HasAttentionNorm(family_, layer)) Norm(folder_.Layer(layer, family_.attention_norm), d);
+  }
+
+  void FeedForward(int layer) {
+    const int64_t d = config_.hidden_size, neurons = static_cast<int64_t>(config_.neurons[layer].size());
+    const bool bias = config_.biases.ffn_in, fused = config_.gated() && family_.ffn_gate == nullptr;
+    if (family_.ffn_gate != nullptr) Linear(folder_.Layer(layer, family_.ffn_gate), neurons, d, bias);
+    Linear(folder_.Layer(layer, family_.ffn_in), fused ? 2 * neurons : neurons, d, bias);
+    Linear(folder_.Layer(layer, family_.ffn_out), d, neurons, config_.biases.ffn_out);
+    Norm(folder_.Layer(layer, family_.ffn_norm), d);
+  }
+
+  void Head() {
+    const TaskHead* head = config_.head();
+    if (head == nullptr) return;
+    const int64_t d = config_.hidden_size;
+    if (head->dense != nullptr) Linear(head->dense, d, d, config_.biases.head_dense);
+    if (head->norm != nullptr) Norm(head->norm, d);
+    Linear(head->output, config_.num_labels, d);
+  }
+
+  const ModelFolder& folder_;
+  const ModelConfig& config_;
+  const Family& family_;
+  std::vector<Expected> expected_;
+};
 
 absl::Status CheckTensor(const ModelFolder& folder, const Expected& expected) {
   const TensorView* tensor = folder.tensors->Find(expected.name);
@@ -93,11 +146,24 @@ class WeightReader {
     }
     return value.to(device_);
   }
-  kprune::Linear Linear(const std::string& name) {
-    return {Tensor(name + ".weight"), Tensor(name + ".bias")};
+  // The bias is zeros where the checkpoint has none.
+  kprune::Linear Linear(const std::string& name, bool bias = true) {
+    const at::Tensor weight = Tensor(name + ".weight");
+    return {weight, bias ? Tensor(name + ".bias") : at::zeros({weight.size(0)}, weight.options())};
   }
   LayerNorm Norm(const std::string& name) {
-    return {Tensor(name + ".weight"), Tensor(name + ".bias"), folder_.config.layer_norm_eps};
+    const kprune::Linear norm = Linear(name, folder_.config.biases.norm);
+    return {norm.weight, norm.bias, folder_.config.layer_norm_eps};
+  }
+  // Blocks one below the other.
+  kprune::Linear Stacked(const std::vector<std::string>& names, bool bias) {
+    std::vector<at::Tensor> weights, biases;
+    for (const std::string& name : names) {
+      const kprune::Linear block = Linear(name, bias);
+      weights.push_back(block.weight);
+      biases.push_back(block.bias);
+    }
+    return {at::cat(weights), at::cat(biases)};
   }
   DType StoredType(const std::string& name) const { return folder_.tensors->Find(name)->dtype; }
   const absl::Status& status() const { return status_; }
@@ -108,36 +174,90 @@ class WeightReader {
   absl::Status status_;
 };
 
-Sublayer ReadAttention(const ModelFolder& folder, int layer, WeightReader& weights) {
+// Names of the input projection's blocks.
+std::vector<std::string> InputNames(const ModelFolder& folder, int layer, SublayerKind kind) {
   const Family& family = *folder.config.family;
-  Sublayer sublayer{.kind = SublayerKind::kAttention,
-                    .layer = layer,
-                    .unit_width = folder.config.head_dim,
-                    .units = folder.config.heads[layer],
-                    .in = {},
-                    .out = {},
-                    .norm = {}};
-  std::vector<at::Tensor> in_weights, in_biases;
-  for (const char* name : {family.query, family.key, family.value}) {
-    const Linear projection = weights.Linear(folder.Layer(layer, name));
-    in_weights.push_back(projection.weight);
-    in_biases.push_back(projection.bias);
+  std::vector<const char*> names = {family.ffn_in};
+  if (kind == SublayerKind::kAttention) {
+    names = {family.query, family.key, family.value};
+    if (family.qkv != nullptr) names = {family.qkv};
+  } else if (family.ffn_gate != nullptr) {
+    names = {family.ffn_gate, family.ffn_in};
   }
-  sublayer.in = {at::cat(in_weights), at::cat(in_biases)};
-  sublayer.out = weights.Linear(folder.Layer(layer, family.attention_out));
-  sublayer.norm = weights.Norm(folder.Layer(layer, family.attention_norm));
-  return sublayer;
+  std::vector<std::string> result;
+  for (const char* name : names) result.push_back(folder.Layer(layer, name));
+  return result;
+}
+
+RelativePositions ReadRelativePositions(const ModelFolder& folder, int layer, const at::Tensor& embeddings_Rd,
+                                        WeightReader& weights) {
+  const AttentionConfig& config = folder.config.attention;
+  RelativePositions positions{embeddings_Rd, config.as_keys, config.as_queries, {}, {}};
+  if (config.shared_projections) return positions;
+  if (config.as_keys) positions.key = weights.Linear(folder.Layer(layer, kPositionKey));
+  if (config.as_queries) positions.query = weights.Linear(folder.Layer(layer, kPositionQuery));
+  return positions;
+}
+
+// DeBERTa's table of relative positions, as all layers take it; else undefined.
+at::Tensor ReadRelativeEmbeddings(const ModelFolder& folder, WeightReader& weights) {
+  if (folder.config.family->attention != AttentionKind::kDisentangled) return {};
+  const at::Tensor embeddings_Rd = weights.Tensor(folder.Name(kRelativeEmbeddings));
+  if (!folder.config.attention.normalized) return embeddings_Rd;
+  return weights.Norm(folder.Name(kRelativeNorm))(embeddings_Rd);
+}
+
+Sublayer ReadAttention(const ModelFolder& folder, int layer, WeightReader& weights) {
+  const ModelConfig& config = folder.config;
+  const Family& family = *config.family;
+  return {.kind = SublayerKind::kAttention,
+          .layer = layer,
+          .unit_width = config.head_dim,
+          .units = config.heads[layer],
+          .in = weights.Stacked(InputNames(folder, layer, SublayerKind::kAttention), config.biases.qkv),
+          .out = weights.Linear(folder.Layer(layer, family.attention_out), config.biases.attention_out),
+          .norm = HasAttentionNorm(family, layer) ? weights.Norm(folder.Layer(layer, family.attention_norm))
+                                                  : LayerNorm(),
+          .stored_type = weights.StoredType(folder.Layer(layer, family.attention_out) + ".weight"),
+          .norm_first = family.norm_first};
 }
 
 Sublayer ReadFeedForward(const ModelFolder& folder, int layer, WeightReader& weights) {
-  const Family& family = *folder.config.family;
+  const ModelConfig& config = folder.config;
+  const Family& family = *config.family;
+  Linear in = weights.Stacked(InputNames(folder, layer, SublayerKind::kFeedForward), config.biases.ffn_in);
+  if (family.gate_last) in = SwappedBlocks(in);
   return {.kind = SublayerKind::kFeedForward,
           .layer = layer,
           .unit_width = 1,
-          .units = folder.config.neurons[layer],
-          .in = weights.Linear(folder.Layer(layer, family.ffn_in)),
-          .out = weights.Linear(folder.Layer(layer, family.ffn_out)),
-          .norm = weights.Norm(folder.Layer(layer, family.ffn_norm))};
+          .units = config.neurons[layer],
+          .in = std::move(in),
+          .out = weights.Linear(folder.Layer(layer, family.ffn_out), config.biases.ffn_out),
+          .norm = weights.Norm(folder.Layer(layer, family.ffn_norm)),
+          .stored_type = weights.StoredType(folder.Layer(layer, family.ffn_out) + ".weight"),
+          .norm_first = family.norm_first,
+          .gated = family.gated_ffn};
+}
+
+// The sublayers of all layers, whose attention shares the tables that the family has.
+std::vector<Sublayer> ReadSublayers(const ModelFolder& folder, at::Device device, WeightReader& weights) {
+  const ModelConfig& config = folder.config;
+  const AttentionTables tables(config, device);
+  const at::Tensor relative_Rd = ReadRelativeEmbeddings(folder, weights);
+  at::Tensor bias_RH;
+  if (config.family->attention == AttentionKind::kPositionBias)
+    bias_RH = weights.Tensor(folder.Name(kPositionBias));
+  std::vector<Sublayer> sublayers;
+  for (int layer = 0; layer < config.num_layers; ++layer) {
+    Sublayer& attention = sublayers.emplace_back(ReadAttention(folder, layer, weights));
+    attention.form = tables.OfLayer(layer);
+    if (bias_RH.defined())
+      attention.form.bias_RH = bias_RH.index_select(1, at::tensor(attention.units, at::kLong).to(device));
+    if (relative_Rd.defined())
+      attention.positions = ReadRelativePositions(folder, layer, relative_Rd, weights);
+    sublayers.push_back(ReadFeedForward(folder, layer, weights));
+  }
+  return sublayers;
 }
 
 }  // namespace
@@ -147,7 +267,8 @@ std::string ModelFolder::Name(const std::string& base_name) const {
 }
 
 std::string ModelFolder::Layer(int layer, const char* name) const {
-  return Name(LayerTensor(*config.family, layer, name));
+  const int index = config.num_groups > 0 ? layer * config.num_groups / config.num_layers : layer;
+  return Name(LayerTensor(*config.family, index, name));
 }
 
 absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Options& options) {
@@ -163,7 +284,7 @@ absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Optio
   if (!tensors.ok()) return tensors.status();
   folder.tensors = *std::move(tensors);
   folder.base_names = folder.tensors->Find(folder.config.family->word_embeddings) != nullptr;
-  for (const Expected& expected : ExpectedTensors(folder)) {
+  for (const Expected& expected : ExpectedTensors(folder).All()) {
     if (absl::Status status = CheckTensor(folder, expected); !status.ok()) return status;
   }
   return folder;
@@ -175,24 +296,19 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
   Encoder encoder;
   encoder.config = folder.config;
   encoder.word_embeddings = weights.Tensor(folder.Name(family.word_embeddings));
-  encoder.position_embeddings = weights.Tensor(folder.Name(family.position_embeddings));
-  if (family.token_type_embeddings != nullptr) {
+  const ModelConfig& config = folder.config;
+  if (config.has_positions)
+    encoder.position_embeddings = weights.Tensor(folder.Name(family.position_embeddings));
+  if (config.type_vocab_size > 0)
     encoder.token_type_embeddings = weights.Tensor(folder.Name(family.token_type_embeddings));
-  }
   encoder.embeddings_norm = weights.Norm(folder.Name(family.embeddings_norm));
-  if (folder.config.embedding_size != folder.config.hidden_size) {
+  if (config.projects_embeddings())
     encoder.embeddings_projection = weights.Linear(folder.Name(family.embeddings_projection));
-  }
-  for (int layer = 0; layer < folder.config.num_layers; ++layer) {
-    encoder.sublayers.push_back(ReadAttention(folder, layer, weights));
-    encoder.sublayers.back().stored_type =
-        weights.StoredType(folder.Layer(layer, family.attention_out) + ".weight");
-    encoder.sublayers.push_back(ReadFeedForward(folder, layer, weights));
-    encoder.sublayers.back().stored_type =
-        weights.StoredType(folder.Layer(layer, family.ffn_out) + ".weight");
-  }
-  if (const TaskHead* head = folder.config.head()) {
-    if (head->dense != nullptr) encoder.head_dense = weights.Linear(head->dense);
+  encoder.sublayers = ReadSublayers(folder, device, weights);
+  if (family.final_norm != nullptr) encoder.final_norm = weights.Norm(folder.Name(family.final_norm));
+  if (const TaskHead* head = config.head()) {
+    if (head->dense != nullptr) encoder.head_dense = weights.Linear(head->dense, config.biases.head_dense);
+    if (head->norm != nullptr) encoder.head_norm = weights.Norm(head->norm);
     encoder.head_output = weights.Linear(head->output);
   }
   if (!weights.status().ok()) return weights.status();

@@ -25,7 +25,8 @@ struct ModelFolder {
 
   // The checkpoint's name of a base-model tensor.
   std::string Name(const std::string& base_name) const;
-  // The checkpoint's name of a tensor of one layer, e.g. Layer(3, family.query) + ".weight".
+  // The checkpoint's name of a tensor of one layer, e.g. Layer(3, family.query) + ".weight"; layers of a
+  // group share theirs.
   std::string Layer(int layer, const char* name) const;
 };
 

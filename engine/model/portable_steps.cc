@@ -41,16 +41,23 @@ at::Tensor Activated(const std::string& name, const at::Tensor& h) {
   return at::gelu(h, GeluForm(name));
 }
 
-at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
+at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch,
+                           const AttentionForm& form) {
   const int64_t head_dim = qkv.size(1) / (3 * heads);
   // [N, S, 3, H, h] -> three times [N, H, S, h]
   const at::Tensor split =
       batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
-  std::optional<at::Tensor> mask;
-  if (batch.padded()) {
-    mask = batch.mask_N11S.to(qkv.scalar_type()).expand({batch.size(), 1, batch.longest, batch.longest});
+  at::Tensor context;
+  if (form.is_plain()) {
+    std::optional<at::Tensor> mask;
+    if (batch.padded()) {
+      mask = batch.mask_N11S.to(qkv.scalar_type()).expand({batch.size(), 1, batch.longest, batch.longest});
+    }
+    context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
+  } else {
+    context = form.Attend(Widened(split[0]), Widened(split[1]), Widened(split[2]), batch.mask_N11S)
+                  .to(qkv.scalar_type());
   }
-  const at::Tensor context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
   return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
 }
 
@@ -113,17 +120,18 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
 }
 
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-            const at::Tensor& context_TU) {
-  context_TU.copy_(PaddedAttention((Widened(qkv) + bias).to(qkv.scalar_type()), heads, batch));
+            const at::Tensor& context_TU, const AttentionForm& form) {
+  context_TU.copy_(PaddedAttention((Widened(qkv) + bias).to(qkv.scalar_type()), heads, batch, form));
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv) {
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv,
+                    const AttentionForm& form) {
   const at::Tensor leaf = (Widened(qkv) + bias).to(qkv.scalar_type()).detach().requires_grad_(true);
   at::Tensor context;
   {
     c10::AutoGradMode grad_mode(true);
-    context = PaddedAttention(leaf, heads, batch);
+    context = PaddedAttention(leaf, heads, batch, form);
   }
   const StrictlyDeterministic strict;
   gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient_TU})[0]);
@@ -131,11 +139,11 @@ void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads
 
 void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
                         int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
-                        const at::Tensor& gradient_Td) {
+                        const at::Tensor& gradient_Td, const AttentionForm& form) {
   at::Tensor gradient_TU = at::zeros({qkv.size(0), gradient_NU.size(1)}, gradient_NU.options());
   gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
   const at::Tensor gradient_qkv = at::empty_like(qkv);
-  portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv);
+  portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv, form);
   gradient_Td.copy_(gradient_qkv.mm(weight));
 }
 

@@ -10,7 +10,8 @@ namespace kprune::portable {
 // activation(h), and context vectors [T, U] of query, key and value side by side [T, 3U]; both
 // differentiable.
 at::Tensor Activated(const std::string& name, const at::Tensor& h);
-at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch);
+at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch,
+                           const AttentionForm& form = {});
 
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU);
@@ -23,12 +24,13 @@ at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, con
 at::Tensor ColumnSquares(const at::Tensor& z_TU);
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-            const at::Tensor& context_TU);
+            const at::Tensor& context_TU, const AttentionForm& form = {});
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv,
+                    const AttentionForm& form = {});
 void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
                         int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
-                        const at::Tensor& gradient_Td);
+                        const at::Tensor& gradient_Td, const AttentionForm& form = {});
 
 }  // namespace kprune::portable
 

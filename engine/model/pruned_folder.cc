@@ -13,12 +13,13 @@ nlohmann::json PrunedConfig(const ModelConfig& config) {
   nlohmann::json heads = nlohmann::json::array(), neurons = nlohmann::json::array();
   for (const auto& layer : config.heads) heads.push_back(layer.size());
   for (const auto& layer : config.neurons) neurons.push_back(layer.size());
-  nlohmann::json json = config.json;
+  nlohmann::json json = WrittenConfig(config);
   json["kprune"] = {{"version", 1},
                     {"heads", heads},
                     {"neurons", neurons},
                     {"kept_heads", config.heads},
                     {"kept_neurons", config.neurons}};
+  if (NeedsBiases(config)) json["kprune"]["biases"] = true;
   json["auto_map"] = AutoMap(config);  // code of the original's, if it had any, is not in the folder
   return json;
 }

@@ -67,6 +67,30 @@ void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor&
   });
 }
 
+void ActivateGated(const std::string& name, const at::Tensor& h_T2U, const at::Tensor& bias_2U,
+                   const at::Tensor& z_TU, const at::Tensor& derivatives_T2U) {
+  const int64_t units = z_TU.size(1);
+  const at::Tensor a = h_T2U.narrow(1, 0, units).clone(at::MemoryFormat::Contiguous);
+  const at::Tensor b = h_T2U.narrow(1, units, units) + bias_2U.narrow(0, units, units);
+  const at::Tensor slope = derivatives_T2U.defined() ? at::empty_like(a) : at::Tensor();
+  Activate(name, a, bias_2U.narrow(0, 0, units), a, slope);
+  at::Tensor z = z_TU;
+  at::mul_out(z, a, b);
+  if (!slope.defined()) return;
+  at::Tensor of_a = derivatives_T2U.narrow(1, 0, units), of_b = derivatives_T2U.narrow(1, units, units);
+  at::mul_out(of_a, slope, b);
+  of_b.copy_(a);
+}
+
+void GatedBackward(const at::Tensor& gradient_TU, const at::Tensor& derivatives_T2U,
+                   const at::Tensor& gradient_T2U) {
+  const int64_t units = gradient_TU.size(1);
+  for (const int64_t block : {int64_t{0}, units}) {
+    at::Tensor out = gradient_T2U.narrow(1, block, units);
+    at::mul_out(out, gradient_TU, derivatives_T2U.narrow(1, block, units));
+  }
+}
+
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
   if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, branch_bias_d, norm, result);
@@ -145,8 +169,9 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
 }
 
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-            const at::Tensor& context_TU) {
-  if (!HasKernels(qkv)) return portable::Attend(qkv, bias, heads, batch, context_TU);
+            const at::Tensor& context_TU, const AttentionForm& form) {
+  if (!HasKernels(qkv) || !form.is_plain())
+    return portable::Attend(qkv, bias, heads, batch, context_TU, form);
   const AttentionShape shape = ShapeOf(qkv, heads, batch);
   ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
     KernelsOf(qkv).attention(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(context_TU, 0), scratch);
@@ -154,8 +179,10 @@ void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const 
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv) {
-  if (!HasKernels(qkv)) return portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv,
+                    const AttentionForm& form) {
+  if (!HasKernels(qkv) || !form.is_plain())
+    return portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv, form);
   const AttentionShape shape = ShapeOf(qkv, heads, batch);
   ForEachPair(shape, batch, [&](int64_t begin, int64_t end, float* scratch) {
     KernelsOf(qkv).attention_backward(begin, end, shape, Bytes(qkv, 0), Bytes(bias, 0), Bytes(gradient_TU, 0),
@@ -168,9 +195,9 @@ void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads
 // than the products of all gradients with W_K and W_V.
 void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
                         int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
-                        const at::Tensor& gradient_Td) {
-  if (!HasKernels(qkv))
-    return portable::FirstQueryBackward(qkv, bias, weight, heads, batch, gradient_NU, gradient_Td);
+                        const at::Tensor& gradient_Td, const AttentionForm& form) {
+  if (!HasKernels(qkv) || !form.is_plain())
+    return portable::FirstQueryBackward(qkv, bias, weight, heads, batch, gradient_NU, gradient_Td, form);
   const int64_t width = gradient_NU.size(1), head_dim = width / heads, d = weight.size(1);
   const at::TensorOptions f32 = qkv.options().dtype(at::kFloat);
   const at::Tensor query_NU = at::empty(gradient_NU.sizes(), f32), at_query_NU = at::empty_like(query_NU);

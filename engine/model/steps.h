@@ -13,6 +13,7 @@
 
 #include <string>
 
+#include "engine/model/attention_form.h"
 #include "engine/model/batch.h"
 
 namespace kprune {
@@ -21,6 +22,12 @@ namespace kprune {
 // may be h.
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU);
+
+// Gated units: with the blocks a and b of h + bias side by side, z = activation(a) b and, unless
+// `derivatives` is undefined, the derivatives of z with respect to a and to b side by side there, which may
+// be h.
+void ActivateGated(const std::string& name, const at::Tensor& h_T2U, const at::Tensor& bias_2U,
+                   const at::Tensor& z_TU, const at::Tensor& derivatives_T2U);
 
 struct LayerNorm {
   at::Tensor weight;  // [d]
@@ -53,6 +60,10 @@ struct Segments {
   int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
 };
 
+// The gradient at the blocks of gated units, given that at their features.
+void GatedBackward(const at::Tensor& gradient_TU, const at::Tensor& derivatives_T2U,
+                   const at::Tensor& gradient_T2U);
+
 // sum over each segment's rows of z * gradient, [N, U]; then, unless `derivative` is undefined, gradient *=
 // derivative.
 at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
@@ -64,19 +75,21 @@ at::Tensor ColumnSquares(const at::Tensor& z_TU);
 // Z_i^T Z_i of the columns of every head, [H, head_dim, head_dim].
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads);
 
-// Context vectors [T, U] of query, key and value side by side in qkv + bias [T, 3U].
+// Context vectors [T, U] of query, key and value side by side in qkv + bias [T, 3U]. Here and below, only the
+// plain form has kernels of its own.
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-            const at::Tensor& context_TU);
+            const at::Tensor& context_TU, const AttentionForm& form = {});
 
 // The gradient at qkv given that at the context vectors [T, U].
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
-                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv);
+                    const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv,
+                    const AttentionForm& form = {});
 
 // The gradient at x, where qkv = x weight^T with weight [3U, d], given that at the context vectors of the
 // first token of every sequence alone, [N, U]: the others' is zero. gradient_Td is float32.
 void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
                         int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
-                        const at::Tensor& gradient_Td);
+                        const at::Tensor& gradient_Td, const AttentionForm& form = {});
 
 }  // namespace kprune
 

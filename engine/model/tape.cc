@@ -33,6 +33,7 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
     : encoder_(encoder),
       first_(first),
       last_(encoder.num_sublayers() - 1),
+      norm_first_(encoder.sublayers[first].norm_first),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
   const int64_t d = encoder.config.hidden_size, rows = RoundedRows(max_tokens);
   const at::TensorOptions wide = encoder.hidden_options();
@@ -44,7 +45,7 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
     saved_.push_back({at::zeros({rows, projected}, element), at::zeros({rows, width}, element),
                       at::empty({rows, d}, wide), at::empty({rows, 2}, wide)});
     features = std::max(features, width);
-    if (sublayer.kind == SublayerKind::kAttention) projections = std::max(projections, projected);
+    if (sublayer.in_blocks() > 1) projections = std::max(projections, projected);
   }
   x_Td_ = at::zeros({rows, d}, wide);
   gradient_Td_ = at::zeros({rows, d}, wide);
@@ -68,8 +69,9 @@ int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_ty
   }
   for (const auto& neurons : config.neurons) {
     const int64_t features = static_cast<int64_t>(neurons.size());
-    bytes += 2 * features * element + (d + 2) * 4;
+    bytes += (config.gated() ? 3 : 2) * features * element + (d + 2) * 4;
     widest = std::max(widest, features);
+    if (config.gated()) widest_projection = std::max(widest_projection, 2 * features);
   }
   const int64_t copies = element == 4 ? 0 : 2 * d * element;
   return bytes + 2 * d * 4 + d * element + copies + (widest + widest_projection) * element;
@@ -84,9 +86,8 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     std::iota(ones_.begin(), ones_.end(), int64_t{0});
     ones_device_ = at::arange(batch.size() + 1, batch.offsets_device.options());
   }
-  at::Tensor x = Rows(x_Td_, batch.tokens()).copy_(x_Td);
-  at::Tensor element = x;
-  if (x_element_Td_.defined()) element = Rows(x_element_Td_, batch.tokens()).copy_(x);
+  at::Tensor x = x_Td, element = FirstInput(x_Td);
+  if (!norm_first_ && !x_element_Td_.defined()) x = element;
   for (int s = first_; s <= last_; ++s) {
     ForwardFeatures(s, element);
     at::Tensor z = features(s);
@@ -102,11 +103,17 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     } else {
       MatrixProduct(z, out.weight.t(), branch);
     }
-    AddNorm(x, branch, out.bias, encoder_.sublayers[s].norm, norm);
-    x = norm.out_Td;
-    element = norm.out_element_Td.defined() ? norm.out_element_Td : x;
+    if (norm_first_ && s == last_) return norm.y_Td.copy_(x + out.bias).add_(branch);
+    AddNorm(x, branch, out.bias, encoder_.sublayers[norm_first_ ? s + 1 : s].norm, norm);
+    x = norm_first_ ? norm.y_Td : norm.out_Td;
+    element = norm.out_element_Td.defined() ? norm.out_element_Td : norm.out_Td;
   }
   return x;
+}
+
+at::Tensor Tape::FirstInput(const at::Tensor& x_Td) {
+  const at::Tensor& buffer = x_element_Td_.defined() ? x_element_Td_ : x_Td_;
+  return Rows(buffer, x_Td.size(0)).copy_(encoder_.Input(first_, x_Td));
 }
 
 void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
@@ -121,7 +128,13 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
   const at::Tensor& bias = sublayer.in.bias;
   if (sublayer.kind == SublayerKind::kAttention) {
     MatrixProduct(x_Td, weight, projected);
-    Attend(projected, bias, sublayer.num_units(), *batch_, z);
+    Attend(projected, bias, sublayer.num_units(), *batch_, z, sublayer.attention());
+  } else if (sublayer.gated) {
+    MatrixProduct(x_Td, weight, projected);
+    ActivateGated(encoder_.config.activation, projected, bias, z, projected);
+    if (!first_only) return;
+    first_features_NU_ = FirstTokensOf(z, *batch_);
+    first_derivative_NU_ = FirstTokens(projected, *batch_);
   } else if (!first_only) {
     ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/projected);
   } else {
@@ -160,7 +173,12 @@ void Tape::Backward(const at::Tensor& gradient_Rd, const Visitor& visitor) {
     const Sublayer& sublayer = encoder_.sublayers[s];
     const at::Tensor out = Rows(gradient_Td_, gradient.size(0));
     const at::Tensor out_element = Rows(gradient_element_Td_, gradient.size(0));
-    NormBackward(gradient, branch, sublayer.norm, PreNormOfGradient(s), out, out_element);
+    if (norm_first_) {
+      out.copy_(gradient);
+      if (out_element.defined()) out_element.copy_(out);
+    } else {
+      NormBackward(gradient, branch, sublayer.norm, PreNormOfGradient(s), out, out_element);
+    }
     gradient = out;
     if (visitor.outputs) visitor.outputs(s, out);
     if (s == first_ && !visitor.masks) return;
@@ -179,7 +197,8 @@ void Tape::Backward(const at::Tensor& gradient_Rd, const Visitor& visitor) {
       }
       // The gradient goes on through the activation in any case.
       if (visitor.masks || derivative.defined()) {
-        const at::Tensor m_NU = SegmentDot(z, feature_gradient, derivative, GradientSegments(s));
+        const at::Tensor m_NU =
+            SegmentDot(z, feature_gradient, sublayer.gated ? at::Tensor() : derivative, GradientSegments(s));
         if (visitor.masks) visitor.masks(s, m_NU);
       }
     }
@@ -187,6 +206,7 @@ void Tape::Backward(const at::Tensor& gradient_Rd, const Visitor& visitor) {
     branch = GradientAtInput(s, feature_gradient);
     gradient =
         Rows(gradient_Td_, s == last_ && encoder_.reads_first_tokens() ? batch_->size() : batch_->tokens());
+    if (norm_first_ && branch.defined()) gradient = ThroughInputNorm(s, gradient, branch);
   }
 }
 
@@ -205,11 +225,24 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
   if (sublayer.kind == SublayerKind::kAttention) {
     at_projection = Matrix(projection_gradient_, batch_->tokens(), 3 * sublayer.num_features());
     AttendBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                   sublayer.num_units(), *batch_, feature_gradient, at_projection);
+                   sublayer.num_units(), *batch_, feature_gradient, at_projection, sublayer.attention());
+  } else if (sublayer.gated) {
+    const int64_t rows = feature_gradient.size(0);
+    at_projection = Matrix(projection_gradient_, rows, 2 * sublayer.num_features());
+    GatedBackward(feature_gradient,
+                  first_tokens_only(s) ? first_derivative_NU_ : Rows(saved_[s - first_].projected, rows),
+                  at_projection);
   }
   const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
   MatrixProduct(at_projection, sublayer.in.weight, branch);
   return branch;
+}
+
+at::Tensor Tape::ThroughInputNorm(int s, const at::Tensor& gradient_Rd, const at::Tensor& branch) {
+  const at::Tensor at_y = branch.to(gradient_Rd.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+  NormBackward(at_y, {}, encoder_.sublayers[s].norm, PreNormOfGradient(s - 1), at_y, {});
+  at::Tensor gradient = gradient_Rd;
+  return gradient.add_(at_y);
 }
 
 // Only first tokens ask, all tokens are keys and values: the gradient spreads to all rows.
@@ -222,7 +255,9 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
     all.zero_();
   } else {
     FirstQueryBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                       sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU, all);
+                       sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU, all,
+                       sublayer.attention());
+    if (norm_first_) NormBackward(all, {}, sublayer.norm, PreNorm(s - 1, batch_->tokens()), all, {});
   }
   all.index_add_(0, batch_->offsets_device.narrow(0, 0, batch_->size()), of_first);
   return {};

@@ -52,14 +52,17 @@ class Tape {
  private:
   // What one sublayer remembers; buffers for max_tokens rows, allocated once.
   struct Saved {
-    at::Tensor projected;   // attention: [., 3U]; feed-forward: the activation's derivative [., U]
+    at::Tensor
+        projected;  // attention: [., 3U]; feed-forward: the activation's derivative [., U], gated [., 2U]
     at::Tensor features;    // [., U]
-    at::Tensor pre_norm;    // [., d] float32
-    at::Tensor statistics;  // [., 2] float32
+    at::Tensor pre_norm;    // y [., d] float32
+    at::Tensor statistics;  // [., 2] float32, of the norm that takes y: its own or, pre-LN, the next one's
   };
 
   // Whether the head reads no more than first tokens of sublayer s's output.
   bool first_tokens_only(int s) const;
+  // What the first sublayer's input projection multiplies.
+  at::Tensor FirstInput(const at::Tensor& x_Td);
   void ForwardFeatures(int s, const at::Tensor& x_Td);
   NormResult PreNorm(int s, int64_t rows) const;
   NormResult PreNormOfGradient(int s) const;
@@ -69,10 +72,13 @@ class Tape {
   // is returned, if anything.
   at::Tensor GradientAtInput(int s, const at::Tensor& features_gradient);
   at::Tensor LastAttentionGradient(const at::Tensor& features_gradient_NU);
+  // The same at the hidden states in front of a norm of the input, given `branch` behind it.
+  at::Tensor ThroughInputNorm(int s, const at::Tensor& gradient_Rd, const at::Tensor& branch);
 
   const Encoder& encoder_;
   const int first_;
   const int last_;
+  const bool norm_first_;
   const at::ScalarType type_;
   std::vector<Saved> saved_;                            // of sublayers first ..
   at::Tensor first_features_NU_, first_derivative_NU_;  // of the last sublayer, where first tokens are enough

@@ -14,11 +14,9 @@ absl::StatusOr<double> LeastKeepFlops(const ModelConfig& config, double sequence
     return absl::FailedPreconditionError("the model has no heads and no neurons left to prune");
   // A unit of the dearer kind must fit: it may be the first that the search takes.
   double dearest = 0;
-  for (SublayerKind kind : {SublayerKind::kAttention, SublayerKind::kFeedForward}) {
-    const auto& layers = kind == SublayerKind::kAttention ? config.heads : config.neurons;
-    const bool present =
-        std::any_of(layers.begin(), layers.end(), [](const auto& units) { return !units.empty(); });
-    if (present) dearest = std::max(dearest, UnitFlops(config, kind, sequence_length));
+  for (int t = 0; t < 2 * static_cast<int>(config.heads.size()); ++t) {
+    const bool present = !(t % 2 == 0 ? config.heads : config.neurons)[t / 2].empty();
+    if (present) dearest = std::max(dearest, UnitFlops(config, t, sequence_length));
   }
   return dearest / original_flops;
 }

@@ -35,7 +35,7 @@ PruningState::PruningState(const Encoder& model, absl::Span<const Sample> sample
 }
 
 double PruningState::unit_flops(int t) const {
-  return UnitFlops(teacher_.config, teacher_.sublayers[t].kind, budget_.sequence_length);
+  return UnitFlops(teacher_.config, t, budget_.sequence_length);
 }
 
 int64_t PruningState::rounding(int t) const {

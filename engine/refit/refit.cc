@@ -247,15 +247,24 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
     if (!x_Td.ok()) return x_Td.status();
     absl::StatusOr<at::Tensor> y_Td = state_.streams().teacher(batch);
     if (!y_Td.ok()) return y_Td.status();
-    equations.Add(*x_Td, *y_Td - *x_Td, {});
+    const at::Tensor student_Td = state_.teacher().Input(t, *x_Td);
+    equations.Add(student_Td, state_.teacher().Input(t, *y_Td) - student_Td, {});
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
   const AffineFit fit = equations.Solve(at::zeros({d, d}, in.weight.options().dtype(at::kDouble)));
-  const at::Tensor weight = in.weight.to(at::kDouble), bias = in.bias.to(at::kDouble);
+  const at::Tensor weight = in.weight.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true),
+                   bias = in.bias.to(at::kDouble, /*non_blocking=*/false, /*copy=*/true);
   const DType type = state_.result().sublayers[t].stored_type;
-  return Linear{RoundedToCheckpoint(weight + weight.mm(fit.weights_Ud.t()), type),
-                RoundedToCheckpoint(bias + weight.mv(fit.constant_d), type)};
+  // DeBERTa's relative positions may go through the same queries and keys, and do not change: values do.
+  const RelativePositions& positions = state_.result().sublayers[t].positions;
+  const bool shared = positions.embeddings_Rd.defined() && !positions.key.weight.defined() &&
+                      !positions.query.weight.defined();
+  const int64_t first = shared ? weight.size(0) / 3 * 2 : 0, rows = weight.size(0) - first;
+  const at::Tensor refitted = weight.narrow(0, first, rows).clone();
+  weight.narrow(0, first, rows).add_(refitted.mm(fit.weights_Ud.t()));
+  bias.narrow(0, first, rows).add_(refitted.mv(fit.constant_d));
+  return Linear{RoundedToCheckpoint(weight, type), RoundedToCheckpoint(bias, type)};
 }
 
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.

@@ -8,7 +8,8 @@
 namespace kprune {
 
 // config.json's "model_type".
-inline constexpr std::array kFamilies = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"};
+inline constexpr std::array kFamilies = {"albert",     "bert", "camembert", "deberta-v2", "distilbert", "electra", "gte",
+                                        "modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta"};
 
 // Names as Hugging Face's pipelines and hub have them.
 inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};

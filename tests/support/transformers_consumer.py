@@ -29,14 +29,14 @@ def batch_of(path, config):
     rows = read_lines(path)
     longest = max(len(row["input_ids"]) for row in rows)
 
-    def padded(values):
-        return torch.tensor([row + [0] * (longest - len(row)) for row in values])
+    def padded(values, padding=0):
+        return torch.tensor([row + [padding] * (longest - len(row)) for row in values])
 
     batch = {
-        "input_ids": padded([row["input_ids"] for row in rows]),
+        "input_ids": padded([row["input_ids"] for row in rows], config.pad_token_id or 0),
         "attention_mask": padded([[1] * len(row["input_ids"]) for row in rows]),
     }
-    if config.model_type == "bert":
+    if getattr(config, "type_vocab_size", 0) > 1:
         batch["token_type_ids"] = padded([row["token_type_ids"] for row in rows])
     return batch
 
@@ -67,7 +67,10 @@ def run(model, batch, pooling):
 @torch.no_grad()
 def outputs(arguments):
     told = {"version": transformers.__version__}
+    architecture = getattr(transformers, AutoConfig.from_pretrained(arguments.folder).architectures[0])
     for attention in ("sdpa", "eager"):
+        if attention == "sdpa" and not architecture._supports_sdpa:
+            continue
         model = load(arguments.folder, attention, arguments.stock, arguments.pooling is not None)
         batch = batch_of(arguments.inputs, model.config)
         told[attention] = run(model, batch, arguments.pooling).tolist()

@@ -94,7 +94,10 @@ OnnxGraph::Value OnnxGraph::AddWeight(const std::string& name, const std::vector
 }
 
 OnnxGraph::Value OnnxGraph::Integers(const std::vector<int64_t>& values) {
-  const Value name = absl::StrCat("integers.", absl::StrJoin(values, "."));
+  constexpr size_t kMostNamed = 16;
+  const Value name = absl::StrCat("integers.", values.size() <= kMostNamed
+                                                   ? absl::StrJoin(values, ".")
+                                                   : absl::StrCat("table.", model_->constants.size()));
   if (model_->constants.insert(name).second) {
     model_->AddTensor(name, {static_cast<int64_t>(values.size())}, onnx::TensorProto::INT64)
         .set_raw_data(values.data(), values.size() * sizeof(int64_t));

@@ -83,9 +83,46 @@ TEST(FlopsTest, AnEncoderIsTheSumOfItsUnits) {
   for (int i = 0; i < 3; ++i) loops.Head(x, d, h);
   for (int i = 0; i < 7; ++i) loops.Neuron(x, d);
   EXPECT_EQ(EncoderFlops(pruned, s), static_cast<double>(loops.flops));
-  EXPECT_EQ(UnitFlops(pruned, SublayerKind::kAttention, s), HeadFlops(s, d, h));
-  EXPECT_EQ(UnitFlops(pruned, SublayerKind::kFeedForward, s), NeuronFlops(s, d));
+  EXPECT_EQ(UnitFlops(pruned, 0, s), HeadFlops(s, d, h));
+  EXPECT_EQ(UnitFlops(pruned, 1, s), NeuronFlops(s, d));
   EXPECT_EQ(EncoderFlops(Config(d, h, {0, 0}, {0, 0}), s), 0);
+}
+
+TEST(FlopsTest, GatedNeuronsHaveTwoRowsOfTheInputProjection) {
+  static constexpr Family kGated{.model_type = "", .class_prefix = "", .prefix = "", .gated_ffn = true};
+  const int64_t s = 6, d = 8;
+  ModelConfig config = Config(d, 2, {0}, {3});
+  config.family = &kGated;
+  CountingLoops loops;
+  const Matrix x = Filled(s, d);
+  for (int i = 0; i < 3; ++i) {
+    loops.Neuron(x, d);
+    loops.Product(x, Filled(1, d));
+  }
+  EXPECT_EQ(EncoderFlops(config, s), static_cast<double>(loops.flops));
+}
+
+TEST(FlopsTest, LocalLayersCountTheirWindow) {
+  const int64_t s = 20, d = 8, h = 4;
+  ModelConfig config = Config(d, h, {1, 1}, {0, 0});
+  config.attention = {.window = 2, .local = {false, true}};
+  // Of a query in the middle: 5 keys, and as many values.
+  CountingLoops window;
+  window.Product(Filled(1, h), Filled(5, h));
+  window.Product(Filled(1, 5), Filled(h, 5));
+  EXPECT_EQ(UnitFlops(config, 2, s), 8 * s * d * h + s * window.flops);
+  EXPECT_EQ(UnitFlops(config, 0, s), HeadFlops(s, d, h));
+  EXPECT_EQ(UnitFlops(config, 2, 4), HeadFlops(4, d, h)) << "shorter than the window";
+}
+
+TEST(FlopsTest, DebertaCountsTheProductsWithRelativePositions) {
+  const int64_t s = 6, d = 8, h = 4, span = 3;
+  ModelConfig config = Config(d, h, {1}, {0});
+  config.attention = {.local = {false}, .span = span, .as_keys = true, .as_queries = true};
+  CountingLoops loops;
+  loops.Head(Filled(s, d), d, h);
+  for (int kind = 0; kind < 2; ++kind) loops.Product(Filled(s, h), Filled(2 * span, h));
+  EXPECT_EQ(UnitFlops(config, 0, s), static_cast<double>(loops.flops));
 }
 
 TEST(FlopsTest, TakesFractionalMeanLengths) {

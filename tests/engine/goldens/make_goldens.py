@@ -1,6 +1,6 @@
 """Writes the folders beside this file: tiny random checkpoints with the outputs that transformers gives for them.
 
-    python make_goldens.py               # transformers 4.57, torch 2.x, safetensors
+    python make_goldens.py               # transformers 4.57 (nomic_bert: 5.23), torch 2.x, safetensors
     python make_goldens.py roberta ...   # the folders of a family, or one of CASES, alone
 
 Every folder is a model as save_pretrained writes it, and golden.safetensors: input_ids, attention_mask and
@@ -125,11 +125,21 @@ def write_case(name, case):
 SMALL = dict(vocab_size=32, hidden_size=8, intermediate_size=12, num_attention_heads=2, num_hidden_layers=2)
 TEXT = SMALL | dict(max_position_embeddings=16, pad_token_id=0)
 ROBERTA = SMALL | dict(max_position_embeddings=18, pad_token_id=1, type_vocab_size=1)
+DEBERTA = TEXT | dict(relative_attention=True, pos_att_type=["c2p", "p2c"])
 FAMILIES = {
+    "albert": TEXT | dict(embedding_size=6, num_hidden_layers=3, num_hidden_groups=1, hidden_act="gelu_new"),
     "bert": TEXT,
     "camembert": ROBERTA,
+    # As DeBERTa v3 has it.
+    "deberta-v2": DEBERTA | dict(share_att_key=True, position_buckets=4, norm_rel_ebd="layer_norm", type_vocab_size=0,
+                                 position_biased_input=False),
     "distilbert": dict(vocab_size=32, dim=8, hidden_dim=12, n_heads=2, n_layers=2, max_position_embeddings=16),
     "electra": TEXT | dict(embedding_size=6),
+    "gte": ROBERTA,  # transformers 5
+    "modernbert": TEXT | dict(local_attention=6, global_attn_every_n_layers=2, reference_compile=False,
+                              bos_token_id=0, eos_token_id=1, cls_token_id=2, sep_token_id=3),
+    "mpnet": ROBERTA,
+    "nomic_bert": TEXT,  # transformers 5
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA | dict(layer_norm_eps=1e-5),
 }
@@ -157,10 +167,20 @@ def make_rows(rows, columns, vocabulary):
     return ids, mask
 
 
-def write_family(family, task):
-    name = f"{family}_{task}".replace("-", "_")
+# What else a family's configuration may say: folders of their own.
+VARIANTS = {
+    "albert_two_groups": ("albert", TEXT | dict(embedding_size=8, num_hidden_layers=4, num_hidden_groups=2)),
+    "deberta_v2_own_projections": ("deberta-v2", DEBERTA | dict(pos_att_type="p2c|c2p", position_buckets=-1,
+                                                                type_vocab_size=2, hidden_act="relu")),
+    "modernbert_mean_with_biases": ("modernbert", FAMILIES["modernbert"] | dict(
+        classifier_pooling="mean", classifier_bias=True, attention_bias=True, mlp_bias=True, norm_bias=True,
+        classifier_activation="silu", hidden_activation="relu")),
+}
+
+
+def write_family(family, task, name, settings):
     torch.manual_seed(sum(map(ord, name)))
-    config = transformers.AutoConfig.for_model(family, **FAMILIES[family])
+    config = transformers.AutoConfig.for_model(family, **settings)
     if task == "text-classification":
         config.num_labels = LABELS
     config._attn_implementation = "eager"
@@ -196,4 +216,8 @@ for case_name, case_values in CASES.items():
 for family_name in FAMILIES:
     for task_name in TASKS:
         if not wanted or family_name in wanted:
-            write_family(family_name, task_name)
+            folder_name = f"{family_name}_{task_name}".replace("-", "_")
+            write_family(family_name, task_name, folder_name, FAMILIES[family_name])
+for variant_name, (family_name, values) in VARIANTS.items():
+    if not wanted or variant_name in wanted:
+        write_family(family_name, "text-classification", variant_name, values)

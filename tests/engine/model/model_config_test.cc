@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
     Fields, ConfigRefusalTest,
     ::testing::Values(
         Refusal{"NotAnObject", [](json& config) { config = json::array({1}); }, {"not an object"}},
-        Refusal{"UnknownFamily", Set("model_type", "longformer"), {"model_type", "longformer", "bert, distilbert"}},
+        Refusal{"UnknownFamily", Set("model_type", "longformer"), {"model_type", "longformer", "albert, bert"}},
         Refusal{"NoFamily", Erase("model_type"), {"model_type", "null"}},
         Refusal{"FamilyNoText", Set("model_type", 7), {"model_type", "7"}},
         Refusal{"MissingHiddenSize", Erase("hidden_size"), {"\"hidden_size\" is missing"}},

@@ -223,18 +223,18 @@ TEST_P(StepsTest, AttentionAndItsBackward) {
       const at::Tensor bias = Random({3 * width});
       const at::Tensor qkv = Random({tokens, 3 * width}), gradient = Random({tokens, width});
       const at::Tensor context = Empty({tokens, width}), wide_context = Wide(context).clone();
-      steps_.attend(qkv, bias, heads, batch, context);
+      steps_.attend(qkv, bias, heads, batch, context, {});
       portable::Attend(Wide(qkv), Wide(bias), heads, wide_batch, wide_context);
       ExpectClose(context, wide_context);
 
       const at::Tensor backward = Empty({tokens, 3 * width}), wide_backward = Wide(qkv).clone();
-      steps_.attend_backward(qkv, bias, heads, batch, gradient, backward);
+      steps_.attend_backward(qkv, bias, heads, batch, gradient, backward, {});
       portable::AttendBackward(Wide(qkv), Wide(bias), heads, wide_batch, Wide(gradient), wide_backward);
       ExpectClose(backward, wide_backward);
 
       const at::Tensor weight = Random({3 * width, 77}), of_first = Random({batch.size(), width});
       const at::Tensor at_input = Floats({tokens, 77}), wide_at_input = Wide(at_input);
-      steps_.first_query_backward(qkv, bias, weight, heads, batch, of_first, at_input);
+      steps_.first_query_backward(qkv, bias, weight, heads, batch, of_first, at_input, {});
       portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), heads, wide_batch, Wide(of_first),
                                    wide_at_input);
       ExpectClose(at_input, wide_at_input);
@@ -248,7 +248,7 @@ TEST_P(StepsTest, GradientsOfManyFirstTokens) {
   const at::Tensor qkv = Random({300, 24}), bias = Random({24}), weight = Random({24, 5}),
                    gradient = Random({150, 8});
   const at::Tensor found = Floats({300, 5}), expected = Wide(found);
-  steps_.first_query_backward(qkv, bias, weight, 2, OneBatch(lengths), gradient, found);
+  steps_.first_query_backward(qkv, bias, weight, 2, OneBatch(lengths), gradient, found, {});
   portable::FirstQueryBackward(Wide(qkv), Wide(bias), Wide(weight), 2, OneWideBatch(lengths), Wide(gradient),
                                expected);
   ExpectClose(found, expected);
@@ -280,13 +280,13 @@ TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
   for (int n : {1, 3}) {
     at::set_num_threads(n);
     const at::Tensor context = Empty({batch.tokens(), 64});
-    steps_.attend(qkv, bias, 4, batch, context);
+    steps_.attend(qkv, bias, 4, batch, context, {});
     const at::Tensor product = Empty({batch.tokens(), 64}), panel = Empty({batch.tokens(), 20});
     MatrixProduct(z, weight, product);
     MatrixProduct(z, weight.narrow(1, 0, 20), panel);  // the threads share one panel
     const at::Tensor at_qkv = at::empty_like(qkv), at_input = Floats({batch.tokens(), 77});
-    steps_.attend_backward(qkv, bias, 4, batch, context, at_qkv);
-    steps_.first_query_backward(qkv, bias, at_weight, 4, batch, first, at_input);
+    steps_.attend_backward(qkv, bias, 4, batch, context, at_qkv, {});
+    steps_.first_query_backward(qkv, bias, at_weight, 4, batch, first, at_input, {});
     found[n] = {context,
                 steps_.column_squares(z),
                 steps_.head_grams(z, 5),

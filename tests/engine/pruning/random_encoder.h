@@ -55,6 +55,7 @@ inline Encoder RandomEncoder(const RandomShape& shape = {}) {
   config.max_positions = 32;
   config.num_labels = shape.task == Task::kEmbedding ? shape.hidden : shape.labels;
   config.activation = "gelu";
+  config.head_activation = "tanh";
   config.heads.assign(shape.layers, all(shape.heads));
   config.neurons.assign(shape.layers, all(shape.neurons));
   encoder.word_embeddings = RandomTensor(random, {config.vocab_size, d});
