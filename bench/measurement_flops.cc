@@ -19,15 +19,11 @@ double Projection(const ModelConfig& config, int t, double rows) {
   return 2 * rows * config.hidden_size * Features(config, t);
 }
 
-bool ReadsFirstTokensOnly(const ModelConfig& config) {
-  return config.task != Task::kEmbedding || config.pooling == Pooling::kCls;
-}
-
 // Tokens whose gradient at the output of sublayer t is not zero: in the last layer of a model that reads
 // first tokens, only these.
 double GradientRows(const ModelConfig& config, const TokenCounts& counts, int t) {
   const bool last_layer = t / 2 == config.num_layers - 1;
-  return last_layer && ReadsFirstTokensOnly(config) ? counts.sequences : counts.tokens;
+  return last_layer && config.reads_first_tokens() ? counts.sequences : counts.tokens;
 }
 
 double ForwardFlops(const ModelConfig& config, const TokenCounts& counts, int t) {

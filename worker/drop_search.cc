@@ -78,7 +78,7 @@ absl::Status CheckCanShowDrop(Task task, const Options& options, const JudgingSa
                               int64_t available) {
   if (!options.max_drop) return absl::OkStatus();
   const bool by_metric = !samples.labelled.empty();
-  const auto judging = static_cast<int64_t>((by_metric ? samples.labelled : samples.agreeing).size());
+  const int64_t judging = NumLines(by_metric ? samples.labelled : samples.agreeing);
   const int64_t needed = LeastSamplesToShow(task, *options.max_drop);
   if (judging >= needed) return absl::OkStatus();
   // Held-out lines are counted as a share of those that are drawn.

@@ -45,7 +45,7 @@ json Describe(const std::filesystem::path& folder, const JudgedModel& model, dou
       {"task", model.encoder.config.task_name()},
       {"metric", MetricJson(model.metric)},
       {"metrics", model.metric ? json(model.metric->others) : json::object()},
-      {"n", model.samples.samples.size()},
+      {"n", NumLines(model.samples.samples)},
       {"sequence_length", model.sequence_length},
       {"flops", model.flops},
       {"parameters", model.facts.parameters},
@@ -53,6 +53,12 @@ json Describe(const std::filesystem::path& folder, const JudgedModel& model, dou
       {"latency_ms", latency_ms},
       {"latency",
        {{"batch_size", setting.batch_size}, {"tokens", setting.tokens}, {"threads", at::get_num_threads()}}}};
+}
+
+void WarnOfLeftOut(const JudgedModel& model, ProgressObserver& observer) {
+  if (model.left_out == 0) return;
+  observer.OnWarning(absl::StrCat("the outputs for all samples would be too large to keep: the first ",
+                                  model.samples.samples.size(), " judge, ", model.left_out, " do not"));
 }
 
 // Whether both models were asked for the same labels: each reads the data by its own configuration.
@@ -68,6 +74,7 @@ absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer) {
   observer.OnStage(Stage::kLoad, 0);
   absl::StatusOr<JudgedModel> model = JudgeModel(job.model, job);
   if (!model.ok()) return model.status();
+  WarnOfLeftOut(*model, observer);
   observer.OnStage(Stage::kMeasure, 0.8);
   const LatencySetting setting = SettingFor({&model->encoder}, model->sequence_length);
   const double latency_ms = MeasureLatency({&model->encoder}, setting, kLatencyRepeats)[0];
@@ -97,6 +104,12 @@ absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
           folder.string(), " does another task than ", folders[0].string(), " (", config.num_labels,
           " outputs against ", models[0].encoder.config.num_labels, "); compare models of one task"));
     }
+    if (models.empty()) WarnOfLeftOut(*model, observer);
+    if (!models.empty() && models[0].outputs.sizes() != model->outputs.sizes()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          folder.string(), " makes ", model->outputs.size(0), " tokens that count of the data, ",
+          folders[0].string(), " ", models[0].outputs.size(0), "; compare models with the same tokenizer"));
+    }
     models.push_back(*std::move(model));
   }
   std::vector<const Encoder*> encoders;
@@ -106,11 +119,13 @@ absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
   json described = json::array();
   for (size_t i = 0; i < models.size(); ++i) {
     described.push_back(Describe(folders[i], models[i], latency_ms[i], setting));
+    const ModelConfig& config = models[0].encoder.config;
+    const std::vector<Sample>& samples = models[0].samples.samples;
     described.back()["agreement"] =
-        i == 0 ? json() : Agreement(models[0].encoder.config.task, models[0].outputs, models[i].outputs);
+        i == 0 ? json() : Agreement(config.task, models[0].outputs, models[i].outputs, samples);
     if (i > 0 && models[i].metric && AskTheSame(models[0], models[i])) {
-      described.back()["metric"]["difference"] = DifferenceJson(CompareMetrics(
-          models[0].encoder.config.task, models[0].outputs, models[i].outputs, models[0].samples.samples));
+      described.back()["metric"]["difference"] = DifferenceJson(
+          CompareMetrics(config.task, models[0].outputs, models[i].outputs, samples, config.label_names()));
     }
   }
   return PublishJson(job, kComparisonFile, {{"models", described}});

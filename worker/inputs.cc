@@ -17,10 +17,24 @@ LabelKind LabelKindOf(Task task) {
       return LabelKind::kMultiLabel;
     case Task::kRegression:
       return LabelKind::kRegression;
+    case Task::kTokenClassification:
+      return LabelKind::kTokenClass;
+    case Task::kQuestionAnswering:
+      return LabelKind::kSpan;
+    case Task::kMaskedLm:
+      return LabelKind::kMaskedToken;
+    case Task::kMultipleChoice:
+      return LabelKind::kChoice;
     case Task::kEmbedding:
       break;
   }
   return LabelKind::kAny;
+}
+
+// What a labelled line has.
+const char* LabelField(Task task) {
+  if (task == Task::kTokenClassification) return "\"tokens\" and \"tags\"";
+  return task == Task::kQuestionAnswering ? "\"answers\"" : "\"label\"";
 }
 
 // A result of several models is none itself.
@@ -86,6 +100,8 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
   limits.label_kind = LabelKindOf(config.task);
   limits.num_labels = config.num_labels;
   limits.threads = options.threads;
+  limits.seed = options.seed;
+  if (model.tokenizer != nullptr) limits.mask_token_id = model.tokenizer->mask_id();
   for (const auto& [label, id] : config.label2id) limits.label2id[label] = id;
   if (const auto pad = config.json.find("pad_token_id");
       pad != config.json.end() && pad->is_number_integer()) {
@@ -99,9 +115,9 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
                                           const Options& options) {
   absl::StatusOr<SampleSet> eval = ReadModelSamples(model, paths, options);
   if (eval.ok() && !eval->labelled && model.folder.config.task != Task::kEmbedding) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(paths[0].filename().string(),
-                     " has no labels; evaluation of a classifier needs \"label\" on every line"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        paths[0].filename().string(), " has no labels; evaluation of a ", model.folder.config.task_name(),
+        " model needs ", LabelField(model.folder.config.task), " on every line"));
   }
   return eval;
 }

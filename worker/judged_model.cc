@@ -20,9 +20,13 @@ absl::StatusOr<JudgedModel> JudgeModel(const std::filesystem::path& folder, cons
                      .outputs = {},
                      .metric = {},
                      .facts = FactsOf(model->folder)};
+  const size_t fit = WithinJudgedOutputs(judged.encoder.config, judged.samples.samples).size();
+  judged.left_out = static_cast<int64_t>(judged.samples.samples.size() - fit);
+  judged.samples.samples.resize(fit);
   judged.outputs = RunSamples(judged.encoder, judged.samples.samples);
   if (judged.samples.labelled) {
-    judged.metric = EvaluateMetric(judged.encoder.config.task, judged.outputs, judged.samples.samples);
+    const ModelConfig& config = judged.encoder.config;
+    judged.metric = EvaluateMetric(config.task, judged.outputs, judged.samples.samples, config.label_names());
   }
   judged.sequence_length = SequenceLength(job.options, judged.samples.samples);
   judged.flops = EncoderFlops(judged.encoder.config, judged.sequence_length);

@@ -24,15 +24,17 @@ constexpr std::array kBatchSizes = {1, 8, 32};
 
 }  // namespace
 
-JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning, const SampleSet& judging,
-                                    const SampleSet& eval) {
+JudgingSamples ChooseJudgingSamples(const ModelConfig& config, absl::Span<const Sample> pruning,
+                                    const SampleSet& judging, const SampleSet& eval) {
   JudgingSamples samples;
   samples.agreeing = judging.samples.empty() ? eval.samples : judging.samples;
-  if (task != Task::kEmbedding) {
+  if (config.task != Task::kEmbedding) {
     if (judging.labelled) samples.labelled = judging.samples;
     if (eval.labelled) samples.labelled = eval.samples;
   }
   samples.verifying = judging.samples.empty() ? pruning.subspan(0, kVerifyingSamples) : judging.samples;
+  for (absl::Span<const Sample>* some : {&samples.agreeing, &samples.labelled, &samples.verifying})
+    *some = WithinJudgedOutputs(config, *some);
   return samples;
 }
 
@@ -84,15 +86,16 @@ void ModelJudge::Judge(const Encoder& written, ReportContents& report) {
   if (!samples_.agreeing.empty()) {
     const at::Tensor before = original_on(samples_.agreeing, agreeing_NC_),
                      after = RunSamples(written, samples_.agreeing);
-    report.agreement = Agreement(task, before, after);
+    report.agreement = Agreement(task, before, after, samples_.agreeing);
     report.flipped = FlippedSamples(task, before, after, samples_.agreeing);
   }
   if (!samples_.labelled.empty()) {
     const at::Tensor before = original_on(samples_.labelled, labelled_NC_),
                      after = RunSamples(written, samples_.labelled);
-    report.original_metric = EvaluateMetric(task, before, samples_.labelled);
-    report.pruned_metric = EvaluateMetric(task, after, samples_.labelled);
-    report.metric_difference = CompareMetrics(task, before, after, samples_.labelled);
+    const std::vector<std::string> names = original_.config.label_names();
+    report.original_metric = EvaluateMetric(task, before, samples_.labelled, names);
+    report.pruned_metric = EvaluateMetric(task, after, samples_.labelled, names);
+    report.metric_difference = CompareMetrics(task, before, after, samples_.labelled, names);
   }
   MeasureSpeed(written, report);
 }

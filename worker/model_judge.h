@@ -31,9 +31,10 @@ struct JudgingSamples {
 // Which of a job's samples judge: agreement has the held-out samples, else those of --eval; the metric those
 // of
 // --eval, else labelled held-out samples; verification the held-out ones, else some that prune. Drops
-// (max_drop) are judged by the metric where there is one, else by the agreement.
-JudgingSamples ChooseJudgingSamples(Task task, absl::Span<const Sample> pruning, const SampleSet& judging,
-                                    const SampleSet& eval);
+// (max_drop) are judged by the metric where there is one, else by the agreement. Of all no more than
+// WithinJudgedOutputs.
+JudgingSamples ChooseJudgingSamples(const ModelConfig& config, absl::Span<const Sample> pruning,
+                                    const SampleSet& judging, const SampleSet& eval);
 
 // Not thread-safe. The original is run on the samples once.
 class ModelJudge {

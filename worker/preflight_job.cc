@@ -57,8 +57,9 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!model.ok()) return model.status();
   absl::StatusOr<SampleSet> data = ReadModelSamples(*model, job.data, job.options);
   if (!data.ok()) return data.status();
-  absl::StatusOr<SampleDraw> draw = DrawSamples(static_cast<int64_t>(data->samples.size()),
-                                                job.options.samples, job.options.holdout, job.options.seed);
+  const int64_t available = NumLines(data->samples);
+  absl::StatusOr<SampleDraw> draw =
+      DrawLines(data->samples, job.options.samples, job.options.holdout, job.options.seed);
   if (!draw.ok()) return draw.status();
   SampleSet eval;
   if (!job.eval.empty()) {
@@ -76,9 +77,8 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!exportable.ok()) return exportable;
   absl::StatusOr<FlopsBudget> budget = SmallestBudget(config, job.options, sequence_length);
   if (!budget.ok()) return budget.status();
-  absl::Status can_show =
-      CheckCanShowDrop(config.task, job.options, ChooseJudgingSamples(config.task, pruning, judging, eval),
-                       static_cast<int64_t>(data->samples.size()));
+  absl::Status can_show = CheckCanShowDrop(config.task, job.options,
+                                           ChooseJudgingSamples(config, pruning, judging, eval), available);
   if (!can_show.ok()) return can_show;
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
@@ -91,7 +91,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"family", config.family->model_type},
       {"task", config.task_name()},
       {"layers", config.num_layers},
-      {"samples", pruning.size()},
+      {"samples", NumLines(pruning)},
       {"tokens", tokens},
       {"sequence_length", sequence_length},
       {"original_flops", budget->original_flops},

@@ -118,12 +118,12 @@ absl::Status PruneJob::Load() {
   model_ = *std::move(model);
   absl::StatusOr<SampleSet> data = ReadModelSamples(*model_, job_.data, job_.options);
   if (!data.ok()) return data.status();
+  const int64_t available = NumLines(data->samples);
   if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
   auto onnxruntime = PrepareToExport(FactsOf(model_->folder).parameters, job_.onnxruntime, job_.options);
   if (!onnxruntime.ok()) return onnxruntime.status();
   const Task task = model_->folder.config.task;
-  const JudgingSamples judging = ChooseJudgingSamples(task, pruning_, judging_, eval_);
-  const auto available = static_cast<int64_t>(data->samples.size());
+  const JudgingSamples judging = ChooseJudgingSamples(model_->folder.config, pruning_, judging_, eval_);
   absl::Status can_show = CheckCanShowDrop(task, job_.options, judging, available);
   if (!can_show.ok()) return can_show;
   device_ = *device;
@@ -145,12 +145,12 @@ absl::Status PruneJob::Load() {
 
 absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
   const Options& options = job_.options;
-  const auto available = static_cast<int64_t>(data.samples.size());
+  const int64_t available = NumLines(data.samples);
   if (options.samples > available) {
     observer_.OnWarning(absl::StrCat("samples is ", options.samples, ", but the data has ", available,
                                      " lines: all are used"));
   }
-  absl::StatusOr<SampleDraw> draw = DrawSamples(available, options.samples, options.holdout, options.seed);
+  absl::StatusOr<SampleDraw> draw = DrawLines(data.samples, options.samples, options.holdout, options.seed);
   if (!draw.ok()) return draw.status();
   pruning_ = Take(data, draw->pruning);
   judging_ = {Take(data, draw->judging), data.labelled};
@@ -200,7 +200,7 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
 }
 
 absl::Status PruneJob::Prune() {
-  report_.samples = static_cast<int64_t>(pruning_.size());
+  report_.samples = NumLines(pruning_);
   for (const Sample& sample : pruning_) report_.tokens += static_cast<int64_t>(sample.input_ids.size());
   report_.streams = std::string(place_name(plan_.streams));
   if (job_.options.max_drop) {

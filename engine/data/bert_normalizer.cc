@@ -43,6 +43,16 @@ std::u32string Normalize(std::u32string text, const BertNormalizerOptions& optio
   return text;
 }
 
+// Every step maps characters one by one, but for the order of combining marks, which stay with their base.
+std::vector<int32_t> NormalizedOrigins(std::u32string_view text, const BertNormalizerOptions& options) {
+  std::vector<int32_t> origins;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const size_t length = Normalize(std::u32string(1, text[at]), options).size();
+    origins.insert(origins.end(), length, static_cast<int32_t>(at));
+  }
+  return origins;
+}
+
 std::vector<std::u32string_view> SplitWords(std::u32string_view text) {
   std::vector<std::u32string_view> words;
   size_t start = 0;  // of the word being read

@@ -3,6 +3,7 @@
 #ifndef KPRUNE_ENGINE_DATA_BERT_NORMALIZER_H_
 #define KPRUNE_ENGINE_DATA_BERT_NORMALIZER_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ struct BertNormalizerOptions {
 
 // Thread-safe: pure.
 std::u32string Normalize(std::u32string text, const BertNormalizerOptions& options);
+
+// The character of `text` that each character of Normalize(text) comes from.
+std::vector<int32_t> NormalizedOrigins(std::u32string_view text, const BertNormalizerOptions& options);
 
 // Splits at white space, which is dropped, and around every punctuation character, which is a word of its
 // own. The views point into `text`.

@@ -33,4 +33,21 @@ absl::StatusOr<SampleDraw> DrawSamples(int64_t available, int64_t samples, doubl
   return draw;
 }
 
+absl::StatusOr<SampleDraw> DrawLines(absl::Span<const Sample> set, int64_t lines, double holdout,
+                                     uint32_t seed) {
+  const std::vector<int64_t> offsets = LineOffsets(set);
+  absl::StatusOr<SampleDraw> drawn =
+      DrawSamples(static_cast<int64_t>(offsets.size()) - 1, lines, holdout, seed);
+  if (!drawn.ok()) return drawn;
+  SampleDraw draw;
+  const auto add = [&](const std::vector<int64_t>& from, std::vector<int64_t>& to) {
+    for (const int64_t line : from) {
+      for (int64_t i = offsets[line]; i < offsets[line + 1]; ++i) to.push_back(i);
+    }
+  };
+  add(drawn->pruning, draw.pruning);
+  add(drawn->judging, draw.judging);
+  return draw;
+}
+
 }  // namespace kprune

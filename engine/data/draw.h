@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/data/samples.h"
 
 namespace kprune {
 
@@ -23,6 +25,10 @@ struct SampleDraw {
 // else out of the drawn ones. The same arguments give the same draw on every machine. InvalidArgument where
 // no line is left to prune with.
 absl::StatusOr<SampleDraw> DrawSamples(int64_t available, int64_t samples, double holdout, uint32_t seed);
+
+// The same of the lines that `set` comes from, with all sequences of every line that is drawn.
+absl::StatusOr<SampleDraw> DrawLines(absl::Span<const Sample> set, int64_t lines, double holdout,
+                                     uint32_t seed);
 
 }  // namespace kprune
 

@@ -1,17 +1,14 @@
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/parallel_for.h"
 #include "engine/data/sample_files.h"
-#include "engine/data/unicode.h"
+#include "engine/data/task_lines.h"
 #include "engine/formats/file.h"
 #include "engine/formats/json.h"
-#include "engine/formats/json_fields.h"
-#include "engine/formats/quoted.h"
 
 namespace kprune {
 namespace {
@@ -56,11 +53,6 @@ class LineReader {
   const std::filesystem::path& path_;
 };
 
-bool IsBlank(const std::string& text) {
-  const std::u32string decoded = DecodeUtf8(text);
-  return std::all_of(decoded.begin(), decoded.end(), IsWhitespace);
-}
-
 // Makes samples of lines. Thread-safe: immutable.
 class LineParser {
  public:
@@ -68,79 +60,22 @@ class LineParser {
              const SampleLimits& limits)
       : path_(path), file_(file), tokenizer_(tokenizer), limits_(limits) {}
 
-  absl::StatusOr<Sample> Parse(const Line& line) const {
+  absl::StatusOr<std::vector<Sample>> Parse(const Line& line) const {
     const std::string place = PlaceOf(path_, line.number);
     absl::StatusOr<Json> json = ParseJson(line.text, place);
     if (!json.ok()) return json.status();
-    absl::StatusOr<Sample> sample = Read(*json);
-    if (!sample.ok()) {
-      return absl::Status(sample.status().code(), absl::StrCat(place, ": ", sample.status().message()));
+    absl::StatusOr<std::vector<Sample>> samples = ReadLine(*json, {tokenizer_, limits_, file_, line.number});
+    if (!samples.ok()) {
+      return absl::Status(samples.status().code(), absl::StrCat(place, ": ", samples.status().message()));
     }
-    sample->file = file_;
-    sample->line = line.number;
-    return sample;
+    for (Sample& sample : *samples) {
+      sample.file = file_;
+      sample.line = line.number;
+    }
+    return samples;
   }
 
  private:
-  static absl::Status Refuse(std::string_view problem) {
-    return absl::InvalidArgumentError(std::string(problem));
-  }
-
-  absl::StatusOr<Sample> Read(const Json& json) const {
-    if (!json.is_object())
-      return Refuse(absl::StrCat("the line is ", Described(json), ", accepted is an object"));
-    absl::StatusOr<const std::string*> text = Text(json, "text");
-    if (!text.ok()) return text.status();
-    absl::StatusOr<const std::string*> pair = Text(json, "text_pair");
-    if (!pair.ok()) return pair.status();
-    if (*text == nullptr) return Refuse(absl::StrCat("there is no \"text\" (found: ", Keys(json), ")"));
-    absl::StatusOr<Sample> sample = Encode(**text, *pair);
-    if (!sample.ok()) return sample;
-    const auto label = json.find("label");
-    if (label != json.end() && !label->is_null()) {
-      absl::StatusOr<std::vector<double>> labels = ReadLabel(*label, limits_);
-      if (!labels.ok()) return labels.status();
-      sample->labels = *std::move(labels);
-    }
-    return sample;
-  }
-
-  // nullptr where it is absent or null.
-  static absl::StatusOr<const std::string*> Text(const Json& json, const char* key) {
-    const auto found = json.find(key);
-    if (found == json.end() || found->is_null()) return nullptr;
-    if (!found->is_string())
-      return Refuse(absl::StrCat(key, " is ", Described(*found), ", accepted is a string"));
-    const std::string& text = found->get_ref<const std::string&>();
-    if (IsBlank(text)) return Refuse(absl::StrCat(key, " is empty: remove the line"));
-    return &text;
-  }
-
-  static std::string Keys(const Json& json) {
-    std::string keys;
-    for (const auto& [key, value] : json.items()) {
-      if (keys.size() < 200) absl::StrAppend(&keys, keys.empty() ? "" : ", ", Quoted(key));
-    }
-    return keys.empty() ? "nothing" : keys;
-  }
-
-  absl::StatusOr<Sample> Encode(const std::string& text, const std::string* pair) const {
-    const int longest = LongestSequence(limits_), special = tokenizer_.special_tokens(pair != nullptr);
-    if (longest <= special) {
-      return Refuse(absl::StrCat("max_length is ", longest, ", but ", special,
-                                 " special tokens leave no room for the text"));
-    }
-    std::optional<std::string_view> second;
-    if (pair != nullptr) second = *pair;
-    Encoding encoding = tokenizer_.Encode(text, second, longest);
-    if (encoding.content_tokens == 0) return Refuse("the text has no token: remove the line");
-    Sample sample;
-    sample.input_ids = std::move(encoding.input_ids);
-    sample.token_type_ids = std::move(encoding.token_type_ids);
-    if (absl::Status status = CheckTokens(limits_, sample); !status.ok()) return status;
-    return sample;
-  }
-
   const std::filesystem::path& path_;
   const int32_t file_;
   const Tokenizer& tokenizer_;
@@ -160,12 +95,14 @@ absl::Status ReadJsonlSamples(const std::filesystem::path& path, int32_t file, c
     absl::StatusOr<std::vector<Line>> lines = reader.Next(kBatchLines);
     if (!lines.ok()) return lines.status();
     if (lines->empty()) return absl::OkStatus();
-    std::vector<absl::StatusOr<Sample>> samples(lines->size());
+    std::vector<absl::StatusOr<std::vector<Sample>>> samples(lines->size());
     ParallelFor(static_cast<int64_t>(lines->size()), limits.threads,
                 [&](int64_t i) { samples[i] = parser.Parse((*lines)[i]); });
-    for (absl::StatusOr<Sample>& sample : samples) {
-      if (!sample.ok()) return sample.status();
-      if (absl::Status status = collector.Add(*std::move(sample)); !status.ok()) return status;
+    for (absl::StatusOr<std::vector<Sample>>& of_line : samples) {
+      if (!of_line.ok()) return of_line.status();
+      for (Sample& sample : *of_line) {
+        if (absl::Status status = collector.Add(std::move(sample)); !status.ok()) return status;
+      }
     }
   }
 }

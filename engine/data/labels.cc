@@ -23,6 +23,13 @@ std::string Accepted(const SampleLimits& limits) {
       return absl::StrCat("an array of ", limits.num_labels, " zeros and ones");
     case LabelKind::kRegression:
       return "a finite number";
+    case LabelKind::kTokenClass:
+      return absl::StrCat("a whole number from 0 to ", limits.num_labels - 1, ", ", kNoLabel, " for none",
+                          limits.label2id.empty() ? "" : " or a class name of config.json's label2id");
+    case LabelKind::kSpan:
+    case LabelKind::kMaskedToken:
+    case LabelKind::kChoice:
+      break;  // read by their own readers
   }
   return "";
 }
@@ -39,12 +46,14 @@ absl::StatusOr<std::vector<double>> ReadClassName(const std::string& name, const
   return labels;
 }
 
+bool IsOneClass(LabelKind kind) { return kind == LabelKind::kClass || kind == LabelKind::kTokenClass; }
+
 }  // namespace
 
 absl::StatusOr<std::vector<double>> ReadLabel(const Json& label, const SampleLimits& limits) {
-  const bool takes_names = limits.label_kind == LabelKind::kClass || limits.label_kind == LabelKind::kAny;
+  const bool takes_names = IsOneClass(limits.label_kind) || limits.label_kind == LabelKind::kAny;
   if (label.is_string() && takes_names) return ReadClassName(label.get_ref<const std::string&>(), limits);
-  const bool whole = limits.label_kind == LabelKind::kClass;
+  const bool whole = IsOneClass(limits.label_kind);
   if (whole ? label.is_number_integer() : label.is_number()) {
     if (limits.label_kind == LabelKind::kMultiLabel) return Refuse(label.dump(), limits);
     const std::vector<double> labels = {label.get<double>()};
@@ -68,12 +77,12 @@ absl::Status CheckLabels(const std::vector<double>& labels, const SampleLimits& 
       labels.size() == 1 ? absl::StrCat(labels[0]) : absl::StrCat("an array of ", labels.size(), " numbers");
   const bool multi = limits.label_kind == LabelKind::kMultiLabel;
   if (multi && static_cast<int64_t>(labels.size()) != limits.num_labels) return Refuse(found, limits);
-  const bool one = limits.label_kind == LabelKind::kClass || limits.label_kind == LabelKind::kRegression;
+  const bool one = IsOneClass(limits.label_kind) || limits.label_kind == LabelKind::kRegression;
   if (one && labels.size() != 1) return Refuse(found, limits);
   for (double value : labels) {
     bool accepted = std::isfinite(value);
     if (multi) accepted = value == 0 || value == 1;
-    if (limits.label_kind == LabelKind::kClass) {
+    if (IsOneClass(limits.label_kind)) {
       accepted = value >= 0 && value < limits.num_labels && value == std::floor(value);
     }
     if (!accepted) {

@@ -18,8 +18,19 @@ absl::Status CheckLimits(const SampleLimits& limits) {
   return absl::OkStatus();
 }
 
+bool IsLabelled(const Sample& sample) {
+  return !sample.labels.empty() || (sample.window != nullptr && !sample.window->question->answers.empty());
+}
+
 std::string LabelCount(const Sample& sample) {
-  return sample.labels.empty() ? "no label" : absl::StrCat(sample.labels.size(), " label(s)");
+  if (!IsLabelled(sample)) return "no label";
+  return sample.labels.empty() ? "an answer" : absl::StrCat(sample.labels.size(), " label(s)");
+}
+
+// Tokens have a label each.
+bool LabelledAlike(const Sample& a, const Sample& b) {
+  if (IsLabelled(a) != IsLabelled(b)) return false;
+  return a.labels.size() == b.labels.size() || (!a.positions.empty() && !b.positions.empty());
 }
 
 }  // namespace
@@ -52,14 +63,14 @@ absl::Status SampleCollector::Add(Sample sample) {
     return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path, sample.line), ": there are more than ",
                                                    kMaxSamples, " samples: give fewer lines"));
   }
-  if (!set_.samples.empty() && set_.samples.front().labels.size() != sample.labels.size()) {
+  if (!set_.samples.empty() && !LabelledAlike(set_.samples.front(), sample)) {
     const Sample& first = set_.samples.front();
     return absl::InvalidArgumentError(
         absl::StrCat(PlaceOf(path, sample.line), ": there is ", LabelCount(sample), ", but ",
                      PlaceOf(paths_[static_cast<size_t>(first.file)], first.line), " has ", LabelCount(first),
                      ": label all samples alike or none"));
   }
-  set_.labelled = !sample.labels.empty();
+  set_.labelled = IsLabelled(sample);
   set_.samples.push_back(std::move(sample));
   return absl::OkStatus();
 }
@@ -69,6 +80,21 @@ absl::StatusOr<SampleSet> SampleCollector::Take() {
   return absl::InvalidArgumentError(
       paths_.empty() ? "there is no data file"
                      : absl::StrCat(paths_[0].string(), ": there is no sample in the data"));
+}
+
+std::vector<int64_t> LineOffsets(absl::Span<const Sample> samples) {
+  std::vector<int64_t> offsets;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const bool continues = i > 0 && samples[i].line > 0 && samples[i].line == samples[i - 1].line &&
+                           samples[i].file == samples[i - 1].file;
+    if (!continues) offsets.push_back(static_cast<int64_t>(i));
+  }
+  offsets.push_back(static_cast<int64_t>(samples.size()));
+  return offsets;
+}
+
+int64_t NumLines(absl::Span<const Sample> samples) {
+  return static_cast<int64_t>(LineOffsets(samples).size()) - 1;
 }
 
 absl::StatusOr<SampleSet> ReadSamples(absl::Span<const std::filesystem::path> paths,

@@ -1,24 +1,37 @@
 // Sample sets: the texts (or token ids) that a job prunes with and is judged by.
 //
-// JSONL: one object a line with "text", optionally "text_pair" and "label" (integer, number, class name, or
-// an array of 0 and 1 for several labels); other keys are ignored; empty lines are skipped. UTF-8 that is
-// broken is refused (the line is not JSON).
+// JSONL: one object a line; other keys are ignored; empty lines are skipped. UTF-8 that is broken is refused
+// (the line is not JSON). By LabelKind a line has
+//   kAny, kClass, kMultiLabel, kRegression   "text", optionally "text_pair" and "label" (integer, number,
+//                  class name, or an array of 0 and 1 for several labels)
+//   kTokenClass    "tokens", a list of words, and optionally as many "tags", "ner_tags" or "labels" (class
+//                  names or numbers, -100 for none); or "text" without labels. The first piece of a word has
+//                  its label and is what counts; of a text, every token.
+//   kSpan          "question" and "context", optionally "answers": {"text": [...]} (as SQuAD has them). A
+//                  context that is too long becomes several sequences, which overlap.
+//   kMaskedToken   "text", optionally "text_pair": 15 % of its tokens are masked, and are the labels
+//   kChoice        "text" and "choices", two or more, optionally "label", the number of the right one: as
+//                  many sequences as choices
 //
 // safetensors: "input_ids" [N, S] (I32 or I64), optional "attention_mask" and "token_type_ids" [N, S] (I32,
 // I64, U8 or BOOL) and optional "labels" ([N], or [N, C] for several labels; I32, I64, F32 or F64). Padding
-// is on the right: where attention_mask is 0 or, without a mask, the trailing `pad_token_id`s.
+// is on the right: where attention_mask is 0 or, without a mask, the trailing `pad_token_id`s. kTokenClass,
+// kMaskedToken: "labels" are [N, S], -100 for none (kMaskedToken without them masks tokens itself). kSpan:
+// "start_positions" and "end_positions" [N] in place of labels. kChoice: input_ids are [N, choices, S].
 #ifndef KPRUNE_ENGINE_DATA_SAMPLES_H_
 #define KPRUNE_ENGINE_DATA_SAMPLES_H_
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "engine/data/question.h"
 #include "engine/data/tokenizer.h"
 
 namespace kprune {
@@ -30,11 +43,18 @@ inline constexpr int64_t kMaxSamples = 1'000'000;
 
 // What a label must look like.
 enum class LabelKind {
-  kAny,         // any number or array of numbers, the same shape in all lines (feature extraction)
-  kClass,       // one integer in [0, num_labels), or a class name of label2id
-  kMultiLabel,  // an array of num_labels zeros and ones
-  kRegression,  // one finite number
+  kAny,          // any number or array of numbers, the same shape in all lines (feature extraction)
+  kClass,        // one integer in [0, num_labels), or a class name of label2id
+  kMultiLabel,   // an array of num_labels zeros and ones
+  kRegression,   // one finite number
+  kTokenClass,   // a class as kClass, or none, for every word
+  kSpan,         // where an answer stands, or what it is
+  kMaskedToken,  // the tokens that are masked
+  kChoice,       // the number of the right choice
 };
+
+// The label of a token that has none.
+inline constexpr int32_t kNoLabel = -100;
 
 // What the model can take. Fill it from config.json and the job's options.
 struct SampleLimits {
@@ -49,20 +69,31 @@ struct SampleLimits {
   // Padding in rows of token ids without an attention_mask.
   std::optional<int32_t> pad_token_id;
   LabelKind label_kind = LabelKind::kAny;
-  // For kClass and kMultiLabel.
+  // For kClass, kMultiLabel and kTokenClass.
   int32_t num_labels = 0;
   // Class names of config.json; empty: labels must be numbers.
   std::map<std::string, int32_t> label2id;
+  // For kMaskedToken: what masked tokens become (none: they cannot be masked), and what they are drawn by.
+  std::optional<int32_t> mask_token_id;
+  uint32_t seed = 0;
   // Threads that tokenise; 0 means the number of processors.
   int32_t threads = 0;
 };
 
+// One sequence; of a line of kSpan and kChoice there may be several, one after the other.
 struct Sample {
   // At least one; no padding.
   std::vector<int32_t> input_ids;
   std::vector<int32_t> token_type_ids;
-  // One number, several for kMultiLabel, none where the set is not labelled.
+  // kTokenClass, kMaskedToken: the tokens whose outputs count, rising; empty: all of them.
+  std::vector<int32_t> positions;
+  // One number, several for kMultiLabel, one for each of `positions`, first and last token of an answer
+  // (safetensors of kSpan); none where the set is not labelled.
   std::vector<double> labels;
+  // kChoice: which choice of its line it is. Those of a line stay together.
+  int32_t choice = 0;
+  // kSpan: what its tokens are in the text; null for token ids.
+  std::shared_ptr<const QuestionWindow> window;
   // Index into the `paths` given, and line (JSONL) or row (safetensors), both from 1 as error messages count
   // them.
   int32_t file = 0;
@@ -73,6 +104,11 @@ struct SampleSet {
   std::vector<Sample> samples;
   bool labelled = false;
 };
+
+// The first sequence of every line, and the number of sequences: [lines + 1]. Sequences that come from no
+// line are lines of their own.
+std::vector<int64_t> LineOffsets(absl::Span<const Sample> samples);
+int64_t NumLines(absl::Span<const Sample> samples);
 
 // Reads all files in the order given; the result does not depend on the number of threads. `tokenizer` may be
 // null when every file is safetensors. INVALID_ARGUMENT names the file and the first bad line: not JSON,

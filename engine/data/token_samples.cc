@@ -1,7 +1,7 @@
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,13 +9,20 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/data/sample_files.h"
+#include "engine/data/task_lines.h"
 #include "engine/formats/quoted.h"
 #include "engine/formats/safetensors.h"
 
 namespace kprune {
 namespace {
 
-constexpr std::array kTensorNames = {"input_ids", "attention_mask", "token_type_ids", "labels"};
+std::vector<std::string> TensorNames(LabelKind kind) {
+  if (kind == LabelKind::kSpan)
+    return {"input_ids", "attention_mask", "token_type_ids", "start_positions", "end_positions"};
+  return {"input_ids", "attention_mask", "token_type_ids", "labels"};
+}
+
+bool IsWhole(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
 
 template <typename Element>
 Element ElementAt(const TensorView& tensor, int64_t index) {
@@ -51,30 +58,38 @@ class TokenFile {
     absl::StatusOr<std::unique_ptr<TensorSource>> source = OpenSafetensors(path_);
     if (!source.ok()) return source.status();
     source_ = *std::move(source);
+    const std::vector<std::string> names = TensorNames(limits_.label_kind);
     for (const TensorView& tensor : source_->tensors()) {
-      if (std::find(kTensorNames.begin(), kTensorNames.end(), tensor.name) == kTensorNames.end()) {
+      if (std::find(names.begin(), names.end(), tensor.name) == names.end()) {
         return Refuse(absl::StrCat("there is the unknown tensor ", Quoted(tensor.name), ", accepted are ",
-                                   absl::StrJoin(kTensorNames, ", ")));
+                                   absl::StrJoin(names, ", ")));
       }
     }
     ids_ = source_->Find("input_ids");
     mask_ = source_->Find("attention_mask");
     types_ = source_->Find("token_type_ids");
     labels_ = source_->Find("labels");
-    return CheckTensors();
+    starts_ = source_->Find("start_positions");
+    ends_ = source_->Find("end_positions");
+    const absl::Status status = CheckTensors();
+    return status.ok() ? CheckLabelTensors() : status;
   }
 
-  int64_t rows() const { return ids_->shape[0]; }
+  // Sequences, and how many of them a line has.
+  int64_t rows() const { return ids_->shape[0] * sequences(); }
+  int64_t sequences() const { return limits_.label_kind == LabelKind::kChoice ? ids_->shape[1] : 1; }
 
   absl::StatusOr<Sample> ReadRow(int64_t row) const {
+    const int64_t line = row / sequences();
     absl::StatusOr<Sample> sample = ReadTokens(row);
     absl::Status status = sample.status();
     if (status.ok()) status = CheckTokens(limits_, *sample);
-    if (status.ok() && labels_ != nullptr) status = ReadLabels(row, *sample);
+    if (status.ok()) status = ReadLabels(line, *sample);
     if (!status.ok())
-      return absl::Status(status.code(), absl::StrCat(PlaceOf(path_, row + 1), ": ", status.message()));
+      return absl::Status(status.code(), absl::StrCat(PlaceOf(path_, line + 1), ": ", status.message()));
     sample->file = file_;
-    sample->line = row + 1;
+    sample->line = line + 1;
+    sample->choice = static_cast<int32_t>(row % sequences());
     return sample;
   }
 
@@ -90,31 +105,52 @@ class TokenFile {
 
   absl::Status CheckTensors() const {
     if (ids_ == nullptr) return Refuse("there is no tensor input_ids");
-    const auto is_whole = [](DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; };
-    if (ids_->shape.size() != 2 || ids_->shape[1] == 0 || !is_whole(ids_->dtype)) {
-      return RefuseTensor(*ids_, "I32 or I64 [samples, tokens]");
+    const bool choices = limits_.label_kind == LabelKind::kChoice;
+    const size_t rank = choices ? 3 : 2;
+    const bool enough = ids_->shape.size() == rank && ids_->shape.back() > 0;
+    if (!enough || (choices && ids_->shape[1] < 2) || !IsWhole(ids_->dtype)) {
+      return RefuseTensor(*ids_, choices ? "I32 or I64 [samples, choices, tokens] with two choices or more"
+                                         : "I32 or I64 [samples, tokens]");
     }
     for (const TensorView* tensor : {mask_, types_}) {
       if (tensor == nullptr) continue;
       const bool small = tensor->dtype == DType::kU8 || tensor->dtype == DType::kBool;
-      if (tensor->shape != ids_->shape || !(small || is_whole(tensor->dtype))) {
+      if (tensor->shape != ids_->shape || !(small || IsWhole(tensor->dtype))) {
         return RefuseTensor(*tensor, "I32, I64, U8 or BOOL in the shape of input_ids");
       }
-    }
-    if (labels_ == nullptr) return absl::OkStatus();
-    const bool real = labels_->dtype == DType::kF32 || labels_->dtype == DType::kF64;
-    const size_t rank = labels_->shape.size();
-    const bool shaped = (rank == 1 || (rank == 2 && labels_->shape[1] > 0)) && labels_->shape[0] == rows();
-    if (!shaped || !(real || is_whole(labels_->dtype))) {
-      return RefuseTensor(*labels_,
-                          absl::StrCat("I32, I64, F32 or F64 [", rows(), "] or [", rows(), ", labels]"));
     }
     return absl::OkStatus();
   }
 
+  absl::Status CheckLabelTensors() const {
+    const int64_t lines = ids_->shape[0];
+    if ((starts_ == nullptr) != (ends_ == nullptr))
+      return Refuse("there is only one of start_positions and end_positions, accepted are both or none");
+    for (const TensorView* tensor : {starts_, ends_}) {
+      if (tensor == nullptr || (tensor->shape == std::vector<int64_t>{lines} && IsWhole(tensor->dtype)))
+        continue;
+      return RefuseTensor(*tensor, absl::StrCat("I32 or I64 [", lines, "]"));
+    }
+    if (labels_ == nullptr) return absl::OkStatus();
+    if (has_token_labels()) {
+      if (labels_->shape == ids_->shape && IsWhole(labels_->dtype)) return absl::OkStatus();
+      return RefuseTensor(*labels_, "I32 or I64 in the shape of input_ids");
+    }
+    const bool real = labels_->dtype == DType::kF32 || labels_->dtype == DType::kF64;
+    const size_t rank = labels_->shape.size();
+    const bool shaped = (rank == 1 || (rank == 2 && labels_->shape[1] > 0)) && labels_->shape[0] == lines;
+    if (shaped && (real || IsWhole(labels_->dtype))) return absl::OkStatus();
+    return RefuseTensor(*labels_,
+                        absl::StrCat("I32, I64, F32 or F64 [", lines, "] or [", lines, ", labels]"));
+  }
+
+  bool has_token_labels() const {
+    return limits_.label_kind == LabelKind::kTokenClass || limits_.label_kind == LabelKind::kMaskedToken;
+  }
+
   // How many tokens of a row are no padding.
   absl::StatusOr<int64_t> RowLength(int64_t row) const {
-    const int64_t width = ids_->shape[1];
+    const int64_t width = ids_->shape.back();
     int64_t length = width;
     if (mask_ != nullptr) {
       length = 0;
@@ -143,7 +179,7 @@ class TokenFile {
   }
 
   absl::StatusOr<Sample> ReadTokens(int64_t row) const {
-    const int64_t width = ids_->shape[1];
+    const int64_t width = ids_->shape.back();
     const absl::StatusOr<int64_t> length = RowLength(row);
     if (!length.ok()) return length.status();
     Sample sample;
@@ -160,21 +196,67 @@ class TokenFile {
     return sample;
   }
 
-  absl::Status ReadLabels(int64_t row, Sample& sample) const {
+  absl::Status ReadLabels(int64_t line, Sample& sample) const {
+    if (has_token_labels()) return ReadTokenLabels(line, sample);
+    if (starts_ != nullptr) return ReadSpan(line, sample);
+    if (labels_ == nullptr) return absl::OkStatus();
     const int64_t width = labels_->shape.size() == 2 ? labels_->shape[1] : 1;
-    for (int64_t at = 0; at < width; ++at) sample.labels.push_back(NumberAt(*labels_, row * width + at));
-    return CheckLabels(sample.labels, limits_);
+    for (int64_t at = 0; at < width; ++at) sample.labels.push_back(NumberAt(*labels_, line * width + at));
+    if (limits_.label_kind != LabelKind::kChoice) return CheckLabels(sample.labels, limits_);
+    SampleLimits choices;
+    choices.label_kind = LabelKind::kClass;
+    choices.num_labels = static_cast<int32_t>(sequences());
+    return CheckLabels(sample.labels, choices);
+  }
+
+  absl::Status ReadTokenLabels(int64_t row, Sample& sample) const {
+    const auto length = static_cast<int64_t>(sample.input_ids.size());
+    if (labels_ == nullptr) {
+      if (limits_.label_kind == LabelKind::kTokenClass) return absl::OkStatus();
+      std::vector<int32_t> places(length);
+      std::iota(places.begin(), places.end(), 0);
+      if (length > 2) places = {places.begin() + 1, places.end() - 1};  // not what frames the text
+      return MaskTokens(std::move(places), limits_, file_, row + 1, sample);
+    }
+    const int64_t classes =
+        limits_.label_kind == LabelKind::kMaskedToken ? limits_.vocab_size : limits_.num_labels;
+    for (int64_t at = 0; at < length; ++at) {
+      const int64_t label = WholeNumberAt(*labels_, row * ids_->shape.back() + at);
+      if (label == kNoLabel) continue;
+      if (label < 0 || label >= classes) {
+        return absl::InvalidArgumentError(absl::StrCat("labels holds ", label, ", accepted are 0 to ",
+                                                       classes - 1, " and ", kNoLabel, " for none"));
+      }
+      sample.positions.push_back(static_cast<int32_t>(at));
+      sample.labels.push_back(static_cast<double>(label));
+    }
+    if (!sample.positions.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("no token of the row has a label: remove it");
+  }
+
+  absl::Status ReadSpan(int64_t row, Sample& sample) const {
+    const int64_t start = WholeNumberAt(*starts_, row), end = WholeNumberAt(*ends_, row);
+    const auto length = static_cast<int64_t>(sample.input_ids.size());
+    if (start < 0 || end < start || end >= length) {
+      return absl::InvalidArgumentError(absl::StrCat("the answer is from token ", start, " to ", end,
+                                                     ", accepted are tokens from 0 to ", length - 1,
+                                                     ", the first not behind the last"));
+    }
+    sample.labels = {static_cast<double>(start), static_cast<double>(end)};
+    return absl::OkStatus();
   }
 
   const std::filesystem::path& path_;
   const int32_t file_;
   const SampleLimits& limits_;
   std::unique_ptr<TensorSource> source_;
-  // Borrowed from source_; the last three may be null.
+  // Borrowed from source_; all but the first may be null.
   const TensorView* ids_ = nullptr;
   const TensorView* mask_ = nullptr;
   const TensorView* types_ = nullptr;
   const TensorView* labels_ = nullptr;
+  const TensorView* starts_ = nullptr;
+  const TensorView* ends_ = nullptr;
 };
 
 }  // namespace

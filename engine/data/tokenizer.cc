@@ -101,11 +101,27 @@ absl::StatusOr<WordPieceParts> ReadParts(const fs::path& folder) {
       absl::StrCat(folder.string(), " has no tokenizer: tokenizer.json or vocab.txt is needed"));
 }
 
+// "mask_token", a string or an object with "content", of the files that say what special tokens are called.
+absl::StatusOr<std::string> ReadMaskToken(const fs::path& folder) {
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    absl::StatusOr<Json> json = ReadJsonFile(folder / name);
+    if (absl::IsNotFound(json.status())) continue;
+    if (!json.ok()) return json.status();
+    Json token = json->is_object() ? json->value("mask_token", Json()) : Json();
+    if (token.is_object()) token = token.value("content", Json());
+    if (token.is_string()) return token.get<std::string>();
+  }
+  return std::string("[MASK]");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const fs::path& folder) {
   absl::StatusOr<WordPieceParts> parts = ReadParts(folder);
   if (!parts.ok()) return parts.status();
+  absl::StatusOr<std::string> mask_token = ReadMaskToken(folder);
+  if (!mask_token.ok()) return mask_token.status();
+  parts->mask_token = *std::move(mask_token);
   return std::make_unique<WordPieceTokenizer>(*std::move(parts));
 }
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/data/question.h"
 
 namespace kprune {
 
@@ -18,6 +20,18 @@ struct Encoding {
   std::vector<int32_t> input_ids;
   std::vector<int32_t> token_type_ids;
   int content_tokens = 0;  // tokens of the texts, after truncation; 0 means that only special tokens are left
+  // The tokens begin .. end - 1 of the first text, and of the second.
+  struct Part {
+    int begin = 0;
+    int end = 0;
+  };
+  Part first, second;
+};
+
+// Tokens of one text alone, without special tokens around them, and the characters that each stands for.
+struct TextTokens {
+  std::vector<int32_t> ids;
+  std::vector<TextSpan> spans;
 };
 
 // Thread-safe: immutable after construction.
@@ -32,11 +46,20 @@ class Tokenizer {
   virtual Encoding Encode(std::string_view text, std::optional<std::string_view> pair,
                           int max_length) const = 0;
 
+  // A text of which sequences are to be made, and one sequence of such tokens: Encode without a limit is
+  // Frame of EncodeText.
+  virtual TextTokens EncodeText(std::string_view text) const = 0;
+  virtual Encoding Frame(absl::Span<const int32_t> first,
+                         std::optional<absl::Span<const int32_t>> second) const = 0;
+
   // How many special tokens Encode adds to one text or to a pair.
   virtual int special_tokens(bool pair) const = 0;
 
   // One more than the greatest id, added tokens included.
   virtual int32_t vocab_size() const = 0;
+
+  // What stands for a token that is to be found; none where the tokenizer does not know of one.
+  virtual std::optional<int32_t> mask_id() const = 0;
 
   // The id of a token as the vocabulary spells it ("[CLS]", "##ing"); none where it is not in the vocabulary.
   virtual std::optional<int32_t> Id(std::string_view token) const = 0;

@@ -14,12 +14,14 @@ WordPiece::WordPiece(Vocabulary vocabulary, WordPieceOptions options)
   for (const auto& [token, id] : vocabulary_) longest_bytes_ = std::max(longest_bytes_, token.size());
 }
 
-void WordPiece::Append(std::u32string_view word, std::vector<int32_t>& ids) const {
-  if (word.size() > static_cast<size_t>(options_.max_input_chars_per_word)) {
-    ids.push_back(unk_id_);
-    return;
-  }
-  const size_t ids_before = ids.size();
+void WordPiece::Append(std::u32string_view word, std::vector<int32_t>& ids,
+                       std::vector<int32_t>* lengths) const {
+  const size_t ids_before = ids.size(), lengths_before = lengths == nullptr ? 0 : lengths->size();
+  const auto add = [&](int32_t id, size_t length) {
+    ids.push_back(id);
+    if (lengths != nullptr) lengths->push_back(static_cast<int32_t>(length));
+  };
+  if (word.size() > static_cast<size_t>(options_.max_input_chars_per_word)) return add(unk_id_, word.size());
   std::string piece;
   std::vector<size_t> ends;  // of each character, in bytes of `piece`
   for (size_t start = 0; start < word.size();) {
@@ -37,10 +39,10 @@ void WordPiece::Append(std::u32string_view word, std::vector<int32_t>& ids) cons
     }
     if (found == vocabulary_.end()) {
       ids.resize(ids_before);
-      ids.push_back(unk_id_);
-      return;
+      if (lengths != nullptr) lengths->resize(lengths_before);
+      return add(unk_id_, word.size());
     }
-    ids.push_back(found->second);
+    add(found->second, ends.size());
     start += ends.size();
   }
 }

@@ -32,8 +32,10 @@ class WordPiece {
   // `vocabulary` holds options.unk_token.
   WordPiece(Vocabulary vocabulary, WordPieceOptions options);
 
-  // Appends the ids of one word; unk_token's where no split into known pieces is found.
-  void Append(std::u32string_view word, std::vector<int32_t>& ids) const;
+  // Appends the ids of one word, unk_token's where no split into known pieces is found; and to `lengths`,
+  // unless it is null, how many characters each has.
+  void Append(std::u32string_view word, std::vector<int32_t>& ids,
+              std::vector<int32_t>* lengths = nullptr) const;
 
   std::optional<int32_t> Id(std::string_view token) const;
   const Vocabulary& vocabulary() const { return vocabulary_; }

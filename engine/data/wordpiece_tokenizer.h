@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct WordPieceParts {
   std::vector<AddedToken> added_tokens;
   Template single;  // holds kFirst once
   Template pair;    // holds kFirst and kSecond once each
+  std::string mask_token = "[MASK]";
 };
 
 class WordPieceTokenizer : public Tokenizer {
@@ -38,17 +40,23 @@ class WordPieceTokenizer : public Tokenizer {
   explicit WordPieceTokenizer(WordPieceParts parts);
 
   Encoding Encode(std::string_view text, std::optional<std::string_view> pair, int max_length) const override;
+  TextTokens EncodeText(std::string_view text) const override;
+  Encoding Frame(absl::Span<const int32_t> first,
+                 std::optional<absl::Span<const int32_t>> second) const override;
   int special_tokens(bool pair) const override;
   int32_t vocab_size() const override { return vocab_size_; }
+  std::optional<int32_t> mask_id() const override { return Id(mask_token_); }
   std::optional<int32_t> Id(std::string_view token) const override;
 
  private:
-  // Ids of one text, neither truncated nor with special tokens around them.
-  std::vector<int32_t> EncodeText(std::string_view text) const;
+  // Ids of one text, neither truncated nor with special tokens around them; and what they stand for, unless
+  // `spans` is null.
+  std::vector<int32_t> IdsOf(std::string_view text, std::vector<TextSpan>* spans) const;
   std::u32string NormalizeText(std::u32string text) const;
 
   // Constant after construction.
   const std::optional<BertNormalizerOptions> normalizer_;
+  const std::string mask_token_;
   const Template single_;
   const Template pair_;
   std::vector<AddedToken> added_tokens_;

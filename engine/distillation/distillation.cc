@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 #include <random>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "engine/data/variants.h"
 #include "engine/distillation/adamw.h"
 #include "engine/distillation/differentiable.h"
+#include "engine/model/output_rows.h"
 #include "engine/model/tensor_conversion.h"
 #include "engine/pruning/objective.h"
 
@@ -57,7 +57,7 @@ Scales MeasureScales(const Encoder& teacher, absl::Span<const Sample> samples) {
   double sequences = 0;
   for (const Batch& batch : batches) {
     const Target target = RunTeacher(teacher, batch);
-    outputs.push_back(target.output_NC);
+    if (!HasClasses(teacher.config.task)) outputs.push_back(target.output_NC);
     sequences += static_cast<double>(batch.size());
     for (size_t l = 0; l < sums.size(); ++l) {
       at::Tensor& sum = sums[l];
@@ -73,7 +73,8 @@ Scales MeasureScales(const Encoder& teacher, absl::Span<const Sample> samples) {
   Scales scales;
   for (const at::Tensor& sum : sums)
     scales.layers.push_back(std::max(kLeast, sum.item<double>() / sequences));
-  scales.output = std::max(kLeast, at::cat(outputs).var(0, /*unbiased=*/false).mean().item<double>());
+  if (!outputs.empty())
+    scales.output = std::max(kLeast, at::cat(outputs).var(0, /*unbiased=*/false).mean().item<double>());
   return scales;
 }
 
@@ -89,7 +90,10 @@ class Schedule {
   std::vector<Sample> Next() {
     if (queue_.empty()) Refill();
     std::vector<Sample> chosen;
-    for (const size_t i : queue_.back()) chosen.push_back(samples_[i]);
+    for (size_t i : queue_.back()) {
+      do chosen.push_back(samples_[i++]);
+      while (i < samples_.size() && samples_[i].choice > 0);
+    }
     queue_.pop_back();
     return chosen;
   }
@@ -98,8 +102,10 @@ class Schedule {
   void Refill() {
     // Seeds that no other use of this job's seed has.
     samples_ = WithVariants(own_, options_.variants, options_.seed + 0x9e3779b9u * ++rounds_);
-    std::vector<size_t> order(samples_.size());
-    std::iota(order.begin(), order.end(), size_t{0});
+    std::vector<size_t> order;  // the first of several choices stands for all
+    for (size_t i = 0; i < samples_.size(); ++i) {
+      if (samples_[i].choice == 0) order.push_back(i);
+    }
     Shuffle(random_, order);
     for (size_t begin = 0; begin < order.size(); begin += kSteps * sequences_) {
       const size_t end = std::min(order.size(), begin + kSteps * sequences_);
@@ -187,10 +193,14 @@ class Distillation {
     }
     const Task task = student_.config.task;
     const at::Tensor output_NC = student_.Output(x_Td, batch);
-    double scale = static_cast<double>(batch.size());
-    if (task == Task::kRegression || task == Task::kEmbedding)
-      scale *= scales_.output * static_cast<double>(output_NC.size(1));
-    return loss + DistillationLoss(task, output_NC, target.output_NC, options_.temperature) / scale;
+    // Of a sample, or of a token's distribution.
+    double scale = static_cast<double>(task == Task::kQuestionAnswering ? batch.num_samples()
+                                       : HasTokenOutputs(task)          ? output_NC.size(0)
+                                                                        : batch.num_samples());
+    if (!HasClasses(task)) scale *= scales_.output * static_cast<double>(output_NC.size(1));
+    return loss + DistillationLoss(task, output_NC, target.output_NC, options_.temperature,
+                                   SoftmaxOffsets(task, batch)) /
+                      scale;
   }
 
   // As the checkpoint will store it.

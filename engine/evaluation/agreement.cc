@@ -8,7 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/evaluation/answers.h"
+#include "engine/evaluation/line_metrics.h"
 #include "engine/evaluation/statistics.h"
+#include "engine/model/output_rows.h"
 #include "engine/pruning/objective.h"
 
 namespace kprune {
@@ -39,7 +42,149 @@ std::pair<double, double> MeanInterval(const std::vector<double>& values) {
 
 // What the outputs say: a class each, or yes (1) or no (0) to every label.
 at::Tensor Decisions(Task task, const at::Tensor& outputs) {
-  return task == Task::kSingleLabel ? outputs.argmax(1, /*keepdim=*/true) : (outputs > 0).to(at::kLong);
+  return task == Task::kMultiLabel ? (outputs > 0).to(at::kLong) : outputs.argmax(1, /*keepdim=*/true);
+}
+
+// Mean of sums over the lines, each of which has so many summands; and its interval over the lines.
+struct LineSums {
+  std::vector<double> sums, counts;
+
+  double Mean(const std::vector<int64_t>& lines) const {
+    double sum = 0, count = 0;
+    for (const int64_t i : lines) {
+      sum += sums[i];
+      count += counts[i];
+    }
+    return count > 0 ? sum / count : 0;
+  }
+  double Mean() const {
+    std::vector<int64_t> all(sums.size());
+    std::iota(all.begin(), all.end(), 0);
+    return Mean(all);
+  }
+  std::pair<double, double> Interval() const {
+    return BootstrapInterval(static_cast<int64_t>(sums.size()),
+                             [this](const std::vector<int64_t>& lines) { return Mean(lines); });
+  }
+};
+
+// KL of every line, whose rows begin at `rows`; of several sequences the mean.
+std::vector<double> LineDivergences(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                                    absl::Span<const Sample> samples) {
+  const std::vector<int64_t> rows = RowOffsets(task, samples), lines = LineOffsets(samples);
+  std::vector<double> divergences;
+  for (size_t line = 0; line + 1 < lines.size(); ++line) {
+    const int64_t first = lines[line], count = lines[line + 1] - first;
+    const auto part = [&](const at::Tensor& outputs) {
+      return outputs.narrow(0, rows[first], rows[first + count] - rows[first]).to(at::kDouble);
+    };
+    const double sum = DistillationLoss(task, part(pruned), part(original), /*temperature=*/1,
+                                        SoftmaxOffsets(task, samples.subspan(first, count)))
+                           .item<double>();
+    divergences.push_back(task == Task::kQuestionAnswering ? sum / static_cast<double>(count) : sum);
+  }
+  return divergences;
+}
+
+// Whether each line has the same answer, or choice.
+std::vector<bool> SameAnswers(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                              absl::Span<const Sample> samples) {
+  std::vector<bool> same;
+  if (task == Task::kMultipleChoice) {
+    const std::vector<int64_t> before = BestChoices(original, samples), after = BestChoices(pruned, samples);
+    for (size_t i = 0; i < before.size(); ++i) same.push_back(before[i] == after[i]);
+    return same;
+  }
+  const std::vector<Answer> before = BestAnswers(original, samples), after = BestAnswers(pruned, samples);
+  for (size_t i = 0; i < before.size(); ++i) {
+    const TextSpan a = SpanOf(before[i], samples), b = SpanOf(after[i], samples);
+    same.push_back(a.begin == b.begin && a.end == b.end);
+  }
+  return same;
+}
+
+nlohmann::json AgreementOfAnswers(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                                  absl::Span<const Sample> samples) {
+  const std::vector<bool> same = SameAnswers(task, original, pruned, samples);
+  const std::vector<double> divergences = LineDivergences(task, original, pruned, samples);
+  const auto n = static_cast<int64_t>(same.size());
+  const int64_t equal = std::count(same.begin(), same.end(), true);
+  return {{"n", n},
+          {"top1", static_cast<double>(equal) / static_cast<double>(n)},
+          {"kl", std::accumulate(divergences.begin(), divergences.end(), 0.0) / static_cast<double>(n)},
+          {"interval95", {{"top1", WilsonInterval(equal, n)}, {"kl", MeanInterval(divergences)}}}};
+}
+
+nlohmann::json AgreementOfTokens(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                                 absl::Span<const Sample> samples) {
+  const at::Tensor same = (Decisions(task, original) == Decisions(task, pruned)).to(at::kDouble).contiguous();
+  const std::vector<int64_t> rows = RowOffsets(task, samples);
+  LineSums equal, divergence{LineDivergences(task, original, pruned, samples), {}};
+  for (size_t i = 0; i < samples.size(); ++i) {
+    equal.sums.push_back(same.narrow(0, rows[i], rows[i + 1] - rows[i]).sum().item<double>());
+    equal.counts.push_back(static_cast<double>(rows[i + 1] - rows[i]));
+  }
+  divergence.counts = equal.counts;
+  const auto n = static_cast<int64_t>(samples.size());
+  std::pair<double, double> interval = equal.Interval();
+  // Resamples of nothing but equal tokens tell nothing; that no line has another one does.
+  if (equal.Mean() == 1) interval.first = WilsonInterval(n, n).first;
+  return {{"n", n},
+          {"tokens", original.size(0)},
+          {"top1", equal.Mean()},
+          {"kl", divergence.Mean()},
+          {"interval95", {{"top1", interval}, {"kl", divergence.Interval()}}}};
+}
+
+// One line of the "flipped" object, but for its predictions.
+nlohmann::json PlaceJson(const Sample& sample) { return {{"file", sample.file + 1}, {"line", sample.line}}; }
+
+nlohmann::json FlippedAnswers(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                              absl::Span<const Sample> samples) {
+  const std::vector<bool> same = SameAnswers(task, original, pruned, samples);
+  const std::vector<int64_t> lines = LineOffsets(samples);
+  const auto predictions = [&](const at::Tensor& outputs) {
+    std::vector<nlohmann::json> all;
+    if (task == Task::kMultipleChoice) {
+      for (const int64_t choice : BestChoices(outputs, samples)) all.emplace_back(choice);
+    } else {
+      for (const Answer& answer : BestAnswers(outputs, samples)) all.emplace_back(TextOf(answer, samples));
+    }
+    return all;
+  };
+  const std::vector<nlohmann::json> before = predictions(original), after = predictions(pruned);
+  nlohmann::json list = nlohmann::json::array();
+  for (size_t i = 0; i < same.size() && list.size() < kMostFlipped; ++i) {
+    if (same[i]) continue;
+    list.push_back(PlaceJson(samples[lines[i]]));
+    list.back().update({{"original", before[i]}, {"pruned", after[i]}});
+  }
+  return {{"n", std::count(same.begin(), same.end(), false)}, {"samples", list}};
+}
+
+nlohmann::json FlippedTokens(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                             absl::Span<const Sample> samples) {
+  const at::Tensor before = Decisions(task, original).contiguous(),
+                   after = Decisions(task, pruned).contiguous();
+  const std::vector<int64_t> rows = RowOffsets(task, samples);
+  nlohmann::json list = nlohmann::json::array();
+  int64_t flipped = 0;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    nlohmann::json was = nlohmann::json::array(), is = was, tokens = was;
+    for (int64_t row = rows[i]; row < rows[i + 1]; ++row) {
+      const int64_t a = before.const_data_ptr<int64_t>()[row], b = after.const_data_ptr<int64_t>()[row];
+      if (a == b) continue;
+      const std::vector<int32_t>& positions = samples[i].positions;
+      tokens.push_back(positions.empty() ? row - rows[i] : int64_t{positions[row - rows[i]]});
+      was.push_back(a);
+      is.push_back(b);
+    }
+    flipped += !was.empty();
+    if (was.empty() || list.size() >= kMostFlipped) continue;
+    list.push_back(PlaceJson(samples[i]));
+    list.back().update({{"original", was}, {"pruned", is}, {"tokens", tokens}});
+  }
+  return {{"n", flipped}, {"samples", list}};
 }
 
 nlohmann::json DecisionJson(Task task, const at::Tensor& decision) {
@@ -53,24 +198,33 @@ nlohmann::json DecisionJson(Task task, const at::Tensor& decision) {
 
 nlohmann::json FlippedSamples(Task task, const at::Tensor& original, const at::Tensor& pruned,
                               absl::Span<const Sample> samples) {
-  if (task != Task::kSingleLabel && task != Task::kMultiLabel) return nullptr;
+  if (!HasClasses(task)) return nullptr;
+  if (task == Task::kQuestionAnswering || task == Task::kMultipleChoice)
+    return FlippedAnswers(task, original, pruned, samples);
+  if (HasTokenOutputs(task)) return FlippedTokens(task, original, pruned, samples);
   const at::Tensor before = Decisions(task, original), after = Decisions(task, pruned);
   const at::Tensor flipped = at::nonzero((before != after).any(1)).squeeze(1);
   nlohmann::json list = nlohmann::json::array();
   for (int64_t k = 0; k < std::min<int64_t>(flipped.size(0), kMostFlipped); ++k) {
     const int64_t i = flipped[k].item<int64_t>();
-    list.push_back({{"file", samples[i].file + 1},
-                    {"line", samples[i].line},
-                    {"original", DecisionJson(task, before[i])},
-                    {"pruned", DecisionJson(task, after[i])}});
+    list.push_back(PlaceJson(samples[i]));
+    list.back().update(
+        {{"original", DecisionJson(task, before[i])}, {"pruned", DecisionJson(task, after[i])}});
   }
   return {{"n", flipped.size(0)}, {"samples", list}};
 }
 
-nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor& pruned) {
+nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                         absl::Span<const Sample> samples) {
   nlohmann::json result = {{"n", original.size(0)}};
   const auto n = static_cast<double>(original.size(0));
   switch (task) {
+    case Task::kQuestionAnswering:
+    case Task::kMultipleChoice:
+      return AgreementOfAnswers(task, original, pruned, samples);
+    case Task::kTokenClassification:
+    case Task::kMaskedLm:
+      return AgreementOfTokens(task, original, pruned, samples);
     case Task::kSingleLabel:
     case Task::kMultiLabel: {
       const at::Tensor same = Decisions(task, original) == Decisions(task, pruned);

@@ -20,22 +20,27 @@ inline constexpr int64_t kMaxPairedTexts = 2048;
 // The most samples that FlippedSamples lists.
 inline constexpr int kMostFlipped = 100;
 
-// Of the outputs [n, C] of both models on the same samples, as the report's "agreement" object, means over
-// the samples:
+// Of the outputs of both models on the same samples (RunSamples), as the report's "agreement" object, means
+// over the samples, n lines of the data:
 //   single label  {"n", "top1", "kl"}       share of equal predictions, KL(original || pruned) in nats
 //   multi label   {"n", "top1", "kl"}       share of equal yes/no decisions, KL summed over labels
+//   choices       {"n", "top1", "kl"}       as of a single label
+//   questions     {"n", "top1", "kl"}       share of equal answers, KL of their starts and ends together
+//   tokens        {"n", "tokens", "top1", "kl"}   share of tokens with equal predictions, KL of a token
 //   regression    {"n", "pearson", "spearman", "rmse"}
-//   embeddings    {"n", "cosine", "spearman"}   cosine of both embeddings of a text; rank correlation of the
-//   cosine similarities
-//                 of all pairs of texts
+//   embeddings    {"n", "cosine", "spearman"}   cosine of both embeddings of a text; rank correlation of
+//                 the similarities of all pairs
 // and for each of top1, kl, spearman and cosine a 95 % interval over the samples in "interval95" (of an
 // embedding's spearman there is none).
-nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor& pruned);
+// `samples` may be left out for tasks with one output for every sample.
+nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor& pruned,
+                         absl::Span<const Sample> samples = {});
 
 // The samples whose prediction is another one since pruning, as the report's "flipped" object: {"n": how
 // many, "samples": the first kMostFlipped of them, as {"file", "line", "original", "pruned"}}, files and
-// lines counted from 1; predictions are class numbers, or for several labels lists of 0 and 1. null for tasks
-// without classes.
+// lines counted from 1; predictions are class numbers, or for several labels lists of 0 and 1, the number of
+// a choice, the text of an answer, or of those tokens alone that are predicted otherwise lists of class
+// numbers (at "tokens", counted from 0). null for tasks without classes.
 nlohmann::json FlippedSamples(Task task, const at::Tensor& original, const at::Tensor& pruned,
                               absl::Span<const Sample> samples);
 

@@ -8,6 +8,11 @@ namespace {
 
 constexpr int64_t kLeastResampled = 30;
 
+// Whether a sample is right or wrong as a whole; not so the tokens of one.
+bool HasOneAnswer(Task task) {
+  return HasClasses(task) && task != Task::kTokenClassification && task != Task::kMaskedLm;
+}
+
 Drop DropOfFlips(int64_t flipped, int64_t n) {
   return {"agreement top1", n, 100 * static_cast<double>(flipped) / static_cast<double>(n),
           100 * WilsonInterval(flipped, n).second, "wilson"};
@@ -22,14 +27,14 @@ Drop DropOf(const Metric& original, const MetricDifference& difference) {
 
 Drop DropOf(Task task, const nlohmann::json& agreement, const nlohmann::json& flipped) {
   const auto n = agreement["n"].get<int64_t>();
-  if (HasClasses(task)) return DropOfFlips(flipped["n"].get<int64_t>(), n);
-  const char* const name = task == Task::kRegression ? "spearman" : "cosine";
+  if (HasOneAnswer(task)) return DropOfFlips(flipped["n"].get<int64_t>(), n);
+  const char* const name = HasClasses(task) ? "top1" : task == Task::kRegression ? "spearman" : "cosine";
   return {absl::StrCat("agreement ", name), n, 100 * (1 - agreement[name].get<double>()),
           100 * (1 - agreement["interval95"][name][0].get<double>()), "bootstrap"};
 }
 
 int64_t LeastSamplesToShow(Task task, double points) {
-  return HasClasses(task) ? LeastSamplesFor(points / 100) : kLeastResampled;
+  return HasOneAnswer(task) ? LeastSamplesFor(points / 100) : kLeastResampled;
 }
 
 }  // namespace kprune

@@ -23,8 +23,8 @@ struct Drop {
 Drop DropOf(const Metric& original, const MetricDifference& difference);
 
 // From Agreement and FlippedSamples on samples without labels: 100 x (1 - a), with a the share of samples
-// with the same prediction (of several labels: all of them the same), the rank correlation of a regression's
-// outputs, or the mean cosine of embeddings.
+// with the same prediction (of several labels: all of them the same), of tokens with the same one, the rank
+// correlation of a regression's outputs, or the mean cosine of embeddings.
 Drop DropOf(Task task, const nlohmann::json& agreement, const nlohmann::json& flipped);
 
 // The fewest samples on which a drop of at most `points` could be shown: of a classifier that changed no

@@ -2,6 +2,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/evaluation/report_fields.h"
+#include "engine/model/family.h"
+#include "engine/model/task.h"
 
 namespace kprune {
 namespace {
@@ -22,8 +24,18 @@ bool HasExport(const json& report, const std::string& name) {
   return false;
 }
 
-std::string Transformers(const json& report, bool classifies) {
-  const std::string auto_class = classifies ? "AutoModelForSequenceClassification" : "AutoModel";
+// "ForSequenceClassification", or "Model" of a base model.
+std::string ClassSuffix(const json& report) {
+  const std::string task = TextIn(report, "/task");
+  for (const TaskNames& names : kTaskNames) {
+    if (task == names.name && names.classes != nullptr) return absl::StrCat("For", names.classes);
+  }
+  return "Model";
+}
+
+std::string Transformers(const json& report) {
+  const std::string suffix = ClassSuffix(report);
+  const std::string auto_class = suffix == "Model" ? "AutoModel" : absl::StrCat("AutoModel", suffix);
   std::string text = absl::StrCat(
       "Transformers 4.57 and 5 read `modeling_kprune.py` in this folder, which builds layers of uneven size; "
       "read it "
@@ -39,9 +51,10 @@ std::string Transformers(const json& report, bool classifies) {
   return text;
 }
 
-std::string Dense(bool classifies, bool distilbert) {
+std::string Dense(const json& report) {
+  const Family* const family = FindFamily(TextIn(report, "/family"));
   const std::string name =
-      absl::StrCat(distilbert ? "DistilBert" : "Bert", classifies ? "ForSequenceClassification" : "Model");
+      absl::StrCat(family == nullptr ? "Auto" : family->class_prefix, ClassSuffix(report));
   return absl::StrCat(
       "Without any code of this folder, in the shapes of the original (the same outputs, but neither smaller "
       "nor "
@@ -70,10 +83,9 @@ std::string TorchScript(bool distilbert) {
 }  // namespace
 
 std::string LoadingExamples(const json& report) {
-  const bool classifies = TextIn(report, "/task") == "text-classification";
   const bool distilbert = TextIn(report, "/family") == "distilbert";
-  std::string text = Transformers(report, classifies);
-  if (HasFormat(report, "dense")) text += Dense(classifies, distilbert);
+  std::string text = Transformers(report);
+  if (HasFormat(report, "dense")) text += Dense(report);
   if (HasFormat(report, "onnx")) text += Onnx();
   if (HasFormat(report, "torchscript")) text += TorchScript(distilbert);
   if (HasExport(report, "triton"))

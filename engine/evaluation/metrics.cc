@@ -2,27 +2,23 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "engine/evaluation/line_metrics.h"
 #include "engine/evaluation/statistics.h"
 
 namespace kprune {
 namespace {
 
-double F1(double true_positives, double false_positives, double false_negatives) {
-  const double denominator = 2 * true_positives + false_positives + false_negatives;
-  return denominator > 0 ? 2 * true_positives / denominator : 0;
-}
-
 // What the metrics need of a confusion matrix: its diagonal and its margins.
 struct ClassCounts {
   double correct = 0, predicted = 0, labelled = 0;
 
-  double f1() const { return F1(correct, predicted - correct, labelled - correct); }
+  double f1() const { return LabelCounts{correct, predicted - correct, labelled - correct}.f1(); }
 };
 
 double MacroF1(const std::vector<ClassCounts>& classes) {
@@ -71,19 +67,11 @@ Metric Classification(const at::Tensor& outputs, absl::Span<const Sample> sample
            {"matthews", Matthews(classes)}}};
 }
 
-// A metric's value on the samples at `indices`.
-using MetricOnSubset = std::function<double(const std::vector<int64_t>& indices)>;
-
-std::vector<int64_t> AllIndices(absl::Span<const Sample> samples) {
-  std::vector<int64_t> all(samples.size());
+std::vector<int64_t> AllIndices(int64_t n) {
+  std::vector<int64_t> all(n);
   std::iota(all.begin(), all.end(), 0);
   return all;
 }
-
-// Decisions of one sample against its labels.
-struct LabelCounts {
-  double tp = 0, fp = 0, fn = 0;
-};
 
 std::vector<LabelCounts> CountLabels(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   const at::Tensor positive = (outputs > 0).to(at::kInt).contiguous();
@@ -102,21 +90,13 @@ std::vector<LabelCounts> CountLabels(const at::Tensor& outputs, absl::Span<const
   return rows;
 }
 
-MetricOnSubset MicroF1(std::vector<LabelCounts> rows) {
-  return [rows = std::move(rows)](const std::vector<int64_t>& indices) {
-    LabelCounts sum;
-    for (int64_t i : indices) sum = {sum.tp + rows[i].tp, sum.fp + rows[i].fp, sum.fn + rows[i].fn};
-    return F1(sum.tp, sum.fp, sum.fn);
-  };
-}
-
 Metric MultiLabel(const at::Tensor& outputs, absl::Span<const Sample> samples) {
   const std::vector<LabelCounts> rows = CountLabels(outputs, samples);
   double exact = 0;
   for (const LabelCounts& row : rows) exact += row.fp + row.fn == 0;
   const auto n = static_cast<int64_t>(samples.size());
   const MetricOnSubset micro_f1 = MicroF1(rows);
-  const double value = micro_f1(AllIndices(samples));
+  const double value = micro_f1(AllIndices(n));
   return {"micro_f1",
           value,
           n,
@@ -164,34 +144,61 @@ Metric Regression(const at::Tensor& outputs, absl::Span<const Sample> samples) {
            {"mse", squared / static_cast<double>(n)}}};
 }
 
-MetricDifference CompareAccuracy(const at::Tensor& original, const at::Tensor& pruned,
-                                 absl::Span<const Sample> samples) {
-  const at::Tensor before = original.argmax(1).contiguous(), after = pruned.argmax(1).contiguous();
+// Which samples, or lines of choices, are right.
+std::vector<bool> Hits(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples) {
+  if (task == Task::kMultipleChoice) return ChoiceHits(outputs, samples);
+  const at::Tensor predictions = outputs.argmax(1).contiguous();
+  std::vector<bool> hits;
+  for (size_t i = 0; i < samples.size(); ++i)
+    hits.push_back(predictions.const_data_ptr<int64_t>()[i] == static_cast<int64_t>(samples[i].labels[0]));
+  return hits;
+}
+
+MetricDifference CompareAccuracy(const std::vector<bool>& before, const std::vector<bool>& after) {
   int64_t gained = 0, lost = 0;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    const auto label = static_cast<int64_t>(samples[i].labels[0]);
-    const bool was = before.const_data_ptr<int64_t>()[i] == label,
-               is = after.const_data_ptr<int64_t>()[i] == label;
-    gained += is && !was;
-    lost += was && !is;
+  for (size_t i = 0; i < before.size(); ++i) {
+    gained += after[i] && !before[i];
+    lost += before[i] && !after[i];
   }
-  const auto n = static_cast<int64_t>(samples.size());
+  const auto n = static_cast<int64_t>(before.size());
   return {static_cast<double>(gained - lost) / static_cast<double>(n), TangoInterval(gained, lost, n),
           "tango"};
 }
 
-MetricDifference CompareOnResamples(const MetricOnSubset& original, const MetricOnSubset& pruned,
-                                    absl::Span<const Sample> samples) {
+MetricDifference CompareOnResamples(const MetricOnSubset& original, const MetricOnSubset& pruned, int64_t n) {
   const auto difference = [&](const std::vector<int64_t>& indices) {
     return pruned(indices) - original(indices);
   };
-  return {difference(AllIndices(samples)),
-          BootstrapInterval(static_cast<int64_t>(samples.size()), difference), "bootstrap"};
+  return {difference(AllIndices(n)), BootstrapInterval(n, difference), "bootstrap"};
+}
+
+Metric MultipleChoice(const at::Tensor& outputs, absl::Span<const Sample> samples) {
+  const std::vector<bool> hits = ChoiceHits(outputs, samples);
+  const auto n = static_cast<int64_t>(hits.size());
+  const int64_t right = std::count(hits.begin(), hits.end(), true);
+  const double accuracy = static_cast<double>(right) / static_cast<double>(n);
+  return {"accuracy", accuracy, n, WilsonInterval(right, n), {{"accuracy", accuracy}}};
+}
+
+// Of tasks whose metric counts something in every line.
+LineMetric LineMetricOf(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples,
+                        absl::Span<const std::string> names) {
+  if (task == Task::kQuestionAnswering) return AnswerMetric(outputs, samples);
+  if (task == Task::kMaskedLm) return MaskedTokenMetric(outputs, samples);
+  return TokenMetric(outputs, samples, names);
+}
+
+Metric Finished(LineMetric metric) {
+  const double value = metric.value(AllIndices(metric.lines));
+  metric.others[metric.name] = value;
+  return {metric.name, value, metric.lines, BootstrapInterval(metric.lines, metric.value),
+          std::move(metric.others)};
 }
 
 }  // namespace
 
-std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples) {
+std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl::Span<const Sample> samples,
+                                     absl::Span<const std::string> names) {
   switch (task) {
     case Task::kSingleLabel:
       return Classification(outputs, samples);
@@ -199,6 +206,12 @@ std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl:
       return MultiLabel(outputs, samples);
     case Task::kRegression:
       return Regression(outputs, samples);
+    case Task::kMultipleChoice:
+      return MultipleChoice(outputs, samples);
+    case Task::kTokenClassification:
+    case Task::kQuestionAnswering:
+    case Task::kMaskedLm:
+      return Finished(LineMetricOf(task, outputs, samples, names));
     case Task::kEmbedding:
       break;
   }
@@ -206,16 +219,24 @@ std::optional<Metric> EvaluateMetric(Task task, const at::Tensor& outputs, absl:
 }
 
 std::optional<MetricDifference> CompareMetrics(Task task, const at::Tensor& original,
-                                               const at::Tensor& pruned, absl::Span<const Sample> samples) {
+                                               const at::Tensor& pruned, absl::Span<const Sample> samples,
+                                               absl::Span<const std::string> names) {
+  const auto n = static_cast<int64_t>(samples.size());
   switch (task) {
     case Task::kSingleLabel:
-      return CompareAccuracy(original, pruned, samples);
+    case Task::kMultipleChoice:
+      return CompareAccuracy(Hits(task, original, samples), Hits(task, pruned, samples));
     case Task::kMultiLabel:
       return CompareOnResamples(MicroF1(CountLabels(original, samples)),
-                                MicroF1(CountLabels(pruned, samples)), samples);
+                                MicroF1(CountLabels(pruned, samples)), n);
     case Task::kRegression:
-      return CompareOnResamples(Spearman(PairsOf(original, samples)), Spearman(PairsOf(pruned, samples)),
-                                samples);
+      return CompareOnResamples(Spearman(PairsOf(original, samples)), Spearman(PairsOf(pruned, samples)), n);
+    case Task::kTokenClassification:
+    case Task::kQuestionAnswering:
+    case Task::kMaskedLm: {
+      const LineMetric before = LineMetricOf(task, original, samples, names);
+      return CompareOnResamples(before.value, LineMetricOf(task, pruned, samples, names).value, before.lines);
+    }
     case Task::kEmbedding:
       break;
   }

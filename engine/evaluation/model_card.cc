@@ -1,5 +1,6 @@
 #include "engine/evaluation/model_card.h"
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/evaluation/number_text.h"
 #include "engine/evaluation/report_fields.h"
 #include "engine/evaluation/reproducing_command.h"
+#include "kprune/supported_models.h"
 
 namespace kprune {
 namespace {
@@ -41,8 +43,13 @@ std::string CodeBlock(std::string_view language, const std::string& text) {
 
 // The name that model hubs know a metric by; "" for one that they do not.
 std::string HubMetric(const std::string& name) {
-  static const auto* const names = new std::map<std::string, std::string>{
-      {"accuracy", "accuracy"}, {"micro_f1", "f1"}, {"spearman", "spearmanr"}, {"pearson", "pearsonr"}};
+  static const auto* const names = new std::map<std::string, std::string>{{"accuracy", "accuracy"},
+                                                                          {"micro_f1", "f1"},
+                                                                          {"spearman", "spearmanr"},
+                                                                          {"pearson", "pearsonr"},
+                                                                          {"entity_f1", "seqeval"},
+                                                                          {"token_accuracy", "accuracy"},
+                                                                          {"f1", "f1"}};
   const auto found = names->find(name);
   return found == names->end() ? "" : found->second;
 }
@@ -50,7 +57,7 @@ std::string HubMetric(const std::string& name) {
 std::string Header(const json& report) {
   std::string header = "---\nlibrary_name: transformers\n";
   if (const std::string task = TextIn(report, "/task");
-      task == "text-classification" || task == "feature-extraction")
+      std::find(kTasks.begin(), kTasks.end(), task) != kTasks.end())
     absl::StrAppend(&header, "pipeline_tag: ", task, "\n");
   absl::StrAppend(&header, "tags:\n- kprune\n- pruning\n");
   if (const std::string metric = HubMetric(TextIn(report, "/metric/name")); !metric.empty())
@@ -104,7 +111,10 @@ std::string AgreementText(const json& report) {
   if (name.empty()) return "";
   const double value = *NumberIn(report, absl::StrCat("/agreement/", name).c_str());
   const auto interval = IntervalIn(report, absl::StrCat("/agreement/interval95/", name).c_str());
-  const std::string what = name == "top1"     ? "gives the same answer as the original at a share of "
+  const bool tokens = NumberIn(report, "/agreement/tokens").has_value();
+  const std::string what = name == "top1"
+                               ? absl::StrCat("gives the same answer as the original at a share of ",
+                                              tokens ? "the tokens of " : "")
                            : name == "cosine" ? "gives embeddings whose mean cosine with the original's is "
                                               : "gives values whose rank correlation with the original's is ";
   return absl::StrCat("It ", what, DecimalText(value),

@@ -16,9 +16,9 @@ namespace {
 
 // What `model`, once opened, gives for `samples`.
 absl::StatusOr<at::Tensor> RunOpened(absl::StatusOr<std::unique_ptr<ExportedModel>> model,
-                                     absl::Span<const Sample> samples) {
+                                     const ModelConfig& config, absl::Span<const Sample> samples) {
   if (!model.ok()) return model.status();
-  return RunSamples(**model, samples);
+  return RunSamples(**model, config, samples);
 }
 
 }  // namespace
@@ -52,15 +52,15 @@ absl::StatusOr<std::vector<VerifiedFormat>> VerifyExports(const std::filesystem:
     return row.status();
   };
   if (const auto path = folder / kTorchScriptFile; std::filesystem::exists(path)) {
-    absl::Status status =
-        compare("torchscript", "LibTorch " TORCH_VERSION, RunOpened(OpenTorchScript(path, encoder), samples));
+    absl::Status status = compare("torchscript", "LibTorch " TORCH_VERSION,
+                                  RunOpened(OpenTorchScript(path, encoder), encoder.config, samples));
     if (!status.ok()) return status;
   }
   if (const auto path = folder / kOnnxFile; std::filesystem::exists(path)) {
     absl::Status status;
     if (runtime != nullptr) {
       status = compare("onnx", absl::StrCat("ONNX Runtime ", runtime->version()),
-                       RunOpened(OpenOnnx(path, encoder, *runtime), samples));
+                       RunOpened(OpenOnnx(path, encoder, *runtime), encoder.config, samples));
     } else if (status = CheckOnnx(path); status.ok()) {
       verified.push_back({"onnx", "ONNX checker", std::nullopt, 0});
     }

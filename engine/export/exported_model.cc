@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -16,20 +17,66 @@
 namespace kprune {
 namespace {
 
+// Of the inputs.
+std::vector<int64_t> ShapeOf(Task task, const PaddedBatch& batch) {
+  if (task != Task::kMultipleChoice) return {batch.rows, batch.columns};
+  return {batch.rows / batch.choices, batch.choices, batch.columns};
+}
+
+// Outputs of one padded batch are this many values at most, unless a sequence alone has more.
+constexpr int64_t kMostPaddedOutputs = int64_t{1} << 25;
+
+// How many of the first samples are run at once: kPaddedSequences, or fewer where their outputs are large; of
+// multiple choice one sample's sequences.
+size_t RunAtOnce(const ModelConfig& config, absl::Span<const Sample> samples) {
+  if (config.task == Task::kMultipleChoice) {
+    size_t end = 1;
+    while (end < samples.size() && samples[end].choice > 0) ++end;
+    return end;
+  }
+  if (!HasTokenOutputs(config.task)) return kPaddedSequences;
+  int64_t longest = 1;
+  for (const Sample& sample : samples.subspan(0, kPaddedSequences))
+    longest = std::max(longest, static_cast<int64_t>(sample.input_ids.size()));
+  return std::clamp<int64_t>(kMostPaddedOutputs / (longest * config.num_labels), 1, kPaddedSequences);
+}
+
+// The rows of [N, S, C] that count.
+at::Tensor RowsThatCount(const at::Tensor& outputs_NSC, absl::Span<const Sample> samples) {
+  const int64_t longest = outputs_NSC.size(1);
+  std::vector<int64_t> rows;
+  for (size_t n = 0; n < samples.size(); ++n) {
+    const auto begin = static_cast<int64_t>(n) * longest;
+    for (const int32_t position : samples[n].positions) rows.push_back(begin + position);
+    if (!samples[n].positions.empty()) continue;
+    for (size_t t = 0; t < samples[n].input_ids.size(); ++t) rows.push_back(begin + static_cast<int64_t>(t));
+  }
+  return outputs_NSC.flatten(0, 1).index_select(0, at::tensor(rows, at::kLong));
+}
+
 class TorchScriptModel final : public ExportedModel {
  public:
-  TorchScriptModel(torch::jit::Module module, std::string path, bool token_types)
-      : module_(std::move(module)), path_(std::move(path)), token_types_(token_types) {}
+  TorchScriptModel(torch::jit::Module module, std::string path, const Encoder& encoder)
+      : module_(std::move(module)),
+        path_(std::move(path)),
+        task_(encoder.config.task),
+        token_types_(encoder.takes_token_types()) {}
 
   absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) override {
     c10::NoGradGuard no_grad;
+    const std::vector<int64_t> shape = ShapeOf(task_, batch);
     const auto tensor = [&](std::vector<int64_t>& values) {
-      return at::from_blob(values.data(), {batch.rows, batch.columns}, at::kLong);
+      return at::from_blob(values.data(), shape, at::kLong);
     };
     std::vector<c10::IValue> inputs = {tensor(batch.input_ids), tensor(batch.attention_mask)};
     if (token_types_) inputs.emplace_back(tensor(batch.token_type_ids));
     try {
       const c10::IValue output = module_.forward(std::move(inputs));
+      if (task_ == Task::kQuestionAnswering) {
+        const auto& elements = output.toTupleRef().elements();
+        return at::stack({elements[0].toTensor(), elements[1].toTensor()}, 2);
+      }
+      if (task_ == Task::kMultipleChoice) return output.toTensor().reshape({batch.rows, 1});
       return output.isTuple() ? output.toTupleRef().elements()[1].toTensor() : output.toTensor();
     } catch (const std::exception& error) {
       return absl::DataLossError(absl::StrCat(path_, " cannot be run: ", error.what()));
@@ -39,30 +86,33 @@ class TorchScriptModel final : public ExportedModel {
  private:
   torch::jit::Module module_;
   const std::string path_;
+  const Task task_;
   const bool token_types_;
 };
 
 class OnnxModel final : public ExportedModel {
  public:
   OnnxModel(std::unique_ptr<OnnxRuntime::Session> session, const Encoder& encoder)
-      : session_(std::move(session)),
-        token_types_(encoder.takes_token_types()),
-        output_(encoder.config.task == Task::kEmbedding ? "sentence_embedding" : "logits") {}
+      : session_(std::move(session)), task_(encoder.config.task), token_types_(encoder.takes_token_types()) {}
 
   absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) override {
     std::map<std::string, absl::Span<const int64_t>> inputs = {{"input_ids", batch.input_ids},
                                                                {"attention_mask", batch.attention_mask}};
     if (token_types_) inputs["token_type_ids"] = batch.token_type_ids;
-    const absl::StatusOr<std::vector<float>> found =
-        session_->Run(inputs, batch.rows, batch.columns, output_);
+    const auto found = session_->Run(inputs, ShapeOf(task_, batch), OutputNames(task_));
     if (!found.ok()) return found.status();
-    return at::tensor(*found, at::kFloat).view({batch.rows, -1});
+    std::vector<at::Tensor> outputs;
+    for (const std::vector<float>& values : *found)
+      outputs.push_back(at::tensor(values, at::kFloat).view({batch.rows, -1}));
+    if (task_ == Task::kQuestionAnswering) return at::stack(outputs, 2);
+    if (HasTokenOutputs(task_)) return outputs[0].view({batch.rows, batch.columns, -1});
+    return task_ == Task::kMultipleChoice ? outputs[0].view({-1, 1}) : outputs[0];
   }
 
  private:
   const std::unique_ptr<OnnxRuntime::Session> session_;
+  const Task task_;
   const bool token_types_;
-  const char* const output_;
 };
 
 }  // namespace
@@ -71,7 +121,7 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> OpenTorchScript(const std::filesy
                                                                const Encoder& encoder) {
   try {
     return std::make_unique<TorchScriptModel>(torch::jit::load(path.string(), at::Device(at::kCPU)),
-                                              path.string(), encoder.takes_token_types());
+                                              path.string(), encoder);
   } catch (const std::exception& error) {
     return absl::DataLossError(absl::StrCat(path.string(), " cannot be read: ", error.what()));
   }
@@ -84,13 +134,21 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> OpenOnnx(const std::filesystem::p
   return std::make_unique<OnnxModel>(*std::move(session), encoder);
 }
 
-absl::StatusOr<at::Tensor> RunSamples(ExportedModel& model, absl::Span<const Sample> samples) {
+std::vector<std::string> OutputNames(Task task) {
+  if (task == Task::kQuestionAnswering) return {"start_logits", "end_logits"};
+  return {task == Task::kEmbedding ? "sentence_embedding" : "logits"};
+}
+
+absl::StatusOr<at::Tensor> RunSamples(ExportedModel& model, const ModelConfig& config,
+                                      absl::Span<const Sample> samples) {
   std::vector<at::Tensor> outputs;
-  for (size_t begin = 0; begin < samples.size(); begin += kPaddedSequences) {
-    PaddedBatch batch(samples.subspan(begin, kPaddedSequences));
-    absl::StatusOr<at::Tensor> output_NC = model.Run(batch);
-    if (!output_NC.ok()) return output_NC.status();
-    outputs.push_back(output_NC->to(at::kFloat));
+  for (size_t begin = 0; begin < samples.size();) {
+    const absl::Span<const Sample> some = samples.subspan(begin, RunAtOnce(config, samples.subspan(begin)));
+    PaddedBatch batch(some);
+    const absl::StatusOr<at::Tensor> output = model.Run(batch);
+    if (!output.ok()) return output.status();
+    outputs.push_back((HasTokenOutputs(config.task) ? RowsThatCount(*output, some) : *output).to(at::kFloat));
+    begin += some.size();
   }
   return at::cat(outputs);
 }

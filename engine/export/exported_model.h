@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -16,12 +18,16 @@
 
 namespace kprune {
 
+// The names of its outputs, those of last_hidden_state left out.
+std::vector<std::string> OutputNames(Task task);
+
 // Not thread-safe.
 class ExportedModel {
  public:
   virtual ~ExportedModel() = default;
 
-  // Logits or sentence embeddings [N, C], float32.
+  // Logits or sentence embeddings [N, C], float32; of token tasks [N, S, C], where start and end of an answer
+  // are columns.
   virtual absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) = 0;
 };
 
@@ -35,8 +41,9 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> OpenTorchScript(const std::filesy
 absl::StatusOr<std::unique_ptr<ExportedModel>> OpenOnnx(const std::filesystem::path& path,
                                                         const Encoder& encoder, const OnnxRuntime& runtime);
 
-// As RunSamples of an encoder: [samples, C], some at a time.
-absl::StatusOr<at::Tensor> RunSamples(ExportedModel& model, absl::Span<const Sample> samples);
+// As RunSamples of the encoder that `config` describes, some samples at a time.
+absl::StatusOr<at::Tensor> RunSamples(ExportedModel& model, const ModelConfig& config,
+                                      absl::Span<const Sample> samples);
 
 }  // namespace kprune
 

@@ -1,6 +1,7 @@
 #include "engine/export/exports.h"
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/exported_model.h"
 #include "engine/export/onnx_export.h"
 #include "engine/export/torchscript_export.h"
 #include "engine/formats/file.h"
@@ -19,17 +20,26 @@ std::string TritonTensor(const char* name, const char* type, const std::string& 
                       " ]\n  }");
 }
 
+// Of one sequence, or of one sample's choices.
+std::string TritonOutputDims(const ModelConfig& config) {
+  if (config.task == Task::kQuestionAnswering || config.task == Task::kMultipleChoice) return "-1";
+  return absl::StrCat(HasTokenOutputs(config.task) ? "-1, " : "", config.num_labels);
+}
+
 // https://docs.nvidia.com/deeplearning/triton-inference-server: model configuration. The first dimension of
 // every tensor is the batch, which dims leave out.
 std::string TritonConfig(const Encoder& encoder) {
-  std::string inputs = absl::StrCat(TritonTensor("input_ids", "TYPE_INT64", "-1"), ",\n",
-                                    TritonTensor("attention_mask", "TYPE_INT64", "-1"));
+  const Task task = encoder.config.task;
+  const char* const dims = task == Task::kMultipleChoice ? "-1, -1" : "-1";
+  std::string inputs = absl::StrCat(TritonTensor("input_ids", "TYPE_INT64", dims), ",\n",
+                                    TritonTensor("attention_mask", "TYPE_INT64", dims));
   if (encoder.takes_token_types())
-    absl::StrAppend(&inputs, ",\n", TritonTensor("token_type_ids", "TYPE_INT64", "-1"));
-  const std::string outputs =
-      encoder.config.task == Task::kEmbedding
-          ? TritonTensor("sentence_embedding", "TYPE_FP32", absl::StrCat(encoder.config.hidden_size))
-          : TritonTensor("logits", "TYPE_FP32", absl::StrCat(encoder.config.num_labels));
+    absl::StrAppend(&inputs, ",\n", TritonTensor("token_type_ids", "TYPE_INT64", dims));
+  std::string outputs;
+  for (const std::string& name : OutputNames(task)) {
+    absl::StrAppend(&outputs, outputs.empty() ? "" : ",\n",
+                    TritonTensor(name.c_str(), "TYPE_FP32", TritonOutputDims(encoder.config)));
+  }
   return absl::StrCat("name: \"model\"\nplatform: \"onnxruntime_onnx\"\nmax_batch_size: ", kTritonBatch,
                       "\ninput [\n", inputs, "\n]\noutput [\n", outputs, "\n]\ndynamic_batching { }\n");
 }

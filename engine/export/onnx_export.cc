@@ -36,12 +36,23 @@ class OnnxEncoder {
   }
 
  private:
-  static constexpr const char *kBatch = "batch_size", *kSequence = "sequence_length";
+  static constexpr const char *kBatch = "batch_size", *kSequence = "sequence_length",
+                              *kChoices = "num_choices";
 
   Value Weight(const std::string& name, const at::Tensor& tensor) {
     const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
     return graph_.AddWeight(name, values.sizes().vec(),
                             {values.const_data_ptr<float>(), static_cast<size_t>(values.numel())});
+  }
+
+  // [B, S]; of multiple choice the choices of all samples one below the other.
+  Value Input(const std::string& name) {
+    if (config_.task != Task::kMultipleChoice) return graph_.AddInput(name, {kBatch, kSequence});
+    const Value input = graph_.AddInput(name, {kBatch, kChoices, kSequence});
+    const Value length = graph_.Add("Shape", name + ".Shape", {input}, {{"start", int64_t{2}}});
+    const Value shape =
+        graph_.Add("Concat", name + ".Concat", {graph_.Integers({-1}), length}, {{"axis", int64_t{0}}});
+    return graph_.Add("Reshape", name + ".Reshape", {input, shape});
   }
 
   // x W^T + b, as MatMul and Add.
@@ -57,13 +68,13 @@ class OnnxEncoder {
   }
 
   Value Embed() {
-    const Value ids = graph_.AddInput("input_ids", {kBatch, kSequence});
+    const Value ids = Input("input_ids");
     forms_.SetIds(ids);
-    mask_ = graph_.AddInput("attention_mask", {kBatch, kSequence});
+    mask_ = Input("attention_mask");
     Value x = graph_.Add("Gather", "embeddings.word",
                          {Weight("embeddings.word.weight", encoder_.word_embeddings), ids});
     if (encoder_.takes_token_types()) {
-      const Value types = graph_.AddInput("token_type_ids", {kBatch, kSequence});
+      const Value types = Input("token_type_ids");
       const Value embedded =
           graph_.Add("Gather", "embeddings.token_type",
                      {Weight("embeddings.token_type.weight", encoder_.token_type_embeddings), types});
@@ -208,17 +219,59 @@ class OnnxEncoder {
   }
 
   void Logits(const Value& x) {
-    Value pooled = encoder_.reads_first_tokens() ? FirstTokens(x) : MeanOfTokens(x);
+    Value y = HasTokenOutputs(config_.task)   ? x
+              : encoder_.reads_first_tokens() ? FirstTokens(x)
+                                              : MeanOfTokens(x);
     if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
-      pooled = Activate("head.activation", Project("head.dense", pooled, dense.weight, dense.bias),
-                        config_.head_activation);
+      y = Activate("head.activation", Project("head.dense", y, dense.weight, dense.bias),
+                   config_.head_activation);
     }
-    if (encoder_.head_norm.weight.defined()) pooled = Normalize("head.norm", pooled, encoder_.head_norm);
+    if (encoder_.head_norm.weight.defined()) y = Normalize("head.norm", y, encoder_.head_norm);
     const Linear& output = encoder_.head_output;
+    if (config_.task == Task::kQuestionAnswering) return Answer(y);
+    if (config_.task == Task::kMaskedLm) return TokensOfVocabulary(y);
     const Value product =
-        graph_.Add("MatMul", "head.output.MatMul", {pooled, Weight("head.output.weight", output.weight.t())});
-    graph_.Add("Add", "head.output.Add", {product, Weight("head.output.bias", output.bias)}, {}, "logits");
+        graph_.Add("MatMul", "head.output.MatMul", {y, Weight("head.output.weight", output.weight.t())});
+    const Value bias = Weight("head.output.bias", output.bias);
+    if (config_.task == Task::kMultipleChoice) {
+      const Value sum = graph_.Add("Add", "head.output.Add", {product, bias});
+      const Value shape =
+          graph_.Add("Shape", "head.Shape", {"input_ids"}, {{"start", int64_t{0}}, {"end", int64_t{2}}});
+      graph_.Add("Reshape", "head.Reshape", {sum, shape}, {}, "logits");
+      return graph_.AddOutput("logits", {kBatch, kChoices});
+    }
+    graph_.Add("Add", "head.output.Add", {product, bias}, {}, "logits");
+    if (HasTokenOutputs(config_.task))
+      return graph_.AddOutput("logits", {kBatch, kSequence, output.weight.size(0)});
     graph_.AddOutput("logits", {kBatch, output.weight.size(0)});
+  }
+
+  // [B, S, d] to the logits of starts and of ends, [B, S] each.
+  void Answer(const Value& y) {
+    const Linear& output = encoder_.head_output;
+    const char* const names[] = {"start_logits", "end_logits"};
+    for (int64_t column = 0; column < 2; ++column) {
+      const std::string name = names[column];
+      const Value logits =
+          Project("head." + name, y, output.weight.narrow(0, column, 1), output.bias.narrow(0, column, 1));
+      graph_.Add("Squeeze", "head." + name + ".Squeeze", {logits, graph_.Integers({2})}, {}, name);
+      graph_.AddOutput(name, {kBatch, kSequence});
+    }
+  }
+
+  // [B, S, e] to [B, S, vocabulary], by the word embeddings: they are in the file once.
+  void TokensOfVocabulary(const Value& y) {
+    const Linear& output = encoder_.head_output;
+    const int64_t vocabulary = output.weight.size(0), width = output.weight.size(1);
+    const Value rows = graph_.Add("Reshape", "head.rows", {y, graph_.Integers({-1, width})});
+    const Value product = graph_.Add(
+        "Gemm", "head.output.Gemm", {rows, "embeddings.word.weight", Weight("head.output.bias", output.bias)},
+        {{"transB", int64_t{1}}});
+    const Value shape = graph_.Add("Shape", "head.Shape", {y}, {{"start", int64_t{0}}, {"end", int64_t{2}}});
+    const Value full =
+        graph_.Add("Concat", "head.Concat", {shape, graph_.Integers({vocabulary})}, {{"axis", int64_t{0}}});
+    graph_.Add("Reshape", "head.Reshape", {product, full}, {}, "logits");
+    graph_.AddOutput("logits", {kBatch, kSequence, vocabulary});
   }
 
   void SentenceEmbedding(const Value& x) {

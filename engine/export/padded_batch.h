@@ -1,6 +1,6 @@
 // Samples as the rectangular int64 tensors that exported models take.
 //
-// Shapes: N sequences, S length of the longest one.
+// Shapes: N sequences, S length of the longest one, C choices of every multiple-choice sample.
 #ifndef KPRUNE_ENGINE_EXPORT_PADDED_BATCH_H_
 #define KPRUNE_ENGINE_EXPORT_PADDED_BATCH_H_
 
@@ -19,11 +19,14 @@ inline constexpr size_t kPaddedSequences = 16;
 struct PaddedBatch {
   int64_t rows = 0;                                                // N
   int64_t columns = 0;                                             // S
+  int64_t choices = 1;                                             // C, the same for all samples
   std::vector<int64_t> input_ids, attention_mask, token_type_ids;  // [N, S], 0 where padding is
 
   explicit PaddedBatch(absl::Span<const Sample> samples) : rows(static_cast<int64_t>(samples.size())) {
-    for (const Sample& sample : samples)
+    for (const Sample& sample : samples) {
       columns = std::max(columns, static_cast<int64_t>(sample.input_ids.size()));
+      choices = std::max(choices, int64_t{sample.choice} + 1);
+    }
     input_ids.resize(rows * columns);
     attention_mask.resize(rows * columns);
     token_type_ids.resize(rows * columns);

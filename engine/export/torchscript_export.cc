@@ -28,6 +28,7 @@ class ScriptedEncoder {
     const bool token_types = encoder_.takes_token_types();
     absl::StrAppend(&source_, "def forward(self, input_ids: Tensor, attention_mask: Tensor",
                     token_types ? ", token_type_ids: Tensor" : "", "):\n");
+    if (config_.task == Task::kMultipleChoice) FlattenChoices(token_types);
     Line("B, S = input_ids.size(0), input_ids.size(1)");
     Line("mask = (attention_mask > 0).view(B, 1, 1, S)");
     const auto has_form = [](const Sublayer& sublayer) { return !sublayer.attention().is_plain(); };
@@ -51,6 +52,13 @@ class ScriptedEncoder {
   template <typename... Parts>
   void Line(const Parts&... parts) {
     absl::StrAppend(&source_, "  ", parts..., "\n");
+  }
+
+  void FlattenChoices(bool token_types) {
+    Line("choices = input_ids.size(1)");
+    for (const char* input : {"input_ids", "attention_mask", "token_type_ids"}) {
+      if (token_types || input[0] != 't') Line(input, " = ", input, ".reshape(-1, ", input, ".size(2))");
+    }
   }
 
   // "self.name", with the tensor behind it.
@@ -200,14 +208,25 @@ class ScriptedEncoder {
   }
 
   void Logits() {
-    Pool(encoder_.reads_first_tokens());
-    if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
-      Line("pooled = ",
-           Activated(config_.head_activation, Project("head_dense", "pooled", dense.weight, dense.bias)));
+    if (HasTokenOutputs(config_.task)) {
+      Line("y = x");
+    } else {
+      Pool(encoder_.reads_first_tokens());
+      Line("y = pooled");
     }
-    if (encoder_.head_norm.weight.defined())
-      Line("pooled = ", Normalized("head_norm", "pooled", encoder_.head_norm));
-    Line("return ", Project("head_output", "pooled", encoder_.head_output.weight, encoder_.head_output.bias));
+    if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
+      Line("y = ", Activated(config_.head_activation, Project("head_dense", "y", dense.weight, dense.bias)));
+    }
+    if (encoder_.head_norm.weight.defined()) Line("y = ", Normalized("head_norm", "y", encoder_.head_norm));
+    const Linear& output = encoder_.head_output;
+    if (config_.task == Task::kMaskedLm) {
+      Line("return torch.linear(y, self.word_embeddings, ", Weight("head_output_bias", output.bias), ")");
+      return;
+    }
+    Line("y = ", Project("head_output", "y", output.weight, output.bias));
+    Line(config_.task == Task::kQuestionAnswering ? "return (y[:, :, 0], y[:, :, 1])"
+         : config_.task == Task::kMultipleChoice  ? "return y.reshape(-1, choices)"
+                                                  : "return y");
   }
 
   void Pool(bool first_tokens) {

@@ -4,7 +4,9 @@
 
 #include <array>
 #include <cstring>
+#include <functional>
 #include <mutex>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -106,19 +108,20 @@ class LoadedSession final : public OnnxRuntime::Session {
 
   OrtSession** put() { return session_.put(); }
 
-  absl::StatusOr<std::vector<float>> Run(const std::map<std::string, absl::Span<const int64_t>>& inputs,
-                                         int64_t rows, int64_t columns,
-                                         const std::string& output) const override {
+  absl::StatusOr<std::vector<std::vector<float>>> Run(
+      const std::map<std::string, absl::Span<const int64_t>>& inputs, absl::Span<const int64_t> shape,
+      absl::Span<const std::string> outputs) const override {
     Owned<OrtMemoryInfo, kReleaseMemoryInfo> memory(api_);
     absl::Status status = api_.Call(kCreateCpuMemoryInfo, kArenaAllocator, kDefaultMemory, memory.put());
-    const std::array<int64_t, 2> shape = {rows, columns};
+    const int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t{1}, std::multiplies<>());
     std::vector<std::unique_ptr<Owned<OrtValue, kReleaseValue>>> owners;
     std::vector<const char*> names;
     std::vector<const OrtValue*> values;
     for (const auto& [name, data] : inputs) {
       if (!status.ok()) return status;
-      if (static_cast<int64_t>(data.size()) != rows * columns)
-        return absl::InternalError(absl::StrCat("input ", name, " does not have rows x columns values"));
+      if (static_cast<int64_t>(data.size()) != count)
+        return absl::InternalError(
+            absl::StrCat("input ", name, " does not have as many values as its shape"));
       auto& value = *owners.emplace_back(std::make_unique<Owned<OrtValue, kReleaseValue>>(api_));
       // It does not write to inputs.
       status = api_.Call(kCreateTensorWithData, static_cast<const OrtMemoryInfo*>(memory.get()),
@@ -128,11 +131,22 @@ class LoadedSession final : public OnnxRuntime::Session {
       values.push_back(value.get());
     }
     if (!status.ok()) return status;
-    const char* const wanted = output.c_str();
-    Owned<OrtValue, kReleaseValue> result(api_);
+    std::vector<const char*> wanted;
+    for (const std::string& output : outputs) wanted.push_back(output.c_str());
+    std::vector<OrtValue*> results(outputs.size());
     status = api_.Call(kRun, session_.get(), static_cast<const void*>(nullptr), names.data(), values.data(),
-                       values.size(), &wanted, size_t{1}, result.put());
-    return status.ok() ? Floats(result.get()) : status;
+                       values.size(), wanted.data(), wanted.size(), results.data());
+    std::vector<std::vector<float>> floats;
+    for (OrtValue* const result : results) {
+      Owned<OrtValue, kReleaseValue> owned(api_);
+      *owned.put() = result;
+      if (!status.ok()) continue;
+      absl::StatusOr<std::vector<float>> values_of = Floats(result);
+      status = values_of.status();
+      if (status.ok()) floats.push_back(*std::move(values_of));
+    }
+    if (!status.ok()) return status;
+    return floats;
   }
 
  private:

@@ -25,11 +25,11 @@ class OnnxRuntime {
    public:
     virtual ~Session() = default;
 
-    // Runs the model on `inputs`, int64 [rows, columns] each, row by row, and returns the float32 output
-    // `output`. INTERNAL with ONNX Runtime's own words: it refuses.
-    virtual absl::StatusOr<std::vector<float>> Run(
-        const std::map<std::string, absl::Span<const int64_t>>& inputs, int64_t rows, int64_t columns,
-        const std::string& output) const = 0;
+    // Runs the model on `inputs`, int64 of such a shape each, row by row, and returns the float32 outputs
+    // that `outputs` names. INTERNAL with ONNX Runtime's own words: it refuses.
+    virtual absl::StatusOr<std::vector<std::vector<float>>> Run(
+        const std::map<std::string, absl::Span<const int64_t>>& inputs, absl::Span<const int64_t> shape,
+        absl::Span<const std::string> outputs) const = 0;
   };
 
   virtual ~OnnxRuntime() = default;

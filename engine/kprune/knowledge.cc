@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/output_rows.h"
 #include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
 
@@ -36,10 +37,12 @@ KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, co
 void KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
                                at::Generator& random) {
   const at::Tensor x_Rd = tape_.Forward(batch, x_Td);
-  samples_ += batch.size();
+  samples_ += batch.num_samples();
   tokens_ += batch.tokens();
   for (int s = first_; s < encoder_.num_sublayers(); ++s) AddRepresentational(s);
-  const auto probes = [&](const at::Tensor& output_NC) { return Probes(output_NC, teacher_NC, random); };
+  const auto probes = [&](const at::Tensor& output_NC) {
+    return Probes(batch, output_NC, teacher_NC, random);
+  };
   ForEachHeadGradient(encoder_, x_Rd, batch, probes, [&](const at::Tensor& gradient_Rd) {
     tape_.Backward(gradient_Rd, {.masks = [&](int s, const at::Tensor& mask_gradient_NU) {
                      AddPredictive(s, mask_gradient_NU, batch);
@@ -47,12 +50,13 @@ void KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const
   });
 }
 
-std::vector<at::Tensor> KnowledgeAccumulator::Probes(const at::Tensor& output_NC,
+std::vector<at::Tensor> KnowledgeAccumulator::Probes(const Batch& batch, const at::Tensor& output_NC,
                                                      const at::Tensor& teacher_NC,
                                                      at::Generator& random) const {
   const Task task = encoder_.config.task;
-  if (kl_gradient_) return {DistillationLoss(task, output_NC, teacher_NC, temperature_)};
-  return FisherProbes(task, output_NC, temperature_, random);
+  const absl::Span<const int64_t> offsets = SoftmaxOffsets(task, batch);
+  if (kl_gradient_) return {DistillationLoss(task, output_NC, teacher_NC, temperature_, offsets)};
+  return FisherProbes(task, output_NC, temperature_, random, offsets);
 }
 
 void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch) {
@@ -61,6 +65,11 @@ void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_
   at::Tensor gradient = mask_gradient_NU.to(at::kDouble);
   if (!paper_code_)
     gradient = gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
+  // A mask is one for all choices of a sample.
+  if (batch.sample_of_N.defined()) {
+    gradient = at::zeros({batch.num_samples(), gradient.size(1)}, gradient.options())
+                   .index_add_(0, batch.sample_of_N, gradient);
+  }
   if (!kl_gradient_) {
     sums.mask_gradient_squared += gradient.square().sum(0);
     return;

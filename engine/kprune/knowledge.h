@@ -54,8 +54,8 @@ class KnowledgeAccumulator {
     at::Tensor feature_gram;           // heads [H, h, h]; neurons [U], the diagonal alone
   };
 
-  std::vector<at::Tensor> Probes(const at::Tensor& output_NC, const at::Tensor& teacher_NC,
-                                 at::Generator& random) const;
+  std::vector<at::Tensor> Probes(const Batch& batch, const at::Tensor& output_NC,
+                                 const at::Tensor& teacher_NC, at::Generator& random) const;
   void AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch);
   void AddRepresentational(int s);
   UnitKnowledge Finish(int s) const;

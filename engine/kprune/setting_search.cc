@@ -13,6 +13,7 @@
 #include "engine/data/draw.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/kprune/sublayer_steps.h"
+#include "engine/model/output_rows.h"
 #include "engine/pruning/objective.h"
 #include "engine/pruning/phase_progress.h"
 #include "engine/pruning/stopwatch.h"
@@ -138,7 +139,8 @@ absl::StatusOr<std::vector<TriedSetting>> SettingSearch::Try(const std::vector<S
   if (!left.empty()) {
     absl::Status status = started_ ? steps_.state().Rewind(0) : steps_.Start();
     if (!status.ok()) return status;
-    if (!started_) original_ = RunSamples(model_, judging_).to(at::kDouble);
+    if (!started_)
+      original_ = RunSamples(model_, WithinJudgedOutputs(model_.config, judging_)).to(at::kDouble);
     started_ = true;
     if (status = Branch(0, left); !status.ok()) return status;
   }
@@ -194,9 +196,12 @@ absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double se
 }
 
 absl::Status SettingSearch::Judge(absl::Span<const Setting> settings) {
-  const at::Tensor outputs = RunSamples(steps_.state().result(), judging_).to(at::kDouble);
-  double loss = DistillationLoss(model_.config.task, outputs, original_, /*temperature=*/1).item<double>() /
-                static_cast<double>(judging_.size());
+  const absl::Span<const Sample> judged = WithinJudgedOutputs(model_.config, judging_);
+  const at::Tensor outputs = RunSamples(steps_.state().result(), judged).to(at::kDouble);
+  const Task task = model_.config.task;
+  const std::vector<int64_t> offsets = SoftmaxOffsets(task, judged);
+  double loss = DistillationLoss(task, outputs, original_, /*temperature=*/1, offsets).item<double>() /
+                static_cast<double>(judged.size());
   if (!std::isfinite(loss)) loss = std::numeric_limits<double>::infinity();
   for (const Setting& setting : settings) tried_.push_back({setting, loss});
   return checkpoint_ == nullptr ? absl::OkStatus() : checkpoint_->SetNotes(ToJson(tried_));
@@ -223,9 +228,8 @@ absl::StatusOr<SettingChoice> ChooseSetting(const Encoder& model, absl::Span<con
                                             ProgressObserver& observer) {
   const Stopwatch stopwatch;
   if (absl::Status status = CheckEnoughToChoose(options, samples.size()); !status.ok()) return status;
-  const auto available = static_cast<int64_t>(samples.size());
   absl::StatusOr<SampleDraw> draw =
-      DrawSamples(available, /*samples=*/0, JudgingShare(samples.size()), options.seed);
+      DrawLines(samples, /*lines=*/0, JudgingShare(samples.size()), options.seed);
   if (!draw.ok()) return draw.status();
   const auto take = [&](const std::vector<int64_t>& indices) {
     std::vector<Sample> taken;

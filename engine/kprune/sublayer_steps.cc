@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
 #include "engine/kprune/mask_search.h"
+#include "engine/model/output_rows.h"
 
 namespace kprune {
 namespace {
@@ -47,11 +48,15 @@ PruningState::Order OrderOf(const Options& options) {
 SublayerSteps::SublayerSteps(const Encoder& model, absl::Span<const Sample> samples,
                              const FlopsBudget& budget, const Options& options, const ExecutionPlan& plan,
                              ProgressObserver& observer)
-    : options_(options), state_(model, samples, budget, plan, OrderOf(options), observer) {}
+    : options_(options),
+      rows_(RowOffsets(model.config.task, samples)),
+      state_(model, samples, budget, plan, OrderOf(options), observer) {}
 
 absl::Status SublayerSteps::Start() {
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
-  return options_.predictive == "kl-gradient" ? RunTeacher() : absl::OkStatus();
+  // A vocabulary's outputs for all samples would be too large to keep.
+  const bool keeps = options_.predictive == "kl-gradient" && state_.teacher().config.task != Task::kMaskedLm;
+  return keeps ? RunTeacher() : absl::OkStatus();
 }
 
 absl::Status SublayerSteps::RunTeacher() {
@@ -59,11 +64,17 @@ absl::Status SublayerSteps::RunTeacher() {
   return state_.ForEachBatch([&](const Batch& batch) {
     const at::Tensor outputs_NC = teacher.Run(batch);
     if (!teacher_outputs_.defined()) {
-      teacher_outputs_ = at::empty({state_.num_samples(), outputs_NC.size(1)}, outputs_NC.options());
+      teacher_outputs_ = at::empty({rows_.back(), outputs_NC.size(1)}, outputs_NC.options());
     }
-    teacher_outputs_.index_copy_(0, batch.samples_device, outputs_NC);
+    teacher_outputs_.index_copy_(0, RowsOfBatch(rows_, batch).to(outputs_NC.device()), outputs_NC);
     return absl::OkStatus();
   });
+}
+
+at::Tensor SublayerSteps::TeacherOutputs(const Batch& batch) const {
+  if (options_.predictive != "kl-gradient") return {};
+  if (!teacher_outputs_.defined()) return state_.teacher().Run(batch);
+  return teacher_outputs_.index_select(0, RowsOfBatch(rows_, batch).to(teacher_outputs_.device()));
 }
 
 absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
@@ -78,9 +89,7 @@ absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
       tell(static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
       absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
       if (!x_Td.ok()) return x_Td.status();
-      const at::Tensor teacher_NC =
-          teacher_outputs_.defined() ? teacher_outputs_.index_select(0, batch.samples_device) : at::Tensor();
-      knowledge.Add(batch, *x_Td, teacher_NC, random);
+      knowledge.Add(batch, *x_Td, TeacherOutputs(batch), random);
       return absl::OkStatus();
     });
     if (measured.ok()) result = knowledge.Result();

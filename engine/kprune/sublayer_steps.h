@@ -51,11 +51,13 @@ class SublayerSteps {
 
  private:
   absl::Status RunTeacher();
+  at::Tensor TeacherOutputs(const Batch& batch) const;  // undefined where they are not compared with
   absl::StatusOr<TunedProjection> Tune(int t);
 
   const Options& options_;
+  const std::vector<int64_t> rows_;  // at which the samples' outputs begin
   PruningState state_;
-  at::Tensor teacher_outputs_;  // [samples, C], "kl-gradient" only
+  at::Tensor teacher_outputs_;  // of all samples, "kl-gradient" only and where they are not too many
 };
 
 }  // namespace kprune

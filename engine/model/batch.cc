@@ -4,13 +4,33 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 namespace kprune {
 namespace {
 
 at::Tensor LongTensor(const std::vector<int64_t>& values, at::Device device) {
   return at::tensor(values, at::kLong).to(device);
+}
+
+// Which tokens count, and which sequences belong to one sample.
+void AddRows(absl::Span<const Sample> samples, at::Device device, Batch& batch) {
+  std::vector<int64_t> positions, sample_of;
+  bool all = true;
+  batch.row_offsets.push_back(0);
+  for (int64_t n = 0; n < batch.size(); ++n) {
+    const Sample& sample = samples[batch.samples[n]];
+    if (n == 0 || sample.choice == 0) batch.sample_offsets.push_back(n);
+    sample_of.push_back(static_cast<int64_t>(batch.sample_offsets.size()) - 1);
+    all = all && sample.positions.empty();
+    for (const int32_t position : sample.positions) positions.push_back(batch.offsets[n] + position);
+    if (sample.positions.empty()) {
+      for (int64_t t = batch.offsets[n]; t < batch.offsets[n + 1]; ++t) positions.push_back(t);
+    }
+    batch.row_offsets.push_back(static_cast<int64_t>(positions.size()));
+  }
+  batch.sample_offsets.push_back(batch.size());
+  if (!all) batch.positions_R = LongTensor(positions, device);
+  if (batch.num_samples() < batch.size()) batch.sample_of_N = LongTensor(sample_of, device);
 }
 
 Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indices, at::Device device) {
@@ -40,6 +60,7 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
   batch.slots_T = LongTensor(slots, device);
   batch.samples_device = LongTensor(batch.samples, device);
   batch.offsets_device = LongTensor(batch.offsets, device);
+  AddRows(samples, device, batch);
   if (!uniform) {
     at::Tensor mask = at::full({batch.size() * batch.longest}, -std::numeric_limits<float>::infinity(),
                                at::TensorOptions(at::kFloat).device(device));
@@ -47,6 +68,24 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
     batch.mask_N11S = mask.view({batch.size(), 1, 1, batch.longest});
   }
   return batch;
+}
+
+// Sequences that stay together.
+struct Unit {
+  int64_t first = 0, count = 0, longest = 0, tokens = 0;
+};
+
+std::vector<Unit> UnitsOf(absl::Span<const Sample> samples) {
+  std::vector<Unit> units;
+  for (int64_t i = 0; i < static_cast<int64_t>(samples.size()); ++i) {
+    const auto length = static_cast<int64_t>(samples[i].input_ids.size());
+    if (units.empty() || samples[i].choice == 0) units.push_back({.first = i});
+    Unit& unit = units.back();
+    unit.count += 1;
+    unit.longest = std::max(unit.longest, length);
+    unit.tokens += length;
+  }
+  return units;
 }
 
 }  // namespace
@@ -66,25 +105,26 @@ at::Tensor Batch::Unpad(const at::Tensor& x_NSd) const {
 
 std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_size, const std::string& order,
                                at::Device device, int64_t max_tokens) {
-  std::vector<int64_t> indices(samples.size());
-  std::iota(indices.begin(), indices.end(), 0);
+  std::vector<Unit> units = UnitsOf(samples);
   if (order == "length") {
-    std::stable_sort(indices.begin(), indices.end(), [&](int64_t a, int64_t b) {
-      return samples[a].input_ids.size() < samples[b].input_ids.size();
-    });
+    std::stable_sort(units.begin(), units.end(),
+                     [](const Unit& a, const Unit& b) { return a.longest < b.longest; });
   }
   std::vector<Batch> batches;
   int64_t begin = 0;
-  const auto length = [&](size_t i) { return static_cast<int64_t>(samples[indices[i]].input_ids.size()); };
-  for (size_t first = 0; first < indices.size();) {
-    const size_t group_end = first + std::min<uint64_t>(group_size, indices.size() - first);
+  for (size_t first = 0; first < units.size();) {
+    const size_t group_end = first + std::min<uint64_t>(group_size, units.size() - first);
     const auto group = static_cast<int64_t>(group_end - first);
     while (first < group_end) {
       size_t end = first + 1;
-      for (int64_t tokens = length(first); end < group_end && tokens + length(end) <= max_tokens; ++end)
-        tokens += length(end);
-      Batch& batch = batches.emplace_back(
-          MakeBatch(samples, absl::MakeConstSpan(indices).subspan(first, end - first), device));
+      for (int64_t tokens = units[first].tokens; end < group_end && tokens + units[end].tokens <= max_tokens;
+           ++end)
+        tokens += units[end].tokens;
+      std::vector<int64_t> indices;
+      for (size_t unit = first; unit < end; ++unit) {
+        for (int64_t i = 0; i < units[unit].count; ++i) indices.push_back(units[unit].first + i);
+      }
+      Batch& batch = batches.emplace_back(MakeBatch(samples, indices, device));
       batch.begin = begin;
       batch.group_size = group;
       batch.closes_group = end == group_end;

@@ -85,14 +85,14 @@ at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {
   return Head(reads_first_tokens() ? FirstTokens(x_Td, batch) : x_Td, batch);
 }
 
-bool Encoder::reads_first_tokens() const {
-  if (config.task == Task::kEmbedding) return config.pooling == Pooling::kCls;
-  return !config.mean_classifier;
-}
+bool Encoder::reads_first_tokens() const { return config.reads_first_tokens(); }
 
 at::Tensor Encoder::Head(const at::Tensor& states_Rd, const Batch& batch) const {
-  const at::Tensor x_Rd = final_norm.weight.defined() ? final_norm(states_Rd) : states_Rd;
-  at::Tensor pooled = reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
+  const bool tokens = HasTokenOutputs(config.task);
+  const bool some = tokens && batch.positions_R.defined();
+  at::Tensor x_Rd = some ? states_Rd.index_select(0, batch.positions_R) : states_Rd;
+  if (final_norm.weight.defined()) x_Rd = final_norm(x_Rd);
+  at::Tensor pooled = tokens || reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
   if (config.head() != nullptr) {
     if (head_dense.weight.defined()) pooled = portable::Activated(config.head_activation, head_dense(pooled));
     return head_output(head_norm.weight.defined() ? head_norm(pooled) : pooled);
@@ -192,9 +192,10 @@ int64_t Encoder::num_parameters() const {
        {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
         embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias, head_norm.weight,
         head_norm.bias, final_norm.weight, final_norm.bias, head_dense.weight, head_dense.bias,
-        head_output.weight, head_output.bias}) {
+        head_output.bias}) {
     add(tensor);
   }
+  if (!head_output.weight.is_same(word_embeddings)) add(head_output.weight);
   for (const Sublayer& sublayer : sublayers) {
     const RelativePositions& positions = sublayer.positions;
     for (const at::Tensor& tensor :

@@ -1,9 +1,9 @@
 // An encoder = embeddings + 2L sublayers + task head, as plain tensors and functions.
 //
-// Shapes: T tokens of a ragged batch, N sequences, d hidden size, U features of a sublayer (heads * head_dim,
-// or neurons), C outputs of the task head. Weights never require a gradient. Hidden states, embeddings, norms
-// and the head are float32; the projections of the sublayers have the compute type, float32 or bfloat16, and
-// so have features.
+// Shapes: T tokens of a ragged batch, N sequences (of token tasks: tokens that count), d hidden size, U
+// features of a sublayer (heads * head_dim, or neurons), C outputs of the task head. Weights never require a
+// gradient. Hidden states, embeddings, norms and the head are float32; the projections of the sublayers have
+// the compute type, float32 or bfloat16, and so have features.
 //
 // Sublayer t of 2L (paper section 3): attention of layer t / 2 when t is even, feed-forward when t is odd:
 //   z = Features(x)                 what feeds the output projection: context vectors, or activated neurons
@@ -84,7 +84,7 @@ class Encoder {
   LayerNorm final_norm;             // of what the last sublayer gives, in pre-LN families; else undefined
   Linear head_dense;                // where the task's head has one
   LayerNorm head_norm;              // where the task's head has one
-  Linear head_output;               // undefined for kEmbedding
+  Linear head_output;               // undefined for kEmbedding; its weight may be the word embeddings
 
   int num_sublayers() const { return static_cast<int>(sublayers.size()); }
 

@@ -6,6 +6,28 @@
 namespace kprune {
 namespace {
 
+constexpr TaskHead kBertLmHead = {.dense = "cls.predictions.transform.dense",
+                                  .norm = "cls.predictions.transform.LayerNorm",
+                                  .tied_bias = "cls.predictions.bias"};
+constexpr TaskHead kRobertaLmHead = {.dense = "lm_head.dense",
+                                     .activation = "gelu",
+                                     .norm = "lm_head.layer_norm",
+                                     .tied_bias = "lm_head.bias"};
+
+constexpr TaskHead kModernHead = {.dense = "head.dense",
+                                  .activation = "gelu",
+                                  .output = "classifier",
+                                  .norm = "head.norm",
+                                  .activation_key = "classifier_activation",
+                                  .bias_key = "classifier_bias"};
+constexpr TaskHead kModernHeadOfSequences = {.dense = "head.dense",
+                                             .activation = "gelu",
+                                             .output = "classifier",
+                                             .norm = "head.norm",
+                                             .activation_key = "classifier_activation",
+                                             .bias_key = "classifier_bias",
+                                             .pooling_key = "classifier_pooling"};
+
 // A row is what differs from BERT, which is what the fields say by themselves.
 constexpr std::array kTable = {
     Family{
@@ -26,12 +48,18 @@ constexpr std::array kTable = {
         .ffn_out = "ffn_output",
         .ffn_norm = "full_layer_layer_norm",
         .sequence_classification = {"albert.pooler", "tanh", "classifier"},
+        .masked_lm = {.dense = "predictions.dense",
+                      .norm = "predictions.LayerNorm",
+                      .tied_bias = "predictions.bias"},
+        .multiple_choice = {"albert.pooler", "tanh", "classifier"},
     },
     Family{
         .model_type = "bert",
         .class_prefix = "Bert",
         .prefix = "bert.",
         .sequence_classification = {"bert.pooler.dense", "tanh", "classifier"},
+        .masked_lm = kBertLmHead,
+        .multiple_choice = {"bert.pooler.dense", "tanh", "classifier"},
     },
     Family{
         .model_type = "camembert",
@@ -39,6 +67,8 @@ constexpr std::array kTable = {
         .prefix = "roberta.",
         .positions_after_padding = true,
         .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+        .masked_lm = kRobertaLmHead,
+        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
     },
     Family{
         .model_type = "distilbert",
@@ -61,6 +91,10 @@ constexpr std::array kTable = {
         .ffn_out = "ffn.lin2",
         .ffn_norm = "output_layer_norm",
         .sequence_classification = {"pre_classifier", "relu", "classifier"},
+        .masked_lm = {.dense = "vocab_transform",
+                      .norm = "vocab_layer_norm",
+                      .tied_bias = "vocab_projector.bias"},
+        .multiple_choice = {"pre_classifier", "relu", "classifier"},
     },
     Family{
         .model_type = "electra",
@@ -69,6 +103,11 @@ constexpr std::array kTable = {
         .embedding_size_key = "embedding_size",
         .embeddings_projection = "embeddings_project",
         .sequence_classification = {"classifier.dense", "gelu", "classifier.out_proj"},
+        .masked_lm = {.dense = "generator_predictions.dense",
+                      .activation = "gelu",
+                      .norm = "generator_predictions.LayerNorm",
+                      .tied_bias = "generator_lm_head.bias"},
+        .multiple_choice = {"sequence_summary.summary", "gelu", "classifier"},
     },
     Family{
         .model_type = "deberta-v2",
@@ -83,6 +122,11 @@ constexpr std::array kTable = {
                                     .activation = "gelu",
                                     .output = "classifier",
                                     .activation_key = "pooler_hidden_act"},
+        .masked_lm = kBertLmHead,
+        .multiple_choice = {.dense = "pooler.dense",
+                            .activation = "gelu",
+                            .output = "classifier",
+                            .activation_key = "pooler_hidden_act"},
     },
     Family{
         .model_type = "gte",
@@ -100,6 +144,11 @@ constexpr std::array kTable = {
         .attention = AttentionKind::kRotary,
         .biases = {.ffn_in = ""},
         .sequence_classification = {"gte.pooler.dense", "tanh", "classifier"},
+        .question_answering = {},
+        .masked_lm = {.dense = "lm_head.dense",
+                      .activation = "gelu",
+                      .norm = "lm_head.layer_norm",
+                      .tied_bias = "lm_head.decoder.bias"},
     },
     Family{
         .model_type = "modernbert",
@@ -129,13 +178,16 @@ constexpr std::array kTable = {
                    .ffn_in = "mlp_bias",
                    .ffn_out = "mlp_bias",
                    .norm = "norm_bias"},
-        .sequence_classification = {.dense = "head.dense",
-                                    .activation = "gelu",
-                                    .output = "classifier",
-                                    .norm = "head.norm",
-                                    .activation_key = "classifier_activation",
-                                    .bias_key = "classifier_bias",
-                                    .pooling_key = "classifier_pooling"},
+        .sequence_classification = kModernHeadOfSequences,
+        .token_classification = kModernHead,
+        .question_answering = kModernHead,
+        .masked_lm = {.dense = "head.dense",
+                      .activation = "gelu",
+                      .norm = "head.norm",
+                      .activation_key = "classifier_activation",
+                      .bias_key = "classifier_bias",
+                      .tied_bias = "decoder.bias"},
+        .multiple_choice = kModernHeadOfSequences,
     },
     Family{
         .model_type = "mpnet",
@@ -150,6 +202,8 @@ constexpr std::array kTable = {
         .attention_norm = "attention.LayerNorm",
         .attention = AttentionKind::kPositionBias,
         .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+        .masked_lm = kRobertaLmHead,
+        .multiple_choice = {"mpnet.pooler.dense", "tanh", "classifier"},
     },
     Family{
         .model_type = "nomic_bert",
@@ -169,6 +223,8 @@ constexpr std::array kTable = {
         .attention = AttentionKind::kRotary,
         .biases = {.qkv = "", .attention_out = "", .ffn_in = "", .ffn_out = ""},
         .sequence_classification = {"nomic_bert.pooler.dense", "tanh", "classifier"},
+        .question_answering = {},
+        .masked_lm = kBertLmHead,
     },
     Family{
         .model_type = "roberta",
@@ -176,6 +232,8 @@ constexpr std::array kTable = {
         .prefix = "roberta.",
         .positions_after_padding = true,
         .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+        .masked_lm = kRobertaLmHead,
+        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
     },
     Family{
         .model_type = "xlm-roberta",
@@ -183,6 +241,8 @@ constexpr std::array kTable = {
         .prefix = "roberta.",
         .positions_after_padding = true,
         .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+        .masked_lm = kRobertaLmHead,
+        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
     },
 };
 

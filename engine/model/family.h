@@ -12,12 +12,14 @@ namespace kprune {
 // activation, and norm may be missing. Absolute names.
 struct TaskHead {
   const char* dense = nullptr;
-  const char* activation = nullptr;  // "tanh", "relu", "gelu"
+  const char* activation = nullptr;  // "tanh", "relu", "gelu"; nullptr: that of the feed-forward sublayers
   const char* output = nullptr;
   const char* norm = nullptr;
   const char* activation_key = nullptr;  // of config.json, where it may name another activation
   const char* bias_key = nullptr;        // of dense: see Biases
   const char* pooling_key = nullptr;     // of config.json: "cls", which is assumed without a key, or "mean"
+  // The bias of an output whose weight are the word embeddings, in place of `output`.
+  const char* tied_bias = nullptr;
 };
 
 // config.json keys that say whether projections and norms have biases; nullptr: they always have, "": never.
@@ -99,7 +101,12 @@ struct Family {
   AttentionKind attention = AttentionKind::kPlain;
   Biases biases;
 
+  // A head without an output: the family has no such models.
   TaskHead sequence_classification;  // of first tokens
+  TaskHead token_classification = {.output = "classifier"};
+  TaskHead question_answering = {.output = "qa_outputs"};
+  TaskHead masked_lm;
+  TaskHead multiple_choice;  // of first tokens
 };
 
 // nullptr for an unknown model_type.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
@@ -148,7 +149,7 @@ absl::Status ReadBiases(const json& config, ModelConfig& model) {
 absl::Status ReadHead(const json& config, ModelConfig& model) {
   const TaskHead* head = model.head();
   if (head == nullptr) return absl::OkStatus();
-  if (head->activation != nullptr) model.head_activation = head->activation;
+  model.head_activation = head->activation == nullptr ? model.activation : head->activation;
   if (head->activation_key != nullptr) {
     absl::StatusOr<std::string> activation = ReadActivation(config, head->activation_key, head->activation);
     if (!activation.ok()) return activation.status();
@@ -219,29 +220,8 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   return absl::OkStatus();
 }
 
-// The task that the folder itself implies.
-absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules,
-                        ModelConfig& model) {
-  bool classifies = false;
-  const auto architectures = config.find("architectures");
-  if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
-      (*architectures)[0].is_string()) {
-    const std::string name = (*architectures)[0].get<std::string>();
-    const bool base_model = name == BaseClass(*model.family);
-    classifies = name.find("ForSequenceClassification") != std::string::npos;
-    if (!classifies && !base_model && requested == "auto" && !has_modules) {
-      return Refuse(absl::StrCat(
-          "\"architectures\" is ", name,
-          "; accepted are ...ForSequenceClassification and base models, or name a task with --task"));
-    }
-  }
-  const bool embeds =
-      requested == "feature-extraction" || (requested == "auto" && (has_modules || !classifies));
-  if (embeds) {
-    model.task = Task::kEmbedding;
-    model.num_labels = model.hidden_size;
-    return absl::OkStatus();
-  }
+// Of text classification, by "problem_type" and the number of labels.
+absl::Status SettleClassification(const json& config, ModelConfig& model) {
   const json problem = config.value("problem_type", json());
   if (problem.is_null()) {
     model.task = model.num_labels == 1 ? Task::kRegression : Task::kSingleLabel;
@@ -264,6 +244,60 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
     return Refuse(
         "single-label classification with one label predicts always the same; accepted are two or more "
         "labels, or \"problem_type\": \"regression\"");
+  }
+  return absl::OkStatus();
+}
+
+// The task's public name: the one that was asked for, or what the folder itself implies.
+absl::StatusOr<std::string> TaskName(const json& config, const std::string& requested, bool has_modules,
+                                     const Family& family) {
+  if (requested != "auto") return requested;
+  const char* const embeddings = NamesOf(Task::kEmbedding).name;
+  if (has_modules) return embeddings;
+  json architecture = config.value("architectures", json());
+  if (architecture.is_array() && !architecture.empty()) architecture = architecture[0];
+  const std::string name = architecture.is_string() ? architecture.get<std::string>() : architecture.dump();
+  if (name == BaseClass(family)) return embeddings;
+  for (const TaskNames& task : kTaskNames) {
+    if (task.classes != nullptr && absl::EndsWith(name, absl::StrCat("For", task.classes))) return task.name;
+  }
+  return Refuse(absl::StrCat("\"architectures\" is ", name,
+                             ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
+}
+
+absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules,
+                        ModelConfig& model) {
+  const absl::StatusOr<std::string> name = TaskName(config, requested, has_modules, *model.family);
+  if (!name.ok()) return name.status();
+  for (const TaskNames& task : kTaskNames) {
+    if (*name == task.name) model.task = task.task;
+  }
+  if (const TaskHead* head = model.head(); head != nullptr && !head->output && !head->tied_bias) {
+    return Refuse(absl::StrCat("\"model_type\" is ", model.family->model_type,
+                               ", of which there are no models for ", *name, "; accepted are other tasks"));
+  }
+  switch (model.task) {
+    case Task::kSingleLabel:
+    case Task::kMultiLabel:
+    case Task::kRegression:
+      return SettleClassification(config, model);
+    case Task::kTokenClassification:
+      if (model.num_labels > 1) return absl::OkStatus();
+      return Refuse("token-classification with one label predicts always the same; accepted are two or more");
+    case Task::kQuestionAnswering:
+      if (model.num_labels == 2) return absl::OkStatus();
+      return Refuse(absl::StrCat("question-answering has ", model.num_labels,
+                                 " labels; accepted are two, the start and the end"));
+    case Task::kMaskedLm:
+      model.num_labels = model.vocab_size;
+      if (config.value("tie_word_embeddings", json(true)) == true) return absl::OkStatus();
+      return Refuse("\"tie_word_embeddings\" is not true; accepted for fill-mask is true");
+    case Task::kMultipleChoice:
+      model.num_labels = 1;
+      return absl::OkStatus();
+    case Task::kEmbedding:
+      model.num_labels = model.hidden_size;
+      break;
   }
   return absl::OkStatus();
 }
@@ -310,6 +344,35 @@ absl::Status ReadUnits(const json& config, ModelConfig& model) {
 }
 
 }  // namespace
+
+const TaskHead* ModelConfig::head() const {
+  switch (task) {
+    case Task::kSingleLabel:
+    case Task::kMultiLabel:
+    case Task::kRegression:
+      return &family->sequence_classification;
+    case Task::kTokenClassification:
+      return &family->token_classification;
+    case Task::kQuestionAnswering:
+      return &family->question_answering;
+    case Task::kMaskedLm:
+      return &family->masked_lm;
+    case Task::kMultipleChoice:
+      return &family->multiple_choice;
+    case Task::kEmbedding:
+      break;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> ModelConfig::label_names() const {
+  std::vector<std::string> names;
+  for (int label = 0; label < num_labels; ++label) names.push_back(absl::StrCat("LABEL_", label));
+  for (const auto& [name, id] : label2id) {
+    if (id < num_labels) names[id] = name;
+  }
+  return names;
+}
 
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Options& options) {
   absl::StatusOr<json> config = ReadJsonFile(folder + "/config.json");

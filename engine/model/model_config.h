@@ -11,21 +11,11 @@
 #include "absl/status/statusor.h"
 #include "engine/model/attention_config.h"
 #include "engine/model/family.h"
+#include "engine/model/task.h"
 #include "kprune/options.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune {
-
-// What the model is asked to do with a sequence.
-enum class Task {
-  kSingleLabel,  // text-classification, softmax over num_labels
-  kMultiLabel,   // text-classification, a sigmoid for each label
-  kRegression,   // text-classification, one real output
-  kEmbedding,    // feature-extraction, one vector of hidden_size
-};
-
-// Whether outputs are logits of classes.
-inline bool HasClasses(Task task) { return task == Task::kSingleLabel || task == Task::kMultiLabel; }
 
 enum class Pooling { kMean, kCls };
 
@@ -72,14 +62,18 @@ struct ModelConfig {
   bool gated() const { return family != nullptr && family->gated_ffn; }
 
   // The layers above the encoder; nullptr for kEmbedding. Static storage.
-  const TaskHead* head() const {
-    return task == Task::kEmbedding ? nullptr : &family->sequence_classification;
+  const TaskHead* head() const;
+  // Whether the task looks at the first token of every sequence alone.
+  bool reads_first_tokens() const {
+    if (task == Task::kEmbedding) return pooling == Pooling::kCls;
+    return !HasTokenOutputs(task) && !mean_classifier;
   }
 
   // The public name of the task, one of kTasks.
-  const char* task_name() const {
-    return task == Task::kEmbedding ? "feature-extraction" : "text-classification";
-  }
+  const char* task_name() const { return NamesOf(task).name; }
+
+  // Of the classes, in their order: "LABEL_3" for one that label2id does not name. Of tasks with num_labels.
+  std::vector<std::string> label_names() const;
 };
 
 // Reads config.json (and modules.json with its pooling, where present) of a Hugging Face folder and settles

@@ -101,10 +101,12 @@ class ExpectedTensors {
   void Head() {
     const TaskHead* head = config_.head();
     if (head == nullptr) return;
-    const int64_t d = config_.hidden_size;
-    if (head->dense != nullptr) Linear(head->dense, d, d, config_.biases.head_dense);
-    if (head->norm != nullptr) Norm(head->norm, d);
-    Linear(head->output, config_.num_labels, d);
+    const bool tied = head->tied_bias != nullptr;
+    const int64_t d = config_.hidden_size, width = tied ? config_.embedding_size : d;
+    if (head->dense != nullptr) Linear(head->dense, width, d, config_.biases.head_dense);
+    if (head->norm != nullptr) Norm(head->norm, width);
+    if (tied) expected_.push_back({head->tied_bias, {config_.num_labels}});
+    if (!tied) Linear(head->output, config_.num_labels, d);
   }
 
   const ModelFolder& folder_;
@@ -309,7 +311,9 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
   if (const TaskHead* head = config.head()) {
     if (head->dense != nullptr) encoder.head_dense = weights.Linear(head->dense, config.biases.head_dense);
     if (head->norm != nullptr) encoder.head_norm = weights.Norm(head->norm);
-    encoder.head_output = weights.Linear(head->output);
+    encoder.head_output = head->tied_bias == nullptr
+                              ? weights.Linear(head->output)
+                              : Linear{encoder.word_embeddings, weights.Tensor(head->tied_bias)};
   }
   if (!weights.status().ok()) return weights.status();
   return encoder;

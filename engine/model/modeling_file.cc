@@ -11,9 +11,8 @@ nlohmann::json AutoMap(const ModelConfig& config) {
     return absl::StrCat(std::string(module), ".", name);
   };
   nlohmann::json map = {{"AutoModel", of_file(BaseClass(*config.family))}};
-  if (config.task != Task::kEmbedding)
-    map["AutoModelForSequenceClassification"] =
-        of_file(ClassForTask(*config.family, "SequenceClassification"));
+  if (const char* classes = NamesOf(config.task).classes)
+    map[absl::StrCat("AutoModelFor", classes)] = of_file(ClassForTask(*config.family, classes));
   return map;
 }
 

@@ -122,7 +122,14 @@ FAMILIES = {
     ),
 }
 
-SUFFIXES = ("Model", "ForSequenceClassification")
+SUFFIXES = (
+    "Model",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForMaskedLM",
+    "ForMultipleChoice",
+)
 
 
 class NoHeads(nn.Linear):

@@ -20,6 +20,10 @@ constexpr int64_t kCudaContextBytes = int64_t{600} << 20;
 // Samples as read, and the index tensors of the batches.
 constexpr int64_t kIndexBytesPerToken = 60;
 
+// Tokens of a text that are masked, as a share that allows for short ones; and tensors as large as the
+// logits.
+constexpr double kMasked = 0.2, kOutputCopies = 6;
+
 // The widest sublayer's features.
 int64_t WidestFeatures(const ModelConfig& config) {
   int64_t widest = 0;
@@ -47,6 +51,20 @@ int64_t ModelBytes(const ModelConfig& config, const Workload& workload, double k
   return static_cast<int64_t>(bytes);
 }
 
+// Logits of so many tokens, and what is made of them on the way to a gradient.
+int64_t OutputBytes(const ModelConfig& config, int64_t tokens) {
+  if (!HasTokenOutputs(config.task)) return 0;
+  const double rows = static_cast<double>(tokens) * (config.task == Task::kMaskedLm ? kMasked : 1);
+  return static_cast<int64_t>(rows * config.num_labels * 4 * kOutputCopies);
+}
+
+// Outputs of the samples that judge, of the original and of the result, as they are and as they are exported.
+int64_t JudgedBytes(const ModelConfig& config, const Workload& workload) {
+  if (config.task != Task::kMaskedLm) return 0;
+  const double all = kMasked * static_cast<double>(workload.tokens) * config.num_labels;
+  return 5 * 4 * std::min(kMostJudgedOutputs, static_cast<int64_t>(all));
+}
+
 // Verifying and judging: the original, and the result in memory, as it is written and as it is read; one
 // batch's widest activations.
 int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, double keep) {
@@ -55,7 +73,8 @@ int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, dou
   const double widest =
       static_cast<double>(std::max<int64_t>(WidestFeatures(config), 4 * config.hidden_size));
   return static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
-                              kEvaluationTokens * 4 * (2 * widest + 4.0 * config.hidden_size));
+                              kEvaluationTokens * 4 * (2 * widest + 4.0 * config.hidden_size)) +
+         JudgedBytes(config, workload);
 }
 
 // Sums and factors of the normal equations, and one batch in float64.
@@ -92,8 +111,8 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const bool refit = options.method == "refit";
   const int64_t token_weights = refit ? 2 * config.num_layers : 0;
   const int64_t streams = stream_rows * (2 * config.hidden_size + token_weights) * 4;
-  const int64_t measuring =
-      batch_tokens * Tape::BytesPerToken(config, workload.compute_type) + (refit ? FisherBytes(config) : 0);
+  const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type) +
+                            OutputBytes(config, batch_tokens) + (refit ? FisherBytes(config) : 0);
   const int64_t searching = refit ? FisherBytes(config) + SearchBytes(config, batch_tokens) : 0;
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
   const int64_t models = ModelBytes(config, workload, share);

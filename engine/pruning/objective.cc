@@ -2,10 +2,39 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace kprune {
 namespace {
+
+// A logit that no softmax sees, and that differs from itself by zero.
+constexpr double kNoLogit = -1e30;
+
+// One column of logits [R] as rows of their own, [G, S]: rows offsets[g] .. offsets[g + 1] - 1, then
+// kNoLogit.
+at::Tensor RowsOfSegments(const at::Tensor& logits_R, absl::Span<const int64_t> offsets) {
+  const auto segments = static_cast<int64_t>(offsets.size()) - 1;
+  int64_t longest = 0;
+  for (int64_t g = 0; g < segments; ++g) longest = std::max(longest, offsets[g + 1] - offsets[g]);
+  std::vector<int64_t> slots;
+  for (int64_t g = 0; g < segments; ++g) {
+    for (int64_t i = 0; i < offsets[g + 1] - offsets[g]; ++i) slots.push_back(g * longest + i);
+  }
+  return at::full({segments * longest}, kNoLogit, logits_R.options().requires_grad(false))
+      .index_copy(0, at::tensor(slots, at::kLong).to(logits_R.device()), logits_R)
+      .view({segments, longest});
+}
+
+// The logits of the task's softmaxes, [softmaxes, classes] each.
+std::vector<at::Tensor> SoftmaxLogits(Task task, const at::Tensor& output_NC,
+                                      absl::Span<const int64_t> offsets) {
+  if (task != Task::kQuestionAnswering && task != Task::kMultipleChoice) return {output_NC};
+  std::vector<at::Tensor> logits;
+  for (int64_t column = 0; column < output_NC.size(1); ++column)
+    logits.push_back(RowsOfSegments(output_NC.select(1, column), offsets));
+  return logits;
+}
 
 // Columns l_j, j < C - 1, of a factor L with L L^T = diag(p) - p p^T, the covariance of one draw from p: for
 // class j with what is left of the probability mass q_j = 1 - p_0 - ... - p_j,
@@ -32,13 +61,16 @@ std::vector<at::Tensor> ExactMultinomialProbes(const at::Tensor& logits_NC, cons
 
 // gamma log p_y for labels y drawn from p; the mean over draws of its squared gradient is the Fisher
 // information.
-std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, const at::Tensor& p_NC,
-                                                 double temperature, at::Generator& random) {
+std::vector<at::Tensor> SampledMultinomialProbes(const at::Tensor& logits_NC, double temperature,
+                                                 at::Generator& random) {
   const at::Tensor log_p = at::log_softmax(logits_NC / temperature, 1);
+  const at::Tensor p_NC = at::softmax(logits_NC.detach() / temperature, 1);
   // The coins fall on the CPU, the same for every device; nothing waits for the device. [N, draws]
   const at::Tensor coins = at::rand({p_NC.size(0), kSampledProbes}, random, at::TensorOptions(at::kFloat))
                                .to(p_NC.device(), /*non_blocking=*/true);
-  const at::Tensor labels = at::searchsorted(p_NC.cumsum(1), coins).clamp_max(p_NC.size(1) - 1);
+  // Rounding may leave a coin above the last sum: it is the last class that is possible at all.
+  const at::Tensor sums_NC = p_NC.cumsum(1);
+  const at::Tensor labels = at::searchsorted(sums_NC, coins.minimum(sums_NC.narrow(1, p_NC.size(1) - 1, 1)));
   std::vector<at::Tensor> probes;
   for (int draw = 0; draw < kSampledProbes; ++draw) {
     const at::Tensor chosen = log_p.gather(1, labels.narrow(1, draw, 1));
@@ -84,20 +116,31 @@ std::vector<at::Tensor> SquaredErrorProbes(const at::Tensor& output_NC, at::Gene
 }  // namespace
 
 std::vector<at::Tensor> FisherProbes(Task task, const at::Tensor& output_NC, double temperature,
-                                     at::Generator& random) {
+                                     at::Generator& random, absl::Span<const int64_t> offsets) {
   switch (task) {
-    case Task::kSingleLabel: {
-      const at::Tensor p = at::softmax(output_NC.detach() / temperature, 1);
-      if (output_NC.size(1) <= kMaxExactClasses) return ExactMultinomialProbes(output_NC, p);
-      return SampledMultinomialProbes(output_NC, p, temperature, random);
+    case Task::kSingleLabel:
+    case Task::kMultipleChoice: {
+      const at::Tensor logits = SoftmaxLogits(task, output_NC, offsets)[0];
+      if (logits.size(1) > kMaxExactClasses) return SampledMultinomialProbes(logits, temperature, random);
+      return ExactMultinomialProbes(logits, at::softmax(logits.detach() / temperature, 1));
+    }
+    case Task::kTokenClassification:
+    case Task::kMaskedLm:
+      return SampledMultinomialProbes(output_NC, temperature, random);
+    case Task::kQuestionAnswering: {
+      const std::vector<at::Tensor> logits = SoftmaxLogits(task, output_NC, offsets);
+      std::vector<at::Tensor> probes = SampledMultinomialProbes(logits[0], temperature, random);
+      const std::vector<at::Tensor> ends = SampledMultinomialProbes(logits[1], temperature, random);
+      for (size_t p = 0; p < probes.size(); ++p) probes[p] = probes[p] + ends[p];
+      return probes;
     }
     case Task::kMultiLabel:
       return BernoulliProbes(output_NC, temperature, random);
     case Task::kRegression:
     case Task::kEmbedding:
-      return SquaredErrorProbes(output_NC, random);
+      break;
   }
-  return {};
+  return SquaredErrorProbes(output_NC, random);
 }
 
 int NumFisherProbes(Task task, int64_t outputs) {
@@ -107,6 +150,12 @@ int NumFisherProbes(Task task, int64_t outputs) {
       return exact ? static_cast<int>(outputs) - 1 : kSampledProbes;
     case Task::kMultiLabel:
       return exact ? static_cast<int>(outputs) : kSampledProbes;
+    case Task::kTokenClassification:
+    case Task::kQuestionAnswering:
+    case Task::kMaskedLm:
+      return kSampledProbes;
+    case Task::kMultipleChoice:
+      return kUsualChoices - 1;
     case Task::kRegression:
     case Task::kEmbedding:
       break;
@@ -115,26 +164,26 @@ int NumFisherProbes(Task task, int64_t outputs) {
 }
 
 at::Tensor DistillationLoss(Task task, const at::Tensor& output_NC, const at::Tensor& teacher_NC,
-                            double temperature) {
+                            double temperature, absl::Span<const int64_t> offsets) {
   const double gamma2 = temperature * temperature;
-  switch (task) {
-    case Task::kSingleLabel: {
-      const at::Tensor log_student = at::log_softmax(output_NC / temperature, 1);
-      const at::Tensor log_teacher = at::log_softmax(teacher_NC / temperature, 1);
-      return (log_teacher.exp() * (log_teacher - log_student)).sum() * gamma2;
-    }
-    case Task::kMultiLabel: {
-      const at::Tensor log_yes = at::log_sigmoid(output_NC / temperature),
-                       log_no = at::log_sigmoid(-output_NC / temperature);
-      const at::Tensor yes = at::log_sigmoid(teacher_NC / temperature),
-                       no = at::log_sigmoid(-teacher_NC / temperature);
-      return (yes.exp() * (yes - log_yes) + no.exp() * (no - log_no)).sum() * gamma2;
-    }
-    case Task::kRegression:
-    case Task::kEmbedding:
-      break;
+  if (task == Task::kMultiLabel) {
+    const at::Tensor log_yes = at::log_sigmoid(output_NC / temperature),
+                     log_no = at::log_sigmoid(-output_NC / temperature);
+    const at::Tensor yes = at::log_sigmoid(teacher_NC / temperature),
+                     no = at::log_sigmoid(-teacher_NC / temperature);
+    return (yes.exp() * (yes - log_yes) + no.exp() * (no - log_no)).sum() * gamma2;
   }
-  return (output_NC - teacher_NC).square().sum();
+  if (!HasClasses(task)) return (output_NC - teacher_NC).square().sum();
+  const std::vector<at::Tensor> students = SoftmaxLogits(task, output_NC, offsets),
+                                teachers = SoftmaxLogits(task, teacher_NC, offsets);
+  at::Tensor loss;
+  for (size_t i = 0; i < students.size(); ++i) {
+    const at::Tensor log_student = at::log_softmax(students[i] / temperature, 1);
+    const at::Tensor log_teacher = at::log_softmax(teachers[i] / temperature, 1);
+    const at::Tensor divergence = (log_teacher.exp() * (log_teacher - log_student)).sum() * gamma2;
+    loss = loss.defined() ? loss + divergence : divergence;
+  }
+  return loss;
 }
 
 }  // namespace kprune

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/output_rows.h"
 #include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
 
@@ -29,9 +30,10 @@ at::Tensor SensitivityAccumulator::Add(const Batch& batch, const at::Tensor& x_T
       column.index_add_(0, first_tokens, squares);
     }
   };
-  samples_ += batch.size();
+  samples_ += batch.num_samples();
   const auto probes = [&](const at::Tensor& output_NC) {
-    return FisherProbes(encoder_.config.task, output_NC, temperature_, random);
+    const Task task = encoder_.config.task;
+    return FisherProbes(task, output_NC, temperature_, random, SoftmaxOffsets(task, batch));
   };
   ForEachHeadGradient(encoder_, x_Rd, batch, probes, [&](const at::Tensor& gradient_Rd) {
     tape_.Backward(gradient_Rd, {.outputs = visit});

@@ -12,7 +12,8 @@ inline constexpr std::array kFamilies = {"albert",     "bert", "camembert", "deb
                                         "modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta"};
 
 // Names as Hugging Face's pipelines and hub have them.
-inline constexpr std::array kTasks = {"text-classification", "feature-extraction"};
+inline constexpr std::array kTasks = {"text-classification", "token-classification", "question-answering",
+                                      "fill-mask",           "multiple-choice",      "feature-extraction"};
 
 }  // namespace kprune
 

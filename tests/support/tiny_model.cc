@@ -58,6 +58,8 @@ class Checkpoint {
     Add(name + ".bias", {out}, 0.1f, 0);
   }
 
+  void Vector(const std::string& name, int size) { Add(name, {size}, 0.1f, 0); }
+
   void Norm(const std::string& name, int size) {
     Add(name + ".weight", {size}, 0.1f, 1);
     Add(name + ".bias", {size}, 0.1f, 0);
@@ -79,9 +81,29 @@ class Checkpoint {
 };
 
 bool Classifies(const TinyModel& m) { return m.task == "text-classification"; }
+bool HasHead(const TinyModel& m) { return m.task != "feature-extraction"; }
+
+bool SaysOfTokens(const TinyModel& m) {
+  return m.task == "token-classification" || m.task == "question-answering" || m.task == "fill-mask";
+}
+
+// What transformers calls the model's class, behind the family.
+std::string ClassOf(const TinyModel& m) {
+  if (m.task == "text-classification") return "ForSequenceClassification";
+  if (m.task == "token-classification") return "ForTokenClassification";
+  if (m.task == "question-answering") return "ForQuestionAnswering";
+  if (m.task == "fill-mask") return "ForMaskedLM";
+  return m.task == "multiple-choice" ? "ForMultipleChoice" : "Model";
+}
+
+// The heads that all families call alike.
+void AddTokenHead(const TinyModel& m, Checkpoint& checkpoint) {
+  if (m.task == "token-classification") checkpoint.Linear("classifier", m.labels, m.hidden);
+  if (m.task == "question-answering") checkpoint.Linear("qa_outputs", 2, m.hidden);
+}
 
 void AddBert(const TinyModel& m, int vocabulary, Checkpoint& checkpoint) {
-  const std::string root = Classifies(m) ? "bert." : "";
+  const std::string root = HasHead(m) ? "bert." : "";
   checkpoint.Embedding(root + "embeddings.word_embeddings.weight", vocabulary, m.hidden);
   checkpoint.Embedding(root + "embeddings.position_embeddings.weight", m.positions, m.hidden);
   checkpoint.Embedding(root + "embeddings.token_type_embeddings.weight", 2, m.hidden);
@@ -97,12 +119,20 @@ void AddBert(const TinyModel& m, int vocabulary, Checkpoint& checkpoint) {
     checkpoint.Linear(at + "output.dense", m.hidden, m.neurons);
     checkpoint.Norm(at + "output.LayerNorm", m.hidden);
   }
-  checkpoint.Linear(root + "pooler.dense", m.hidden, m.hidden);
+  // Models that say something of tokens have none.
+  if (!SaysOfTokens(m)) checkpoint.Linear(root + "pooler.dense", m.hidden, m.hidden);
   if (Classifies(m)) checkpoint.Linear("classifier", m.labels, m.hidden);
+  if (m.task == "multiple-choice") checkpoint.Linear("classifier", 1, m.hidden);
+  if (m.task == "fill-mask") {
+    checkpoint.Linear("cls.predictions.transform.dense", m.hidden, m.hidden);
+    checkpoint.Norm("cls.predictions.transform.LayerNorm", m.hidden);
+    checkpoint.Vector("cls.predictions.bias", vocabulary);
+  }
+  AddTokenHead(m, checkpoint);
 }
 
 void AddDistilBert(const TinyModel& m, int vocabulary, Checkpoint& checkpoint) {
-  const std::string root = Classifies(m) ? "distilbert." : "";
+  const std::string root = HasHead(m) ? "distilbert." : "";
   checkpoint.Embedding(root + "embeddings.word_embeddings.weight", vocabulary, m.hidden);
   checkpoint.Embedding(root + "embeddings.position_embeddings.weight", m.positions, m.hidden);
   checkpoint.Norm(root + "embeddings.LayerNorm", m.hidden);
@@ -116,9 +146,15 @@ void AddDistilBert(const TinyModel& m, int vocabulary, Checkpoint& checkpoint) {
     checkpoint.Linear(at + "ffn.lin2", m.hidden, m.neurons);
     checkpoint.Norm(at + "output_layer_norm", m.hidden);
   }
-  if (!Classifies(m)) return;
+  AddTokenHead(m, checkpoint);
+  if (m.task == "fill-mask") {
+    checkpoint.Linear("vocab_transform", m.hidden, m.hidden);
+    checkpoint.Norm("vocab_layer_norm", m.hidden);
+    checkpoint.Vector("vocab_projector.bias", vocabulary);
+  }
+  if (!Classifies(m) && m.task != "multiple-choice") return;
   checkpoint.Linear("pre_classifier", m.hidden, m.hidden);
-  checkpoint.Linear("classifier", m.labels, m.hidden);
+  checkpoint.Linear("classifier", Classifies(m) ? m.labels : 1, m.hidden);
 }
 
 void WriteText(const std::filesystem::path& path, const std::string& bytes) {
@@ -157,8 +193,14 @@ std::string Bytes(const std::vector<T>& values) {
   return std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
+// O, B-A, I-A, B-B, I-B ...
+std::string Tag(int label) {
+  if (label == 0) return "O";
+  return std::string(label % 2 == 1 ? "B-" : "I-") + static_cast<char>('A' + (label - 1) / 2);
+}
+
 Json BertConfig(const TinyModel& m, int vocabulary) {
-  return {{"architectures", {Classifies(m) ? "BertForSequenceClassification" : "BertModel"}},
+  return {{"architectures", {"Bert" + ClassOf(m)}},
           {"model_type", m.family},
           {"hidden_act", "gelu"},
           {"hidden_size", m.hidden},
@@ -174,7 +216,7 @@ Json BertConfig(const TinyModel& m, int vocabulary) {
 }
 
 Json DistilBertConfig(const TinyModel& m, int vocabulary) {
-  return {{"architectures", {Classifies(m) ? "DistilBertForSequenceClassification" : "DistilBertModel"}},
+  return {{"architectures", {"DistilBert" + ClassOf(m)}},
           {"model_type", m.family},
           {"activation", "gelu"},
           {"dim", m.hidden},
@@ -189,10 +231,10 @@ Json DistilBertConfig(const TinyModel& m, int vocabulary) {
 
 Json Config(const TinyModel& m, int vocabulary) {
   Json config = m.family == "distilbert" ? DistilBertConfig(m, vocabulary) : BertConfig(m, vocabulary);
-  if (!Classifies(m)) return config;
-  config["problem_type"] = m.problem_type;
+  if (!Classifies(m) && m.task != "token-classification") return config;
+  if (Classifies(m)) config["problem_type"] = m.problem_type;
   for (int label = 0; label < m.labels; ++label) {
-    const std::string name = "LABEL_" + std::to_string(label);
+    const std::string name = Classifies(m) ? "LABEL_" + std::to_string(label) : Tag(label);
     config["id2label"][std::to_string(label)] = name;
     config["label2id"][name] = label;
   }
@@ -232,6 +274,34 @@ Json Label(const TinyModel& m, int word_sum) {
   Json label = Json::array();
   for (int i = 0; i < m.labels; ++i) label.push_back((word_sum >> i) & 1);
   return label;
+}
+
+// A line of such words, by their numbers.
+Json LineOf(const TinyModel& m, const std::vector<int>& words) {
+  std::string sentence;
+  Json tokens = Json::array(), tags = Json::array();
+  int word_sum = 0;
+  for (const int word : words) {
+    const std::string& name = Words()[static_cast<size_t>(word)];
+    word_sum += word;
+    sentence += (sentence.empty() ? "" : " ") + name;
+    tokens.push_back(name);
+    tags.push_back(Tag(word % m.labels));
+  }
+  if (m.task == "token-classification") return {{"tokens", tokens}, {"tags", tags}};
+  if (m.task == "question-answering") {
+    const std::string answer = tokens[words.size() / 2];
+    return {{"question", "who " + answer + "?"},
+            {"context", sentence + "."},
+            {"answers", {{"text", {answer}}, {"answer_start", {sentence.find(answer)}}}}};
+  }
+  if (m.task == "multiple-choice")
+    return {{"text", sentence},
+            {"choices", {tokens[0], "never " + sentence, tokens[1]}},
+            {"label", word_sum % 3}};
+  Json object = {{"text", sentence + "."}};
+  if (Classifies(m)) object["label"] = Label(m, word_sum);
+  return object;
 }
 
 }  // namespace
@@ -281,16 +351,9 @@ void WriteTinySentences(const std::filesystem::path& file, int lines, const Tiny
   std::string text;
   for (int line = 0; line < lines; ++line) {
     const int words = 3 + random.Below(10);
-    std::string sentence;
-    int word_sum = 0;
-    for (int i = 0; i < words; ++i) {
-      const int word = random.Below(static_cast<int>(Words().size()));
-      word_sum += word;
-      sentence += (i == 0 ? "" : " ") + Words()[static_cast<size_t>(word)];
-    }
-    Json object = {{"text", sentence + "."}};
-    if (Classifies(model)) object["label"] = Label(model, word_sum);
-    text += object.dump() + "\n";
+    std::vector<int> chosen;
+    for (int i = 0; i < words; ++i) chosen.push_back(random.Below(static_cast<int>(Words().size())));
+    text += LineOf(model, chosen).dump() + "\n";
   }
   WriteText(file, text);
 }

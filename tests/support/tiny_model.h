@@ -28,11 +28,12 @@ struct TinyModel {
   // (to be refused).
   std::string family = "bert";
 
-  // "feature-extraction" (a bare encoder) or "text-classification" (with its head).
+  // "feature-extraction" (a bare encoder), or another of kTasks (with its head).
   std::string task = "feature-extraction";
 
-  // Of text-classification: outputs, and config.json's problem_type ("single_label_classification",
-  // "multi_label_classification" or "regression"; one label belongs to regression).
+  // Of text-classification and token-classification: outputs; of text-classification config.json's
+  // problem_type ("single_label_classification", "multi_label_classification" or "regression"; one label
+  // belongs to regression). Labels of tokens are called O, B-A, I-A, B-B, I-B ...
   int labels = 2;
   std::string problem_type = "single_label_classification";
 
@@ -57,9 +58,9 @@ struct TinyModel {
 // Creates `folder` and writes the checkpoint into it.
 void WriteTinyModel(const std::filesystem::path& folder, const TinyModel& model);
 
-// Writes `lines` distinct JSON lines {"text": ...} of 3 to 12 words from the vocabulary; for
-// text-classification with a "label" that depends on the words, so that it can be learned. The first `n`
-// lines are the same for every `lines` >= n.
+// Writes `lines` distinct JSON lines {"text": ...} of 3 to 12 words from the vocabulary, or what the task has
+// in its place; with labels that depend on the words, so that they can be learned (none for fill-mask and
+// feature-extraction). The first `n` lines are the same for every `lines` >= n.
 void WriteTinySentences(const std::filesystem::path& file, int lines, const TinyModel& model);
 
 // Writes samples as token ids: one tensor "input_ids" [rows, tokens] of int32. Every row has as many tokens

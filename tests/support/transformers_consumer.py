@@ -1,13 +1,15 @@
 """What a user of Hugging Face transformers does with a model folder; prints one JSON object.
 
-    transformers_consumer.py outputs FOLDER --inputs FILE [--stock] [--pooling mean|cls]   with eager and with fused attention
+    transformers_consumer.py outputs FOLDER --inputs FILE [--stock] [--task TASK | --pooling mean|cls]
+                                                                          with eager and with fused attention
     transformers_consumer.py train FOLDER --inputs FILE --saved FOLDER    fine-tunes it, saves it and loads it again
     transformers_consumer.py accuracy FOLDER --data FILE                  its own tokenizer, on labelled texts
     transformers_consumer.py sentences FOLDER --data FILE                 embeddings by sentence-transformers
     transformers_consumer.py refusal FOLDER                               what loading without the folder's code says
 
 --inputs has JSON lines {"input_ids": [...], "token_type_ids": [...]}, --data has JSON lines {"text": ..., "label": ...}. --stock
-takes the class of transformers that config.json names and trusts no code.
+takes the class of transformers that config.json names and trusts no code. Outputs are rows: of every input, or of
+tasks that say something of tokens of every token of every input; inputs 2i and 2i + 1 are two choices.
 """
 
 import argparse
@@ -17,6 +19,14 @@ import sys
 import torch
 import transformers
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+TASKS = {
+    "text-classification": AutoModelForSequenceClassification,
+    "token-classification": transformers.AutoModelForTokenClassification,
+    "question-answering": transformers.AutoModelForQuestionAnswering,
+    "fill-mask": transformers.AutoModelForMaskedLM,
+    "multiple-choice": transformers.AutoModelForMultipleChoice,
+}
 
 
 def read_lines(path):
@@ -41,9 +51,9 @@ def batch_of(path, config):
     return batch
 
 
-def load(folder, attention="sdpa", stock=False, encoder=False):
+def load(folder, attention="sdpa", stock=False, encoder=False, task="text-classification"):
     """As a user does, but no weight may be missing, left over or of another shape."""
-    cls = AutoModel if encoder else AutoModelForSequenceClassification
+    cls = AutoModel if encoder else TASKS[task]
     if stock:
         cls = getattr(transformers, AutoConfig.from_pretrained(folder).architectures[0])
     trust = {} if stock else {"trust_remote_code": True}
@@ -57,9 +67,17 @@ def load(folder, attention="sdpa", stock=False, encoder=False):
     return model.eval().float()
 
 
-def run(model, batch, pooling):
+def run(model, batch, pooling, task):
+    """Rows of outputs."""
+    mask = batch["attention_mask"].bool()
+    if pooling is None and task == "question-answering":
+        result = model(**batch)
+        return torch.stack([result.start_logits, result.end_logits], -1)[mask]
+    if pooling is None and task == "multiple-choice":
+        return model(**{name: rows.view(-1, 2, rows.shape[1]) for name, rows in batch.items()}).logits.view(-1, 1)
     if pooling is None:
-        return model(**batch).logits
+        logits = model(**batch).logits
+        return logits if logits.dim() == 2 else logits[mask]
     states, mask = model(**batch).last_hidden_state, batch["attention_mask"].unsqueeze(-1)
     return states[:, 0] if pooling == "cls" else (states * mask).sum(1) / mask.sum(1)
 
@@ -71,10 +89,12 @@ def outputs(arguments):
     for attention in ("sdpa", "eager"):
         if attention == "sdpa" and not architecture._supports_sdpa:
             continue
-        model = load(arguments.folder, attention, arguments.stock, arguments.pooling is not None)
+        model = load(arguments.folder, attention, arguments.stock, arguments.pooling is not None, arguments.task)
         batch = batch_of(arguments.inputs, model.config)
-        told[attention] = run(model, batch, arguments.pooling).tolist()
+        told[attention] = run(model, batch, arguments.pooling, arguments.task).tolist()
     # There are attention probabilities and hidden states of every layer, also of one without heads.
+    if arguments.task == "multiple-choice":
+        batch = {name: rows.unsqueeze(1) for name, rows in batch.items()}
     seen = model(**batch, output_attentions=True, output_hidden_states=True)
     told["layers"] = [len(seen.attentions), len(seen.hidden_states) - 1]
     told["parameters"] = sum(weight.numel() for weight in model.parameters())
@@ -154,6 +174,7 @@ def main():
     parser.add_argument("--saved")
     parser.add_argument("--stock", action="store_true")
     parser.add_argument("--pooling", choices=["mean", "cls"])
+    parser.add_argument("--task", choices=TASKS, default="text-classification")
     arguments = parser.parse_args()
     json.dump(commands[arguments.command](arguments), sys.stdout)
 

@@ -112,11 +112,44 @@ struct TaskCase {
 
 void PrintTo(const TaskCase& value, std::ostream* out) { *out << value.name; }
 
-class PruneTaskTest : public ::testing::TestWithParam<TaskCase> {};
+class PruneTaskTest : public ::testing::TestWithParam<TaskCase> {
+ protected:
+  static void ExpectModelOfTheSameTask(json options);
+};
 
-TEST_P(PruneTaskTest, GivesAModelOfTheSameTask) {
+TEST_P(PruneTaskTest, GivesAModelOfTheSameTaskByEveryMethod) {
+  for (const json& options : {json{{"method", "refit"}, {"distill", 3}}, json{{"method", "kprune"}},
+                              json{{"method", "kprune"}, {"predictive", "kl-gradient"}}}) {
+    SCOPED_TRACE(options.dump());
+    ExpectModelOfTheSameTask(options);
+  }
+}
+
+TEST_P(PruneTaskTest, ItsResultIsJudgedAndVerifiedAgain) {
   const JobDirectory job(GetParam().model);
-  const absl::Status status = job.Run("prune", {{"options", {{"keep_flops", 0.4}, {"holdout", 0.25}}}});
+  ASSERT_TRUE(
+      job.Run("prune",
+              {{"options", {{"keep_flops", 0.6}, {"export", {"onnx", "torchscript", "dense", "triton"}}}}})
+          .ok());
+  fs::rename(job / "result", job / "pruned");
+  absl::Status status = job.Run("verify", {{"model", "pruned"}});
+  ASSERT_TRUE(status.ok()) << status;
+  fs::rename(job / "result", job / "verified");
+  status = job.Run("compare", {{"others", {"pruned", "model"}}});
+  ASSERT_TRUE(status.ok()) << status;
+  const json models = job.Result(kComparisonFile)["models"];
+  const char* const agreement = models[1]["agreement"].contains("top1")     ? "top1"
+                                : models[1]["agreement"].contains("cosine") ? "cosine"
+                                                                            : "spearman";
+  EXPECT_NEAR(models[2]["agreement"][agreement], 1, 1e-6);
+  EXPECT_EQ(models[1]["metric"].is_null(), models[0]["metric"].is_null());
+  EXPECT_EQ(models[0]["n"], 48);
+}
+
+void PruneTaskTest::ExpectModelOfTheSameTask(json options) {
+  options.update({{"keep_flops", 0.4}, {"holdout", 0.25}});
+  const JobDirectory job(GetParam().model);
+  const absl::Status status = job.Run("prune", {{"options", options}});
   ASSERT_TRUE(status.ok()) << status;
   absl::StatusOr<ModelFolder> original = OpenModelFolder((job / "model").string(), {});
   absl::StatusOr<ModelFolder> pruned = OpenModelFolder((job.path() / "result").string(), {});
@@ -142,6 +175,11 @@ INSTANTIATE_TEST_SUITE_P(
                   .task = "text-classification",
                   .labels = 1,
                   .problem_type = "regression"}},
+        TaskCase{"Tokens", {.task = "token-classification", .labels = 5}},
+        TaskCase{"DistilBertTokens", {.family = "distilbert", .task = "token-classification", .labels = 3}},
+        TaskCase{"Questions", {.task = "question-answering"}},
+        TaskCase{"MaskedTokens", {.family = "distilbert", .task = "fill-mask"}},
+        TaskCase{"Choices", {.task = "multiple-choice"}},
         TaskCase{"SentenceEncoder", {.sentence_encoder = true}},
         TaskCase{"BareDistilBert", {.family = "distilbert"}}),
     [](const auto& info) { return std::string(info.param.name); });

@@ -176,6 +176,25 @@ TEST_P(TransformersTest, LoadsHalvesOfEveryFamily) {
   }
 }
 
+TEST_P(TransformersTest, LoadsTheModelsOfEveryTaskByTheirOwnClasses) {
+  for (const char* family : testing::kTinyFamilies) {
+    for (const char* task : {"token-classification", "question-answering", "fill-mask", "multiple-choice"}) {
+      SCOPED_TRACE(std::string(family) + " " + task);
+      const JobDirectory job({.family = family, .task = task, .labels = 3});
+      const absl::Status status = job.Run("prune", kDense);
+      ASSERT_TRUE(status.ok()) << status;
+      const Encoder pruned = Loaded(Opened(job / "result").folder);
+      EXPECT_STREQ(pruned.config.task_name(), task);
+      WriteInputs(pruned.config);
+      if (pruned.config.task == Task::kMultipleChoice) {
+        for (size_t i = 0; i < samples_.size(); ++i) samples_[i].choice = static_cast<int32_t>(i % 2);
+      }
+      ExpectLoadsAs(transformers_, job / "result", pruned, {"--task", task});
+      ExpectLoadsAs(transformers_, job / "result/dense", pruned, {"--task", task, "--stock"});
+    }
+  }
+}
+
 TEST_P(TransformersTest, LoadsLayersWithoutHeadsAndWithoutNeurons) {
   for (const char* family : testing::kTinyFamilies) {
     SCOPED_TRACE(family);

@@ -21,8 +21,9 @@ struct Pair {
   Encoder teacher, student;
 };
 Pair HalfOf(Task task) {
-  Encoder teacher =
-      testing::RandomEncoder({.task = task, .layers = 2, .hidden = 24, .heads = 4, .neurons = 40});
+  const int labels = task == Task::kQuestionAnswering ? 2 : 3;
+  Encoder teacher = testing::RandomEncoder(
+      {.task = task, .labels = labels, .layers = 2, .hidden = 24, .heads = 4, .neurons = 40});
   Encoder student = teacher;
   for (int t = 0; t < 4; ++t) {
     Selection keep;
@@ -51,8 +52,11 @@ TEST_P(DistillationTest, BringsTheOutputsOfUnseenSamplesCloser) {
 
 INSTANTIATE_TEST_SUITE_P(Tasks, DistillationTest,
                          ::testing::Values(Task::kSingleLabel, Task::kMultiLabel, Task::kRegression,
+                                           Task::kTokenClassification, Task::kQuestionAnswering,
                                            Task::kEmbedding),
-                         [](const auto& info) { return "Task" + std::to_string(static_cast<int>(info.param)); });
+                         [](const auto& info) {
+                           return "Task" + std::to_string(static_cast<int>(info.param));
+                         });
 
 TEST_F(DistillationTest, LeavesTheStudentItselfAndTheHeadAlone) {
   const auto [teacher, student] = HalfOf(Task::kSingleLabel);

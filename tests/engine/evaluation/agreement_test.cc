@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/evaluation/statistics.h"
+#include "engine/pruning/objective.h"
 #include "gtest/gtest.h"
 
 namespace kprune {
@@ -158,6 +159,64 @@ TEST(AgreementTest, AModelAgreesWithItself) {
   const nlohmann::json embeddings = Agreement(Task::kEmbedding, Random(9, 3, 8), Random(9, 3, 8));
   EXPECT_NEAR(embeddings["cosine"], 1, 1e-12);
   EXPECT_NEAR(embeddings["spearman"], 1, 1e-12);
+}
+
+// Sequences of so many tokens, all of which count, of lines 1, 2 ...
+std::vector<Sample> OfLengths(const std::vector<int>& lengths) {
+  std::vector<Sample> samples;
+  for (const int length : lengths) {
+    Sample& sample = samples.emplace_back();
+    sample.input_ids.assign(length, 5);
+    sample.token_type_ids.assign(length, 0);
+    sample.line = static_cast<int64_t>(samples.size());
+  }
+  return samples;
+}
+
+TEST(AgreementTest, OfTokensIsAShareOfTokensWithIntervalsOverSamples) {
+  const std::vector<Sample> samples = OfLengths({3, 1, 4});
+  const at::Tensor original = Random(8, 3, 4);
+  at::Tensor pruned = original.clone();
+  pruned[3] = -original[3];
+  const nlohmann::json agreement = Agreement(Task::kTokenClassification, original, pruned, samples);
+  EXPECT_EQ(agreement["n"], 3);
+  EXPECT_EQ(agreement["tokens"], 8);
+  EXPECT_EQ(agreement["top1"], 7.0 / 8);
+  const double kl = DistillationLoss(Task::kSingleLabel, pruned, original, 1).item<double>();
+  EXPECT_NEAR(agreement["kl"], kl / 8, 1e-6);
+  EXPECT_EQ(agreement["interval95"]["top1"][0], 0) << "of the second sample alone nothing agrees";
+  const nlohmann::json flipped = FlippedSamples(Task::kTokenClassification, original, pruned, samples);
+  EXPECT_EQ(flipped["n"], 1);
+  EXPECT_EQ(flipped["samples"][0]["line"], 2);
+  EXPECT_EQ(flipped["samples"][0]["tokens"], nlohmann::json({0}));
+
+  const nlohmann::json same = Agreement(Task::kTokenClassification, original, original, samples);
+  EXPECT_EQ(same["top1"], 1);
+  EXPECT_LT(same["interval95"]["top1"][0], 0.5) << "three samples show little";
+}
+
+TEST(AgreementTest, OfAnswersAndChoicesIsAShareOfLines) {
+  const std::vector<Sample> questions = OfLengths({4, 5});
+  at::Tensor original = at::zeros({9, 2}), pruned;
+  original[1][0] = original[2][1] = original[5][0] = original[6][1] = 3;
+  pruned = original.clone();
+  pruned[7][1] = 4;
+  const nlohmann::json answers = Agreement(Task::kQuestionAnswering, original, pruned, questions);
+  EXPECT_EQ(answers["n"], 2);
+  EXPECT_EQ(answers["top1"], 0.5);
+  const nlohmann::json flipped = FlippedSamples(Task::kQuestionAnswering, original, pruned, questions);
+  EXPECT_EQ(flipped["samples"][0]["original"], "tokens 1 to 2");
+  EXPECT_EQ(flipped["samples"][0]["pruned"], "tokens 1 to 3");
+
+  std::vector<Sample> choices = OfLengths({2, 2, 2, 2});
+  for (size_t i = 0; i < choices.size(); ++i) {
+    choices[i].choice = static_cast<int32_t>(i % 2);
+    choices[i].line = 1 + static_cast<int64_t>(i / 2);
+  }
+  const at::Tensor before = at::tensor({1.f, 2.f, 3.f, 0.f}).unsqueeze(1),
+                   after = at::tensor({2.f, 1.f, 3.f, 0.f}).unsqueeze(1);
+  EXPECT_EQ(Agreement(Task::kMultipleChoice, before, after, choices)["top1"], 0.5);
+  EXPECT_EQ(FlippedSamples(Task::kMultipleChoice, before, after, choices)["samples"][0]["original"], 1);
 }
 
 }  // namespace

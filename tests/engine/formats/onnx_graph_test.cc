@@ -29,13 +29,14 @@ TEST(OnnxGraphTest, Examples) {
   const auto session = (*runtime)->Open(path, 1);
   ASSERT_TRUE(session.ok()) << session.status();
   const std::vector<int64_t> rows = {2, 0, 1, 1};
-  const auto picked = (*session)->Run({{"ids", rows}}, 2, 2, "picked");
+  const auto picked = (*session)->Run({{"ids", rows}}, {2, 2}, {"picked"});
   ASSERT_TRUE(picked.ok()) << picked.status();
-  EXPECT_THAT(*picked, ElementsAre(6, 2, 4, 4));
+  ASSERT_EQ(picked->size(), 1u);
+  EXPECT_THAT((*picked)[0], ElementsAre(6, 2, 4, 4));
   const absl::Status outside =
-      (*session)->Run({{"ids", std::vector<int64_t>{3, 0}}}, 1, 2, "picked").status();
+      (*session)->Run({{"ids", std::vector<int64_t>{3, 0}}}, {1, 2}, {"picked"}).status();
   EXPECT_THAT(std::string(outside.message()), HasSubstr("ONNX Runtime: "));
-  EXPECT_FALSE((*session)->Run({{"ids", rows}}, 3, 2, "picked").ok()) << "three rows of four numbers";
+  EXPECT_FALSE((*session)->Run({{"ids", rows}}, {3, 2}, {"picked"}).ok()) << "three rows of four numbers";
 }
 
 TEST(OnnxGraphTest, EqualConstantsAreOne) {

@@ -4,7 +4,8 @@
     python make_goldens.py roberta ...   # the folders of a family, or one of CASES, alone
 
 Every folder is a model as save_pretrained writes it, and golden.safetensors: input_ids, attention_mask and
-token_type_ids [N, S] (int64, padded on the right), output [N, C] (float32; logits, or pooled embeddings). All
+token_type_ids [N, S] (int64, padded on the right), output [N, C] (float32; logits, or pooled embeddings; of tasks with
+outputs for every token those of all tokens, row after row; of multiple choice rows 2i and 2i + 1 are two choices). All
 parameters are redrawn wide, biases and norms included, so that a wrong activation, mask, epsilon or order of
 projections shows far above rounding. 16-bit checkpoints: the golden runs the rounded weights in float32.
 """
@@ -146,8 +147,14 @@ FAMILIES = {
 TASKS = {
     "feature-extraction": transformers.AutoModel,
     "text-classification": transformers.AutoModelForSequenceClassification,
+    "token-classification": transformers.AutoModelForTokenClassification,
+    "question-answering": transformers.AutoModelForQuestionAnswering,
+    "fill-mask": transformers.AutoModelForMaskedLM,
+    "multiple-choice": transformers.AutoModelForMultipleChoice,
 }
 LABELS = 3
+# What transformers has no classes for.
+MISSING = {"gte": ("question-answering", "multiple-choice"), "nomic_bert": ("question-answering", "multiple-choice")}
 
 
 def redraw(model):
@@ -181,7 +188,7 @@ VARIANTS = {
 def write_family(family, task, name, settings):
     torch.manual_seed(sum(map(ord, name)))
     config = transformers.AutoConfig.for_model(family, **settings)
-    if task == "text-classification":
+    if task in ("text-classification", "token-classification"):
         config.num_labels = LABELS
     config._attn_implementation = "eager"
     model = TASKS[task].from_config(config).eval()
@@ -193,11 +200,19 @@ def write_family(family, task, name, settings):
     if getattr(config, "type_vocab_size", 0) > 1:
         types[::2, 7:] = mask[::2, 7:]
         inputs["token_type_ids"] = types
+    if task == "multiple-choice":
+        inputs = {key: value.view(-1, 2, value.shape[1]) for key, value in inputs.items()}
     with torch.no_grad():
         result = model(**inputs)
     if task == "feature-extraction":
         weights = mask.unsqueeze(-1).float()
         output = (result.last_hidden_state * weights).sum(1) / weights.sum(1)
+    elif task == "question-answering":
+        output = torch.stack([result.start_logits, result.end_logits], -1)[mask.bool()]
+    elif task in ("token-classification", "fill-mask"):
+        output = result.logits[mask.bool()]
+    elif task == "multiple-choice":
+        output = result.logits.view(-1, 1)
     else:
         output = result.logits
     folder = HERE / name
@@ -208,16 +223,17 @@ def write_family(family, task, name, settings):
     print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
 
 
-# Names of folders, or none for all of them.
+# Names of folders, families or tasks, or none for all of them.
 wanted = sys.argv[1:]
 for case_name, case_values in CASES.items():
     if not wanted or case_name in wanted:
         write_case(case_name, case_values)
 for family_name in FAMILIES:
     for task_name in TASKS:
-        if not wanted or family_name in wanted:
-            folder_name = f"{family_name}_{task_name}".replace("-", "_")
-            write_family(family_name, task_name, folder_name, FAMILIES[family_name])
+        if not wanted or family_name in wanted or task_name in wanted:
+            if task_name not in MISSING.get(family_name, ()):
+                folder_name = f"{family_name}_{task_name}".replace("-", "_")
+                write_family(family_name, task_name, folder_name, FAMILIES[family_name])
 for variant_name, (family_name, values) in VARIANTS.items():
     if not wanted or variant_name in wanted:
         write_family(family_name, "text-classification", variant_name, values)

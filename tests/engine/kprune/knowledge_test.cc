@@ -194,6 +194,63 @@ TEST_P(KnowledgeTest, CuttingAGroupIntoBatchesChangesNothing) {
   }
 }
 
+// Choices of one sample: sequences 2i and 2i + 1.
+std::vector<Sample> RandomChoices(int samples) {
+  std::vector<Sample> sequences = testing::RandomSamples(2 * samples);
+  for (size_t i = 0; i < sequences.size(); ++i) sequences[i].choice = static_cast<int32_t>(i % 2);
+  return sequences;
+}
+
+TEST(KnowledgeOfChoicesTest, AMaskIsOneForAllChoicesOfASample) {
+  const Encoder encoder = testing::RandomEncoder({.task = Task::kMultipleChoice, .labels = 1});
+  const Encoder slow = InDouble(encoder);
+  const std::vector<Sample> sequences = RandomChoices(3);
+  Options options;
+  options.predictive = "fisher";
+  const int s = 1;
+  const auto fast =
+      MeasureFast(encoder, 0, MakeBatches(sequences, kAnyNumber, "length", at::kCPU, 40), options);
+  for (int64_t unit = 0; unit < encoder.sublayers[s].num_units(); ++unit) {
+    double sum = 0;
+    for (size_t i = 0; i < sequences.size(); i += 2) {
+      at::Tensor j = at::zeros({2}, at::kDouble), outputs = j.clone();
+      const at::Tensor ones = at::ones({encoder.sublayers[s].num_features()}, at::kDouble);
+      for (int64_t c = 0; c < 2; ++c) {
+        const auto first = [](const at::Tensor& output) { return output.select(0, 0).select(0, 0); };
+        j[c] = MaskDerivative(slow, sequences[i + c], s, unit, 1, first);
+        outputs[c] = first(RunMasked(slow, sequences[i + c], s, ones));
+      }
+      const at::Tensor p = at::softmax(outputs / options.temperature, 0);
+      sum += 0.5 * j.dot((p.diag() - at::outer(p, p)).mv(j)).item<double>();
+    }
+    ExpectClose(fast[s].predictive[unit], sum / 3, s, unit);
+  }
+}
+
+TEST(KnowledgeOfTokensTest, IsTheSumOverTheTokensThatCount) {
+  const Encoder encoder = testing::RandomEncoder({.task = Task::kTokenClassification});
+  const Encoder slow = InDouble(encoder);
+  Sample sample = testing::RandomSamples(1)[0];
+  sample.positions = {0, 2};
+  Options options;
+  options.predictive = "fisher";
+  const int s = 1;
+  // Labels are drawn anew every time.
+  const Batch batch = MakeBatches({&sample, 1}, 1, "file", at::kCPU)[0];
+  const auto fast = MeasureFast(encoder, 0, std::vector<Batch>(600, batch), options);
+  const at::Tensor ones = at::ones({encoder.sublayers[s].num_features()}, at::kDouble);
+  for (int64_t unit = 0; unit < encoder.sublayers[s].num_units(); ++unit) {
+    double sum = 0;
+    for (int64_t row = 0; row < 2; ++row) {
+      const auto of_row = [&](const at::Tensor& output) { return output[row]; };
+      const at::Tensor j = MaskDerivative(slow, sample, s, unit, 1, of_row);
+      const at::Tensor p = at::softmax(of_row(RunMasked(slow, sample, s, ones)) / options.temperature, 0);
+      sum += 0.5 * j.dot((p.diag() - at::outer(p, p)).mv(j)).item<double>();
+    }
+    EXPECT_NEAR(fast[s].predictive[unit], sum, 0.2 * sum) << unit;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Tasks, KnowledgeTest, ::testing::Values(Task::kSingleLabel, Task::kRegression));
 
 TEST(KnowledgeAccumulatorTest, NoWeightGetsAGradient) {

@@ -112,5 +112,29 @@ TEST(BatchTest, PaddingIsDifferentiable) {
   EXPECT_LT(LargestDifference(x.grad(), 18 * x.detach()), 1e-5);
 }
 
+TEST(BatchTest, ChoicesOfASampleStayTogetherInTheirOrder) {
+  std::vector<Sample> samples = Samples({5, 1, 2, 2, 9, 1});
+  for (size_t i = 0; i < samples.size(); ++i) samples[i].choice = static_cast<int32_t>(i % 2);
+  const std::vector<Batch> batches = MakeBatches(samples, kAnyNumber, "length", at::kCPU, /*max_tokens=*/10);
+  EXPECT_EQ(MembersOf(batches), (Members{{2, 3, 0, 1}, {4, 5}}));
+  EXPECT_EQ(batches[0].sample_offsets, (std::vector<int64_t>{0, 2, 4}));
+  EXPECT_TRUE(at::equal(batches[0].sample_of_N, at::tensor({0, 0, 1, 1}, at::kLong)));
+  EXPECT_EQ(batches[0].num_samples(), 2);
+  EXPECT_EQ(batches[0].group_size, 3);
+}
+
+TEST(BatchTest, TokensThatCountAreFoundAmongAllTokens) {
+  std::vector<Sample> samples = Samples({3, 2, 4});
+  const Batch all = MakeBatches(samples, 8, "file", at::kCPU)[0];
+  EXPECT_FALSE(all.positions_R.defined());
+  EXPECT_EQ(all.row_offsets, all.offsets);
+  samples[0].positions = {0, 2};
+  samples[2].positions = {3};
+  const Batch some = MakeBatches(samples, 8, "file", at::kCPU)[0];
+  EXPECT_TRUE(at::equal(some.positions_R, at::tensor({0, 2, 3, 4, 8}, at::kLong)));
+  EXPECT_EQ(some.row_offsets, (std::vector<int64_t>{0, 2, 4, 5}));
+  EXPECT_FALSE(some.sample_of_N.defined());
+}
+
 }  // namespace
 }  // namespace kprune

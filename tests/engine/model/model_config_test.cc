@@ -75,6 +75,13 @@ TEST(ModelConfigTest, TheTaskFollowsProblemTypeLabelsAndModules) {
   EXPECT_EQ(task({.task = "text-classification", .problem_type = "multi_label_classification"}, kNoEdit),
             Task::kMultiLabel);
   EXPECT_EQ(task(kClassifier, kNoEdit, "feature-extraction"), Task::kEmbedding);
+  EXPECT_EQ(task({.task = "token-classification"}, kNoEdit), Task::kTokenClassification);
+  EXPECT_EQ(task({.task = "question-answering"}, kNoEdit), Task::kQuestionAnswering);
+  EXPECT_EQ(task({.family = "distilbert", .task = "fill-mask"}, kNoEdit), Task::kMaskedLm);
+  EXPECT_EQ(task({.task = "multiple-choice"}, kNoEdit), Task::kMultipleChoice);
+  EXPECT_EQ(task(
+                {}, [](json& config) { config["architectures"] = {"BertForPreTraining"}; }, "fill-mask"),
+            Task::kMaskedLm);
 }
 
 TEST(ModelConfigTest, DefaultsAreThoseOfTransformers) {
@@ -134,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
     Fields, ConfigRefusalTest,
     ::testing::Values(
         Refusal{"NotAnObject", [](json& config) { config = json::array({1}); }, {"not an object"}},
-        Refusal{"UnknownFamily", Set("model_type", "longformer"), {"model_type", "longformer", "albert, bert"}},
+        Refusal{
+            "UnknownFamily", Set("model_type", "longformer"), {"model_type", "longformer", "albert, bert"}},
         Refusal{"NoFamily", Erase("model_type"), {"model_type", "null"}},
         Refusal{"FamilyNoText", Set("model_type", 7), {"model_type", "7"}},
         Refusal{"MissingHiddenSize", Erase("hidden_size"), {"\"hidden_size\" is missing"}},
@@ -169,8 +177,17 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"UnknownProblem", Set("problem_type", "ranking"), {"problem_type", "ranking", "regression"}},
         Refusal{"OneClass", kNoEdit, {"one label"}, {.task = "text-classification", .labels = 1}},
         Refusal{"AnotherTask",
+                Set("architectures", {"BertForPreTraining"}),
+                {"BertForPreTraining", "--task", "fill-mask", "question-answering"}},
+        Refusal{"NoArchitecture", Erase("architectures"), {"\"architectures\" is null", "--task"}},
+        Refusal{"LabelsOfASpan",
                 Set("architectures", {"BertForQuestionAnswering"}),
-                {"BertForQuestionAnswering", "ForSequenceClassification"}}),
+                {"3 labels", "the start and the end"},
+                kClassifier},
+        Refusal{"UntiedTokens",
+                Set("tie_word_embeddings", false),
+                {"tie_word_embeddings"},
+                {.task = "fill-mask"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(

@@ -51,6 +51,49 @@ TEST_P(TokenizerParity, EveryGoldenLineGetsTheSameTokens) {
   EXPECT_GT(lines, 200);
 }
 
+class TokenPlaces : public testing::TestWithParam<const char*> {};
+
+TEST_P(TokenPlaces, TokensStandWhereTheyStandInTheText) {
+  const std::unique_ptr<Tokenizer> tokenizer = Load(kGoldens / GetParam());
+  ASSERT_NE(tokenizer, nullptr);
+  std::ifstream file(kGoldens / "places.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(file, line); ++lines) {
+    const Json golden = Json::parse(line);
+    const TextTokens tokens = tokenizer->EncodeText(golden["text"].get<std::string>());
+    EXPECT_EQ(tokens.ids, golden[GetParam()]["ids"].get<std::vector<int32_t>>()) << "line " << lines + 1;
+    Json spans = Json::array();
+    for (const TextSpan& span : tokens.spans) spans.push_back({span.begin, span.end});
+    EXPECT_EQ(spans, golden[GetParam()]["offsets"]) << "line " << lines + 1 << ": " << golden["text"];
+  }
+  EXPECT_GT(lines, 70);
+}
+
+TEST_P(TokenPlaces, WordsOneByOneAreTheTokensOfASplitText) {
+  const std::unique_ptr<Tokenizer> tokenizer = Load(kGoldens / GetParam());
+  ASSERT_NE(tokenizer, nullptr);
+  std::ifstream file(kGoldens / "places.jsonl");
+  for (std::string line; std::getline(file, line);) {
+    const Json golden = Json::parse(line);
+    std::vector<int32_t> ids, words;
+    for (size_t word = 0; word < golden["words"].size(); ++word) {
+      const std::vector<int32_t> own = tokenizer->EncodeText(golden["words"][word].get<std::string>()).ids;
+      ids.insert(ids.end(), own.begin(), own.end());
+      words.insert(words.end(), own.size(), static_cast<int32_t>(word));
+    }
+    const Encoding encoding = tokenizer->Frame(ids, std::nullopt);
+    EXPECT_EQ(encoding.input_ids, golden[GetParam()]["split_ids"].get<std::vector<int32_t>>()) << line;
+    words.insert(words.begin(), -1);
+    words.push_back(-1);
+    EXPECT_EQ(words, golden[GetParam()]["split_words"].get<std::vector<int32_t>>()) << line;
+    EXPECT_EQ(encoding.first.begin, 1);
+    EXPECT_EQ(encoding.first.end, static_cast<int>(ids.size()) + 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Tokenizers, TokenPlaces, testing::Values("uncased", "cased"),
+                         [](const auto& info) { return std::string(info.param); });
+
 INSTANTIATE_TEST_SUITE_P(Tokenizers, TokenizerParity, testing::Values("uncased", "cased", "vocab_txt"),
                          [](const auto& info) { return std::string(info.param); });
 

@@ -144,5 +144,35 @@ TEST(VariantsTest, SamplesOfSeparatorsAloneStayAsTheyAre) {
     EXPECT_EQ(variant.input_ids, samples[0].input_ids);
 }
 
+TEST(VariantsTest, TokensThatCountCountInVariantsToo) {
+  // Even words count, odd ones do not.
+  std::vector<Sample> samples;
+  for (int i = 0; i < 8; ++i) {
+    samples.push_back(Text(Count(10 * i, 6)));
+    for (int32_t at = 1; at <= 6; at += 2) samples.back().positions.push_back(at);
+  }
+  for (const Sample& variant : MakeVariants(samples, 5, 3)) {
+    std::vector<int32_t> expected;
+    for (size_t at = 1; at + 1 < variant.input_ids.size(); ++at) {
+      if (variant.input_ids[at] % 2 == 0) expected.push_back(static_cast<int32_t>(at));
+    }
+    ASSERT_FALSE(variant.positions.empty()) << "none would mean all";
+    if (!expected.empty()) {
+      EXPECT_EQ(variant.positions, expected);
+    }
+  }
+}
+
+TEST(VariantsTest, ChoicesStayTogether) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < 6; ++i) {
+    samples.push_back(Pair(Count(10 * i, 4), Count(10 * i + 5, 3)));
+    samples.back().choice = i % 3;
+  }
+  const std::vector<Sample> variants = MakeVariants(samples, 2, 1);
+  ASSERT_EQ(variants.size(), 12u);
+  for (size_t i = 0; i < variants.size(); ++i) EXPECT_EQ(variants[i].choice, static_cast<int32_t>(i % 3));
+}
+
 }  // namespace
 }  // namespace kprune

@@ -155,6 +155,25 @@ def write_encodings():
             out.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
+def write_places():
+    """Where tokens stand in their text, and the tokens of texts that are split into words."""
+    rng = random.Random(11)
+    lines = WRITTEN[:17] + [random_line(rng) for _ in range(60)]
+    made = {name: Tokenizer.from_file(str(HERE / name / "tokenizer.json")) for name in ("uncased", "cased")}
+    with open(HERE / "places.jsonl", "w", encoding="ascii") as out:
+        for text in lines:
+            words = text.split() or ["a"]
+            row = {"text": text, "words": words}
+            for name, tokenizer in made.items():
+                tokenizer.no_truncation()
+                tokenizer.no_padding()
+                whole = tokenizer.encode(text, add_special_tokens=False)
+                split = tokenizer.encode(words, is_pretokenized=True)
+                row[name] = {"ids": whole.ids, "offsets": whole.offsets, "split_ids": split.ids,
+                             "split_words": [-1 if word is None else word for word in split.word_ids]}
+            out.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
 def write_code_points():
     """One digest a plane and normaliser over what becomes of every code point between two letters."""
     split = pre_tokenizers.BertPreTokenizer()
@@ -186,5 +205,6 @@ def write_safetensors():
 
 
 write_encodings()
+write_places()
 write_code_points()
 write_safetensors()

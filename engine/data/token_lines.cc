@@ -1,0 +1,140 @@
+// Lines whose tokens have labels: words with their tags, and masked tokens.
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/data/sample_files.h"
+#include "engine/data/shuffle.h"
+#include "engine/data/task_lines.h"
+#include "engine/formats/json_fields.h"
+
+namespace kprune {
+namespace {
+
+using Json = nlohmann::json;
+
+// What the labels of words are called, here and in data sets that people have.
+constexpr const char* kTagKeys[] = {"tags", "ner_tags", "labels"};
+
+// Share of tokens that are masked, as BERT was trained.
+constexpr double kMasked = 0.15;
+
+// One tag: a class, or kNoLabel.
+absl::StatusOr<double> ReadTag(const Json& tag, const SampleLimits& limits) {
+  if (tag.is_number_integer() && tag == kNoLabel) return static_cast<double>(kNoLabel);
+  absl::StatusOr<std::vector<double>> labels = ReadLabel(tag, limits);
+  if (!labels.ok()) return labels.status();
+  return (*labels)[0];
+}
+
+// The labels of all words; empty where the line has none.
+absl::StatusOr<std::vector<double>> ReadTags(const Json& json, size_t words, const SampleLimits& limits) {
+  std::vector<double> labels;
+  for (const char* key : kTagKeys) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) continue;
+    if (!found->is_array() || found->size() != words) {
+      return RefuseLine(absl::StrCat(
+          key, " is ", Described(*found), found->is_array() ? absl::StrCat(" of ", found->size()) : "",
+          ", accepted is an array of ", words, ", one for every one of \"tokens\""));
+    }
+    for (const Json& tag : *found) {
+      absl::StatusOr<double> label = ReadTag(tag, limits);
+      if (!label.ok()) return label.status();
+      labels.push_back(*label);
+    }
+    break;
+  }
+  return labels;
+}
+
+// Words one after the other, and the token at which each begins; -1: it has none.
+struct Words {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> begins;
+};
+
+absl::StatusOr<Words> EncodeWords(const Json& tokens, const Tokenizer& tokenizer) {
+  if (!tokens.is_array() || tokens.empty())
+    return RefuseLine(absl::StrCat("tokens is ", Described(tokens), ", accepted is an array of words"));
+  Words words;
+  for (const Json& word : tokens) {
+    if (!word.is_string())
+      return RefuseLine(absl::StrCat("tokens holds ", Described(word), ", accepted are strings"));
+    const std::vector<int32_t> ids = tokenizer.EncodeText(word.get_ref<const std::string&>()).ids;
+    words.begins.push_back(ids.empty() ? -1 : static_cast<int32_t>(words.ids.size()));
+    words.ids.insert(words.ids.end(), ids.begin(), ids.end());
+  }
+  return words;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Sample>> ReadTokenLine(const Json& json, const LineSource& source) {
+  const auto tokens = json.find("tokens");
+  if (tokens == json.end() || tokens->is_null()) {
+    if (!json.contains("text"))
+      return RefuseLine("there is neither \"tokens\", a list of words, nor \"text\"");
+    absl::StatusOr<const std::string*> text = NeededTextField(json, "text");
+    if (!text.ok()) return text.status();
+    absl::StatusOr<Encoding> encoding = EncodeTexts(**text, nullptr, source);
+    if (!encoding.ok()) return encoding.status();
+    std::vector<int32_t> places = PlacesOfTexts(*encoding);
+    absl::StatusOr<Sample> sample = ToSample(*std::move(encoding), source.limits);
+    if (!sample.ok()) return sample.status();
+    sample->positions = std::move(places);
+    return std::vector<Sample>{*std::move(sample)};
+  }
+  const int special = source.tokenizer.special_tokens(/*pair=*/false);
+  if (absl::Status room = CheckRoom(source.limits, special); !room.ok()) return room;
+  absl::StatusOr<Words> words = EncodeWords(*tokens, source.tokenizer);
+  if (!words.ok()) return words.status();
+  absl::StatusOr<std::vector<double>> labels = ReadTags(json, tokens->size(), source.limits);
+  if (!labels.ok()) return labels.status();
+
+  const auto room = static_cast<size_t>(LongestSequence(source.limits) - special);
+  words->ids.resize(std::min(words->ids.size(), room));
+  Encoding encoding = source.tokenizer.Frame(words->ids, std::nullopt);
+  const int begin = encoding.first.begin;
+  absl::StatusOr<Sample> sample = ToSample(std::move(encoding), source.limits);
+  if (!sample.ok()) return sample.status();
+  for (size_t word = 0; word < words->begins.size(); ++word) {
+    const int32_t at = words->begins[word];
+    if (at < 0 || at >= static_cast<int32_t>(words->ids.size())) continue;
+    if (!labels->empty()) {
+      if ((*labels)[word] == kNoLabel) continue;
+      sample->labels.push_back((*labels)[word]);
+    }
+    sample->positions.push_back(begin + at);
+  }
+  if (sample->positions.empty()) return RefuseLine("no token has a label: remove the line");
+  return std::vector<Sample>{*std::move(sample)};
+}
+
+absl::Status MaskTokens(std::vector<int32_t> places, const SampleLimits& limits, int32_t file, int64_t line,
+                        Sample& sample) {
+  if (!limits.mask_token_id) {
+    return RefuseLine(
+        "the model's tokenizer has no mask token (\"mask_token\" of tokenizer_config.json): give token ids "
+        "with labels as .safetensors");
+  }
+  std::erase_if(places, [&](int32_t place) { return sample.input_ids[place] == *limits.mask_token_id; });
+  if (places.empty()) return RefuseLine("there is no token to mask: remove the line");
+  const auto masked = std::max<size_t>(1, std::lround(kMasked * static_cast<double>(places.size())));
+  std::seed_seq seed{static_cast<uint64_t>(limits.seed), static_cast<uint64_t>(file),
+                     static_cast<uint64_t>(line)};
+  std::mt19937_64 random(seed);
+  Shuffle(random, places);
+  places.resize(masked);
+  std::sort(places.begin(), places.end());
+  for (const int32_t place : places) {
+    sample.labels.push_back(sample.input_ids[place]);
+    sample.input_ids[place] = *limits.mask_token_id;
+  }
+  sample.positions = std::move(places);
+  return absl::OkStatus();
+}
+
+}  // namespace kprune
