@@ -31,6 +31,21 @@ at::Tensor PairSimilarities(const at::Tensor& all_rows) {
   return unit.mm(unit.t()).index({pairs[0], pairs[1]});
 }
 
+// Of every text, by the cosine of its row of `queries` and the other rows of `index`, the kNearest others.
+at::Tensor Nearest(const at::Tensor& queries, const at::Tensor& index) {
+  const auto unit = [](const at::Tensor& rows) {
+    return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  };
+  at::Tensor similarities = unit(queries).mm(unit(index).t());
+  similarities.fill_diagonal_(-2);  // not the text itself
+  return std::get<1>(similarities.topk(kNearest, 1));
+}
+
+// The share of each row's entries that are in the same row of `others`.
+std::vector<double> Recall(const at::Tensor& entries, const at::Tensor& others) {
+  return ToVector((entries.unsqueeze(2) == others.unsqueeze(1)).any(2).to(at::kDouble).mean(1));
+}
+
 // 95 % interval of the mean of values over the samples.
 std::pair<double, double> MeanInterval(const std::vector<double>& values) {
   return BootstrapInterval(static_cast<int64_t>(values.size()), [&](const std::vector<int64_t>& indices) {
@@ -38,6 +53,19 @@ std::pair<double, double> MeanInterval(const std::vector<double>& values) {
     for (const int64_t i : indices) sum += values[i];
     return sum / static_cast<double>(indices.size());
   });
+}
+
+// How many of its neighbours a text keeps.
+void AddRecall(const at::Tensor& original, const at::Tensor& pruned, nlohmann::json& agreement) {
+  if (original.size(0) <= kNearest) return;
+  const at::Tensor right = Nearest(original, original);
+  const std::pair<const char*, at::Tensor> found[] = {{"recall_at_10", Nearest(pruned, pruned)},
+                                                      {"recall_at_10_old_index", Nearest(pruned, original)}};
+  for (const auto& [name, neighbours] : found) {
+    const std::vector<double> recall = Recall(right, neighbours);
+    agreement[name] = std::accumulate(recall.begin(), recall.end(), 0.0) / static_cast<double>(recall.size());
+    agreement["interval95"][name] = MeanInterval(recall);
+  }
 }
 
 // What the outputs say: a class each, or yes (1) or no (0) to every label.
@@ -267,6 +295,8 @@ nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor
       result["interval95"] = {{"cosine", MeanInterval(cosines)}};
       result["spearman"] = SpearmanCorrelation(ToVector(PairSimilarities(original.to(at::kDouble))),
                                                ToVector(PairSimilarities(pruned.to(at::kDouble))));
+      AddRecall(original.narrow(0, 0, std::min(original.size(0), kMaxPairedTexts)).to(at::kDouble),
+                pruned.narrow(0, 0, std::min(pruned.size(0), kMaxPairedTexts)).to(at::kDouble), result);
       break;
     }
   }

@@ -17,6 +17,9 @@ namespace kprune {
 // most, the first ones.
 inline constexpr int64_t kMaxPairedTexts = 2048;
 
+// Neighbours of a text that are looked for again.
+inline constexpr int64_t kNearest = 10;
+
 // The most samples that FlippedSamples lists.
 inline constexpr int kMostFlipped = 100;
 
@@ -28,11 +31,14 @@ inline constexpr int kMostFlipped = 100;
 //   questions     {"n", "top1", "kl"}       share of equal answers, KL of their starts and ends together
 //   tokens        {"n", "tokens", "top1", "kl"}   share of tokens with equal predictions, KL of a token
 //   regression    {"n", "pearson", "spearman", "rmse"}
-//   embeddings    {"n", "cosine", "spearman"}   cosine of both embeddings of a text; rank correlation of
-//                 the similarities of all pairs
-// and for each of top1, kl, spearman and cosine a 95 % interval over the samples in "interval95" (of an
-// embedding's spearman there is none).
-// `samples` may be left out for tasks with one output for every sample.
+//   embeddings    {"n", "cosine", "spearman"}   cosine of both embeddings of a text; rank correlation of the
+//                 similarities of all pairs. Of more than kNearest texts also "recall_at_10": of the kNearest
+//                 others that are nearest to a text by the original's embeddings, the share that is among as
+//                 many by the pruned model's; and "recall_at_10_old_index": by the pruned model's embedding
+//                 of the text and the original's of all others, as if an index of vectors stayed
+// and for each of top1, kl, spearman, cosine and recalls a 95 % interval over the samples in "interval95" (of
+// an embedding's spearman there is none). `samples` may be left out for tasks with one output for every
+// sample.
 nlohmann::json Agreement(Task task, const at::Tensor& original, const at::Tensor& pruned,
                          absl::Span<const Sample> samples = {});
 

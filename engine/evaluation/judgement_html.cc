@@ -57,6 +57,8 @@ struct AgreementName {
 constexpr AgreementName kAgreementNames[] = {{"top1", "same answer", true},
                                              {"kl", "KL, in nats", false},
                                              {"cosine", "cosine of embeddings", true},
+                                             {"recall_at_10", "nearest 10 found again", true},
+                                             {"recall_at_10_old_index", "... by the old index", true},
                                              {"pearson", "linear correlation", true},
                                              {"spearman", "rank correlation", true},
                                              {"rmse", "root mean square difference", false}};

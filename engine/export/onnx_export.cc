@@ -277,7 +277,7 @@ class OnnxEncoder {
   void SentenceEmbedding(const Value& x) {
     graph_.Add("Identity", "last_hidden_state", {x}, {}, "last_hidden_state");
     graph_.AddOutput("last_hidden_state", {kBatch, kSequence, int64_t{config_.hidden_size}});
-    Value pooled = config_.pooling == Pooling::kCls ? FirstTokens(x) : MeanOfTokens(x);
+    Value pooled = Pooled(x);
     if (config_.normalize) {
       const Value norm = graph_.Add("ReduceL2", "normalize.ReduceL2", {pooled},
                                     {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{1}}});
@@ -288,6 +288,41 @@ class OnnxEncoder {
     graph_.AddOutput("sentence_embedding", {kBatch, int64_t{config_.hidden_size}});
   }
 
+  Value Pooled(const Value& x) {
+    switch (config_.pooling) {
+      case Pooling::kCls:
+        return FirstTokens(x);
+      case Pooling::kLastToken:
+        return LastTokens(x);
+      case Pooling::kMax:
+        return LargestOfTokens(x);
+      case Pooling::kMean:
+      case Pooling::kMeanSqrtLen:
+        break;
+    }
+    return MeanOfTokens(x);
+  }
+
+  Value LastTokens(const Value& x) {
+    const Value count =
+        graph_.Add("ReduceSum", "pooling.count", {mask_, graph_.Integers({1})}, {{"keepdims", int64_t{1}}});
+    const Value last = graph_.Add("Sub", "pooling.Sub", {count, graph_.Integers({1})});
+    return graph_.Add("GatherND", "pooling.GatherND", {x, last}, {{"batch_dims", int64_t{1}}});
+  }
+
+  // Padding is put below everything.
+  Value LargestOfTokens(const Value& x) {
+    const Value mask = graph_.Add("Cast", "pooling.Cast", {mask_}, {{"to", int64_t{1}}});
+    const Value column = graph_.Add("Unsqueeze", "pooling.Unsqueeze", {mask, graph_.Integers({2})});
+    const Value padding = graph_.Add("Sub", "pooling.Sub", {graph_.Number(1), column});
+    const Value low =
+        graph_.Add("Mul", "pooling.Mul", {padding, graph_.Number(std::numeric_limits<float>::lowest())});
+    const Value shifted = graph_.Add("Add", "pooling.Add", {x, low});
+    return graph_.Add("ReduceMax", "pooling.ReduceMax", {shifted},
+                      {{"axes", std::vector<int64_t>{1}}, {"keepdims", int64_t{0}}});
+  }
+
+  // The mean, or by the square root of the number of tokens.
   Value MeanOfTokens(const Value& x) {
     const Value mask = graph_.Add("Cast", "pooling.Cast", {mask_}, {{"to", int64_t{1}}});
     const Value column = graph_.Add("Unsqueeze", "pooling.Unsqueeze", {mask, graph_.Integers({2})});
@@ -295,8 +330,8 @@ class OnnxEncoder {
       return graph_.Add("ReduceSum", name, {value, graph_.Integers({1})}, {{"keepdims", int64_t{0}}});
     };
     const Value total = sum("pooling.total", graph_.Add("Mul", "pooling.Mul", {x, column}));
-    const Value count =
-        graph_.Add("Max", "pooling.Max", {sum("pooling.count", column), graph_.Number(1e-9F)});
+    Value count = graph_.Add("Max", "pooling.Max", {sum("pooling.count", column), graph_.Number(1e-9F)});
+    if (config_.pooling == Pooling::kMeanSqrtLen) count = graph_.Add("Sqrt", "pooling.Sqrt", {count});
     return graph_.Add("Div", "pooling.Div", {total, count});
   }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -232,9 +233,17 @@ class ScriptedEncoder {
   void Pool(bool first_tokens) {
     if (first_tokens) {
       Line("pooled = x[:, 0]");
+    } else if (config_.pooling == Pooling::kLastToken) {
+      Line("last = ((attention_mask > 0).sum(1) - 1).clamp(min=0)");
+      Line("pooled = x.gather(1, last.view(B, 1, 1).expand(B, 1, x.size(2))).squeeze(1)");
+    } else if (config_.pooling == Pooling::kMax) {
+      Line("pooled = torch.amax(x.masked_fill((attention_mask <= 0).unsqueeze(2), ",
+           std::numeric_limits<float>::lowest(), "), [1])");
     } else {
       Line("weights = (attention_mask > 0).to(x.dtype).unsqueeze(2)");
-      Line("pooled = (x * weights).sum(1) / weights.sum(1).clamp(min=1e-9)");
+      Line("count = weights.sum(1).clamp(min=1e-9)");
+      Line("pooled = (x * weights).sum(1) / ",
+           config_.pooling == Pooling::kMeanSqrtLen ? "torch.sqrt(count)" : "count");
     }
   }
 

@@ -8,9 +8,17 @@
 namespace kprune {
 namespace {
 
-at::Tensor MeanOfTokens(const at::Tensor& x_Td, const Batch& batch) {
+// Of poolings that read all tokens.
+at::Tensor Pooled(Pooling pooling, const at::Tensor& x_Td, const Batch& batch) {
+  if (pooling == Pooling::kLastToken)
+    return x_Td.index_select(0, batch.offsets_device.narrow(0, 1, batch.size()) - 1);
+  const at::Tensor padded_NSd = batch.Pad(x_Td);
+  if (pooling == Pooling::kMax) {
+    if (!batch.padded()) return padded_NSd.amax(1);
+    return (padded_NSd + batch.mask_N11S.view({batch.size(), batch.longest, 1})).amax(1);
+  }
   const at::Tensor lengths = batch.offsets_device.diff().to(x_Td.scalar_type()).unsqueeze(1);  // [N, 1]
-  return batch.Pad(x_Td).sum(1) / lengths;
+  return padded_NSd.sum(1) / (pooling == Pooling::kMeanSqrtLen ? lengths.sqrt() : lengths);
 }
 
 // x in the type of the weights that it is to be multiplied with.
@@ -92,7 +100,7 @@ at::Tensor Encoder::Head(const at::Tensor& states_Rd, const Batch& batch) const 
   const bool some = tokens && batch.positions_R.defined();
   at::Tensor x_Rd = some ? states_Rd.index_select(0, batch.positions_R) : states_Rd;
   if (final_norm.weight.defined()) x_Rd = final_norm(x_Rd);
-  at::Tensor pooled = tokens || reads_first_tokens() ? x_Rd : MeanOfTokens(x_Rd, batch);
+  at::Tensor pooled = tokens || reads_first_tokens() ? x_Rd : Pooled(config.pooling, x_Rd, batch);
   if (config.head() != nullptr) {
     if (head_dense.weight.defined()) pooled = portable::Activated(config.head_activation, head_dense(pooled));
     return head_output(head_norm.weight.defined() ? head_norm(pooled) : pooled);

@@ -345,6 +345,18 @@ absl::Status ReadUnits(const json& config, ModelConfig& model) {
 
 }  // namespace
 
+std::optional<Pooling> ParsePooling(std::string_view name) {
+  static constexpr std::pair<std::string_view, Pooling> kNames[] = {{"mean", Pooling::kMean},
+                                                                    {"cls", Pooling::kCls},
+                                                                    {"last-token", Pooling::kLastToken},
+                                                                    {"max", Pooling::kMax},
+                                                                    {"mean-sqrt-len", Pooling::kMeanSqrtLen}};
+  for (const auto& [own, pooling] : kNames) {
+    if (own == name) return pooling;
+  }
+  return std::nullopt;
+}
+
 const TaskHead* ModelConfig::head() const {
   switch (task) {
     case Task::kSingleLabel:
@@ -393,9 +405,8 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
         ReadHead(*config, model), ReadUnits(*config, model)}) {
     if (!status.ok()) return status;
   }
-  model.pooling = options.pooling == "cls"    ? Pooling::kCls
-                  : options.pooling == "mean" ? Pooling::kMean
-                                              : modules->pooling;
+  if (model.task == Task::kEmbedding)
+    model.pooling = ParsePooling(options.pooling).value_or(modules->pooling);
   model.normalize = options.normalize.value_or(modules->normalize);
   model.max_sequence =
       modules->max_sequence > 0 ? std::min(modules->max_sequence, model.max_positions) : model.max_positions;

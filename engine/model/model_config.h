@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,12 +19,22 @@
 
 namespace kprune {
 
-enum class Pooling { kMean, kCls };
+// How an embedding is made of a sequence's token states.
+enum class Pooling {
+  kMean,
+  kCls,          // the first token's
+  kLastToken,    // the last token's that is no padding
+  kMax,          // the largest of every dimension
+  kMeanSqrtLen,  // their sum, divided by the square root of their number
+};
+
+// "mean" and so on, one of kPoolings; nothing for "auto".
+std::optional<Pooling> ParsePooling(std::string_view name);
 
 struct ModelConfig {
   const Family* family = nullptr;  // static storage
   Task task = Task::kSingleLabel;
-  Pooling pooling = Pooling::kMean;  // of kEmbedding
+  Pooling pooling = Pooling::kMean;  // of kEmbedding; a classifier's is the mean, if it has one
   bool normalize = false;            // of kEmbedding: scale to length 1
 
   int num_layers = 0;

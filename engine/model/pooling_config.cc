@@ -1,8 +1,11 @@
 #include "engine/model/pooling_config.h"
 
 #include <filesystem>
+#include <map>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
 #include "engine/formats/json_fields.h"
 #include "kprune/layout.h"
@@ -31,10 +34,17 @@ absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::st
                     absl::StrCat("both ", mode, " and ", key, " are true; accepted is one pooling mode"));
     mode = key;
   }
-  if (mode == "pooling_mode_mean_tokens") return Pooling::kMean;
-  if (mode == "pooling_mode_cls_token") return Pooling::kCls;
-  return Refuse(name, absl::StrCat("the pooling mode is \"", mode,
-                                   "\"; accepted are pooling_mode_mean_tokens and pooling_mode_cls_token"));
+  static const auto* const modes =
+      new std::map<std::string, Pooling>{{"pooling_mode_mean_tokens", Pooling::kMean},
+                                         {"pooling_mode_cls_token", Pooling::kCls},
+                                         {"pooling_mode_lasttoken", Pooling::kLastToken},
+                                         {"pooling_mode_max_tokens", Pooling::kMax},
+                                         {"pooling_mode_mean_sqrt_len_tokens", Pooling::kMeanSqrtLen}};
+  if (const auto found = modes->find(mode); found != modes->end()) return found->second;
+  std::vector<std::string> accepted;
+  for (const auto& [own, pooling] : *modes) accepted.push_back(own);
+  return Refuse(
+      name, absl::StrCat("the pooling mode is \"", mode, "\"; accepted are ", absl::StrJoin(accepted, ", ")));
 }
 
 // The length that sentence-transformers cuts texts to, which is often less than the position table.

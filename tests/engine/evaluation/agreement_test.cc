@@ -217,6 +217,18 @@ TEST(AgreementTest, OfAnswersAndChoicesIsAShareOfLines) {
                    after = at::tensor({2.f, 1.f, 3.f, 0.f}).unsqueeze(1);
   EXPECT_EQ(Agreement(Task::kMultipleChoice, before, after, choices)["top1"], 0.5);
   EXPECT_EQ(FlippedSamples(Task::kMultipleChoice, before, after, choices)["samples"][0]["original"], 1);
+TEST(AgreementTest, RecallSaysWhichNeighboursAreFoundAgain) {
+  const at::Tensor original = Random(40, 6, 5);
+  const nlohmann::json same = Agreement(Task::kEmbedding, original, original);
+  EXPECT_EQ(same["recall_at_10"], 1);
+  EXPECT_EQ(same["recall_at_10_old_index"], 1);
+  // Turned about, all keep their neighbours, but an index of the original's vectors is of no more use.
+  const at::Tensor turned = original.flip(1);
+  const nlohmann::json other = Agreement(Task::kEmbedding, original, turned);
+  EXPECT_EQ(other["recall_at_10"], 1);
+  EXPECT_LT(other["recall_at_10_old_index"], 0.5);
+  EXPECT_LE(other["interval95"]["recall_at_10_old_index"][0], other["recall_at_10_old_index"]);
+  EXPECT_FALSE(Agreement(Task::kEmbedding, Random(10, 6, 5), Random(10, 6, 5)).contains("recall_at_10"));
 }
 
 }  // namespace

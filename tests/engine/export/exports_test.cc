@@ -108,7 +108,8 @@ TEST_F(ExportsTest, EveryTask) {
     SCOPED_TRACE(static_cast<int>(task));
     ExpectBothRun(testing::RandomEncoder({.task = task, .labels = task == Task::kRegression ? 1 : 3}));
   }
-  for (const Pooling pooling : {Pooling::kMean, Pooling::kCls}) {
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kLastToken, Pooling::kMax,
+                                Pooling::kMeanSqrtLen}) {
     for (const bool normalize : {false, true}) {
       Encoder encoder = testing::RandomEncoder({.task = Task::kEmbedding});
       encoder.config.pooling = pooling;

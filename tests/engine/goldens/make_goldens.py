@@ -31,6 +31,9 @@ CASES = {
     "bert_regression": BERT | dict(task="regression", labels=1, activation="relu", heads=1),
     "bert_embedding_mean": BERT | dict(task="embedding", pooling="mean", normalize=True, activation="silu"),
     "bert_embedding_cls": BERT | dict(task="embedding", pooling="cls", layers=1, heads=8),
+    "bert_embedding_last": BERT | dict(task="embedding", pooling="lasttoken", layers=1),
+    "bert_embedding_max": BERT | dict(task="embedding", pooling="max_tokens", layers=1, normalize=True),
+    "bert_embedding_sqrt": BERT | dict(task="embedding", pooling="mean_sqrt_len_tokens", layers=1),
     "bert_fp16": BERT | dict(task="single_label_classification", labels=2, dtype=torch.float16),
     "bert_bf16_sharded": BERT | dict(task="single_label_classification", labels=2, dtype=torch.bfloat16, shard="8KB"),
     "distilbert_single_label": DISTILBERT | dict(task="single_label_classification", labels=3),
@@ -81,6 +84,12 @@ def make_inputs():
 def pool(states, mask, case):
     if case["pooling"] == "cls":
         pooled = states[:, 0]
+    elif case["pooling"] == "lasttoken":
+        pooled = states[torch.arange(len(states)), mask.sum(1) - 1]
+    elif case["pooling"] == "max_tokens":
+        pooled = states.masked_fill(mask.unsqueeze(-1) == 0, -1e9).max(1).values
+    elif case["pooling"] == "mean_sqrt_len_tokens":
+        pooled = (states * mask.unsqueeze(-1)).sum(1) / mask.sum(1, keepdim=True).float().sqrt()
     else:
         weights = mask.unsqueeze(-1).float()
         pooled = (states * weights).sum(1) / weights.sum(1)
@@ -96,10 +105,13 @@ def write_modules(folder, case):
         modules.append(dict(idx=2, name="2", path="2_Normalize", type=package + "Normalize"))
     (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
     (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps(dict(
-        word_embedding_dimension=HIDDEN, pooling_mode_cls_token=case["pooling"] == "cls",
-        pooling_mode_mean_tokens=case["pooling"] == "mean", pooling_mode_max_tokens=False,
-        pooling_mode_mean_sqrt_len_tokens=False), indent=2) + "\n")
+    name = {"cls": "cls_token", "mean": "mean_tokens"}.get(case["pooling"], case["pooling"])
+    modes = {f"pooling_mode_{mode}": mode == name
+             for mode in ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens")}
+    if name not in ("cls_token", "mean_tokens"):
+        modes |= {"pooling_mode_lasttoken": name == "lasttoken"}
+    (folder / "1_Pooling" / "config.json").write_text(
+        json.dumps(dict(word_embedding_dimension=HIDDEN) | modes, indent=2) + "\n")
 
 
 def write_case(name, case):
