@@ -1,6 +1,8 @@
 // kprune server-info: what a server is and can do.
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_join.h"
 #include "client/command.h"
@@ -19,6 +21,25 @@ struct ServerInfoFlags {
   TextFormat format = TextFormat::kText;
 };
 
+// A row for each family, a column for each task.
+std::string SupportText(const v1::ServerInfo& info) {
+  std::vector<std::string> header = {"family"};
+  header.insert(header.end(), info.tasks().begin(), info.tasks().end());
+  header.push_back("export");
+  TextTable table(header);
+  for (const v1::FamilySupport& support : info.support()) {
+    std::vector<std::string> row = {support.family()};
+    for (const std::string& task : info.tasks()) {
+      const bool has =
+          std::find(support.tasks().begin(), support.tasks().end(), task) != support.tasks().end();
+      row.push_back(has ? "yes" : "-");
+    }
+    row.push_back(absl::StrJoin(support.exports(), ","));
+    table.AddRow(row);
+  }
+  return table.ToString();
+}
+
 std::string InfoText(const v1::ServerInfo& info) {
   TextTable table;
   table.AddRow({"version", info.version()});
@@ -26,12 +47,10 @@ std::string InfoText(const v1::ServerInfo& info) {
     const std::string memory = FormatBytes(static_cast<double>(device.memory_bytes()));
     table.AddRow({"device", absl::StrCat(device.id(), ": ", device.name(), ", ", memory)});
   }
-  table.AddRow({"families", absl::StrJoin(info.families(), ", ")});
-  table.AddRow({"tasks", absl::StrJoin(info.tasks(), ", ")});
   table.AddRow({"methods", absl::StrJoin(info.methods(), ", ")});
   table.AddRow({"largest file", FormatBytes(static_cast<double>(info.limits().max_artifact_bytes()))});
   table.AddRow({"queue", absl::StrCat("at most ", info.limits().max_queued_jobs(), " jobs")});
-  return table.ToString();
+  return absl::StrCat(table.ToString(), "\n", SupportText(info));
 }
 
 absl::Status PrintServerInfo(const ServerInfoFlags& flags, Session& session) {

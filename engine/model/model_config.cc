@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <numeric>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
 #include "engine/model/pooling_config.h"
+#include "engine/model/task_config.h"
 #include "kprune/supported_models.h"
 
 namespace kprune {
@@ -216,88 +216,6 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
                                  model.num_labels - 1));
     }
     model.label2id[label] = id.get<int>();
-  }
-  return absl::OkStatus();
-}
-
-// Of text classification, by "problem_type" and the number of labels.
-absl::Status SettleClassification(const json& config, ModelConfig& model) {
-  const json problem = config.value("problem_type", json());
-  if (problem.is_null()) {
-    model.task = model.num_labels == 1 ? Task::kRegression : Task::kSingleLabel;
-  } else if (problem == "single_label_classification") {
-    model.task = Task::kSingleLabel;
-  } else if (problem == "multi_label_classification") {
-    model.task = Task::kMultiLabel;
-  } else if (problem == "regression") {
-    model.task = Task::kRegression;
-  } else {
-    return Refuse(absl::StrCat(
-        "\"problem_type\" is ", problem.dump(),
-        "; accepted are single_label_classification, multi_label_classification and regression"));
-  }
-  if (model.task == Task::kRegression && model.num_labels != 1) {
-    return Refuse(absl::StrCat("\"problem_type\" is regression with ", model.num_labels,
-                               " labels; accepted is one label"));
-  }
-  if (model.task == Task::kSingleLabel && model.num_labels < 2) {
-    return Refuse(
-        "single-label classification with one label predicts always the same; accepted are two or more "
-        "labels, or \"problem_type\": \"regression\"");
-  }
-  return absl::OkStatus();
-}
-
-// The task's public name: the one that was asked for, or what the folder itself implies.
-absl::StatusOr<std::string> TaskName(const json& config, const std::string& requested, bool has_modules,
-                                     const Family& family) {
-  if (requested != "auto") return requested;
-  const char* const embeddings = NamesOf(Task::kEmbedding).name;
-  if (has_modules) return embeddings;
-  json architecture = config.value("architectures", json());
-  if (architecture.is_array() && !architecture.empty()) architecture = architecture[0];
-  const std::string name = architecture.is_string() ? architecture.get<std::string>() : architecture.dump();
-  if (name == BaseClass(family)) return embeddings;
-  for (const TaskNames& task : kTaskNames) {
-    if (task.classes != nullptr && absl::EndsWith(name, absl::StrCat("For", task.classes))) return task.name;
-  }
-  return Refuse(absl::StrCat("\"architectures\" is ", name,
-                             ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
-}
-
-absl::Status SettleTask(const json& config, const std::string& requested, bool has_modules,
-                        ModelConfig& model) {
-  const absl::StatusOr<std::string> name = TaskName(config, requested, has_modules, *model.family);
-  if (!name.ok()) return name.status();
-  for (const TaskNames& task : kTaskNames) {
-    if (*name == task.name) model.task = task.task;
-  }
-  if (const TaskHead* head = model.head(); head != nullptr && !head->output && !head->tied_bias) {
-    return Refuse(absl::StrCat("\"model_type\" is ", model.family->model_type,
-                               ", of which there are no models for ", *name, "; accepted are other tasks"));
-  }
-  switch (model.task) {
-    case Task::kSingleLabel:
-    case Task::kMultiLabel:
-    case Task::kRegression:
-      return SettleClassification(config, model);
-    case Task::kTokenClassification:
-      if (model.num_labels > 1) return absl::OkStatus();
-      return Refuse("token-classification with one label predicts always the same; accepted are two or more");
-    case Task::kQuestionAnswering:
-      if (model.num_labels == 2) return absl::OkStatus();
-      return Refuse(absl::StrCat("question-answering has ", model.num_labels,
-                                 " labels; accepted are two, the start and the end"));
-    case Task::kMaskedLm:
-      model.num_labels = model.vocab_size;
-      if (config.value("tie_word_embeddings", json(true)) == true) return absl::OkStatus();
-      return Refuse("\"tie_word_embeddings\" is not true; accepted for fill-mask is true");
-    case Task::kMultipleChoice:
-      model.num_labels = 1;
-      return absl::OkStatus();
-    case Task::kEmbedding:
-      model.num_labels = model.hidden_size;
-      break;
   }
   return absl::OkStatus();
 }

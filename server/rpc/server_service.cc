@@ -14,7 +14,17 @@ ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const S
     out->set_name(device.name);
     out->set_memory_bytes(device.memory_bytes);
   }
-  for (const char* family : kFamilies) info_.add_families(family);
+  for (const SupportedFamily& family : kSupportedFamilies) {
+    info_.add_families(family.model_type);
+    v1::FamilySupport* support = info_.add_support();
+    support->set_family(family.model_type);
+    for (const char* task : kTasks) {
+      if (HasTask(family, task)) support->add_tasks(task);
+    }
+    for (const char* format : kExports) {
+      if (HasExport(family, format)) support->add_exports(format);
+    }
+  }
   for (const char* task : kTasks) info_.add_tasks(task);
   for (const char* method : kMethods) info_.add_methods(method);
   v1::Limits* out = info_.mutable_limits();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "kprune/supported_models.h"
 #include "tests/e2e/job_events.h"
 #include "tests/support/service.h"
 #include "tests/support/tiny_model.h"
@@ -36,7 +37,7 @@ TEST(PythonClientTest, Examples) {
   EXPECT_EQ(told["state"], "SUCCEEDED") << told["error"];
   EXPECT_EQ(told["last_state"], "SUCCEEDED");
   EXPECT_EQ(told["name"], told["name_again"]) << "the same request_id and body is the same job";
-  EXPECT_EQ(told["families"], (json{"bert", "distilbert"}));
+  EXPECT_EQ(told["families"], json(kFamilies));
   EXPECT_EQ(told["sequences"], json(FromOneTo(told["sequences"].size())));
   EXPECT_EQ(told["sublayers"], (json{0, 1, 2, 3}));
   for (const char* file : {"config.json", "model.safetensors", "vocab.txt", "report.json", "modules.json",

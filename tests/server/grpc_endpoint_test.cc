@@ -4,6 +4,7 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -47,6 +48,15 @@ TEST_F(GrpcEndpointTest, ExamplesTheServerSaysWhatItIs) {
   EXPECT_EQ(info.devices(1).memory_bytes(), 2048);
   EXPECT_THAT(info.families(), ElementsAreArray(kFamilies));
   EXPECT_THAT(info.tasks(), ElementsAreArray(kTasks));
+  ASSERT_EQ(info.support_size(), static_cast<int>(kSupportedFamilies.size()));
+  for (size_t i = 0; i < kSupportedFamilies.size(); ++i) {
+    const v1::FamilySupport& support = info.support(static_cast<int>(i));
+    EXPECT_EQ(support.family(), kSupportedFamilies[i].model_type);
+    EXPECT_FALSE(support.tasks().empty());
+    const bool dense =
+        std::find(support.exports().begin(), support.exports().end(), "dense") != support.exports().end();
+    EXPECT_EQ(dense, HasExport(kSupportedFamilies[i], "dense"));
+  }
   EXPECT_THAT(info.methods(), ElementsAreArray(kMethods));
   EXPECT_EQ(info.limits().max_chunk_bytes(), 1 << 20);
   EXPECT_EQ(info.limits().max_artifact_bytes(), 100);

@@ -11,7 +11,6 @@
 #include "engine/export/export_verification.h"
 #include "engine/export/exports.h"
 #include "engine/model/dense_folder.h"
-#include "engine/model/encoder_folder.h"
 #include "engine/model/tensor_conversion.h"
 #include "gtest/gtest.h"
 #include "kprune/supported_models.h"
@@ -104,7 +103,12 @@ TEST_P(FamilyParityTest, WhatIsWrittenOfAHalfGivesTheSame) {
   ASSERT_TRUE(WriteModelFolder(folder_, half, pruned.string()).ok());
   EXPECT_LT(LargestDifference(RunSamples(Loaded(Opened(pruned)), samples_), expected), kBound);
   const absl::Status status = WriteDenseFolder(folder_, half, dense.string());
-  if (NeedsBiases(folder_.config)) {
+  const auto& table = kSupportedFamilies;
+  const auto row = std::find_if(table.begin(), table.end(), [&](const SupportedFamily& family) {
+    return family.model_type == std::string(folder_.config.family->model_type);
+  });
+  ASSERT_NE(row, table.end());
+  if (!HasExport(*row, "dense")) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
     return;
   }
@@ -121,31 +125,25 @@ TEST_P(FamilyParityTest, EveryExportOfAHalfRunsAndAgrees) {
   for (const VerifiedFormat& format : *formats) EXPECT_LT(*format.difference, kBound) << format.by;
 }
 
-// transformers has no classes for the answers and choices of two families.
-bool HasClass(std::string_view family, std::string_view task) {
-  const bool text_only = family == "gte" || family == "nomic_bert";
-  return !text_only || (task != "question-answering" && task != "multiple-choice");
-}
-
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
-  for (const char* family : kFamilies) {
+  for (const SupportedFamily& family : kSupportedFamilies) {
     for (const char* task : kTasks) {
-      if (HasClass(family, task)) cases.emplace_back(family, task);
+      if (HasTask(family, task)) cases.emplace_back(family.model_type, task);
     }
   }
   return cases;
 }
 
 TEST(FamilyWithoutTaskTest, IsRefused) {
-  for (const char* family : kFamilies) {
+  for (const SupportedFamily& family : kSupportedFamilies) {
     for (const char* task : kTasks) {
-      if (HasClass(family, task)) continue;
+      if (HasTask(family, task)) continue;
       Options options;
       options.task = task;
-      const fs::path folder = GoldensFolder() / FolderOf({family, "token-classification"});
+      const fs::path folder = GoldensFolder() / FolderOf({family.model_type, "token-classification"});
       const absl::Status status = OpenModelFolder(folder.string(), options).status();
-      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << family << " " << task;
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << family.model_type << " " << task;
       EXPECT_NE(std::string(status.message()).find("there are no models"), std::string::npos) << status;
     }
   }
