@@ -147,7 +147,7 @@ constexpr std::array kTable = {
         .question_answering = {},
         .masked_lm = {.dense = "lm_head.dense",
                       .activation = "gelu",
-                      .norm = "lm_head.layer_norm",
+                      .norm = "lm_head.norm",
                       .tied_bias = "lm_head.decoder.bias"},
     },
     Family{
@@ -224,7 +224,9 @@ constexpr std::array kTable = {
         .biases = {.qkv = "", .attention_out = "", .ffn_in = "", .ffn_out = ""},
         .sequence_classification = {"nomic_bert.pooler.dense", "tanh", "classifier"},
         .question_answering = {},
-        .masked_lm = kBertLmHead,
+        .masked_lm = {.dense = "cls.predictions.transform.dense",
+                      .norm = "cls.predictions.transform.layer_norm",
+                      .tied_bias = "cls.predictions.bias"},
     },
     Family{
         .model_type = "roberta",

@@ -217,6 +217,8 @@ TEST(AgreementTest, OfAnswersAndChoicesIsAShareOfLines) {
                    after = at::tensor({2.f, 1.f, 3.f, 0.f}).unsqueeze(1);
   EXPECT_EQ(Agreement(Task::kMultipleChoice, before, after, choices)["top1"], 0.5);
   EXPECT_EQ(FlippedSamples(Task::kMultipleChoice, before, after, choices)["samples"][0]["original"], 1);
+}
+
 TEST(AgreementTest, RecallSaysWhichNeighboursAreFoundAgain) {
   const at::Tensor original = Random(40, 6, 5);
   const nlohmann::json same = Agreement(Task::kEmbedding, original, original);

@@ -1,6 +1,7 @@
 #include "engine/data/draw.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -95,6 +96,31 @@ TEST(DrawTest, RefusesWhenNothingIsLeftToPruneWith) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("holdout 0.9 leaves none of the 2 samples"));
   EXPECT_EQ(DrawSamples(0, 0, 0, 0).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(DrawLinesTest, AllSequencesOfALineGoTogether) {
+  // Lines of 1, 2, 3, 1, 2, 3 ... sequences.
+  std::vector<Sample> set;
+  for (int line = 1; line <= 30; ++line) {
+    for (int i = 0; i <= (line - 1) % 3; ++i) {
+      Sample& sample = set.emplace_back();
+      sample.line = line;
+    }
+  }
+  const absl::StatusOr<SampleDraw> draw = DrawLines(set, /*lines=*/12, /*holdout=*/0.5, /*seed=*/3);
+  ASSERT_TRUE(draw.ok()) << draw.status();
+  const auto lines_of = [&](const std::vector<int64_t>& drawn) {
+    std::map<int64_t, int> lines;
+    for (const int64_t i : drawn) ++lines[set[i].line];
+    return lines;
+  };
+  const auto pruning = lines_of(draw->pruning), judging = lines_of(draw->judging);
+  EXPECT_EQ(pruning.size(), 12u);
+  EXPECT_EQ(judging.size(), 6u);
+  for (const auto& [line, sequences] : pruning) {
+    EXPECT_EQ(sequences, 1 + (line - 1) % 3) << line;
+    EXPECT_FALSE(judging.contains(line));
+  }
 }
 
 }  // namespace
