@@ -221,7 +221,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"batch_order": "random"})", "options.batch_order is \"random\"", "\"length\", \"file\""},
         Bad{R"({"threads": -1})", "options.threads is -1", "0 (the available processors)"},
         Bad{R"({"holdout": 1})", "options.holdout is 1", "from 0 to below 1"},
-        Bad{R"({"pooling": "max"})", "options.pooling is \"max\"", "\"auto\", \"mean\", \"cls\""},
+        Bad{R"({"pooling": "median"})", "options.pooling is \"median\"", "\"auto\", \"mean\", \"cls\""},
         Bad{R"({"memory_limit_bytes": 536870911})", "options.memory_limit_bytes is 536870911",
             "0 (no limit) or at least 536870912 (512 MiB)"},
         Bad{R"({"memory_limit_bytes": -1})", "options.memory_limit_bytes is -1", "0 (no limit)"},
