@@ -107,7 +107,10 @@ constexpr std::array kTable = {
                       .activation = "gelu",
                       .norm = "generator_predictions.LayerNorm",
                       .tied_bias = "generator_lm_head.bias"},
-        .multiple_choice = {"sequence_summary.summary", "gelu", "classifier"},
+        .multiple_choice = {.dense = "sequence_summary.summary",
+                            .activation = "gelu",
+                            .output = "classifier",
+                            .activation_key = "summary_activation"},
     },
     Family{
         .model_type = "deberta-v2",
