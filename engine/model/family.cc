@@ -28,6 +28,18 @@ constexpr TaskHead kModernHeadOfSequences = {.dense = "head.dense",
                                              .bias_key = "classifier_bias",
                                              .pooling_key = "classifier_pooling"};
 
+constexpr Family Roberta(const char* model_type, const char* class_prefix) {
+  return {
+      .model_type = model_type,
+      .class_prefix = class_prefix,
+      .prefix = "roberta.",
+      .positions_after_padding = true,
+      .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
+      .masked_lm = kRobertaLmHead,
+      .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
+  };
+}
+
 // A row is what differs from BERT, which is what the fields say by themselves.
 constexpr std::array kTable = {
     Family{
@@ -61,15 +73,7 @@ constexpr std::array kTable = {
         .masked_lm = kBertLmHead,
         .multiple_choice = {"bert.pooler.dense", "tanh", "classifier"},
     },
-    Family{
-        .model_type = "camembert",
-        .class_prefix = "Camembert",
-        .prefix = "roberta.",
-        .positions_after_padding = true,
-        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
-        .masked_lm = kRobertaLmHead,
-        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
-    },
+    Roberta("camembert", "Camembert"),
     Family{
         .model_type = "distilbert",
         .class_prefix = "DistilBert",
@@ -231,24 +235,8 @@ constexpr std::array kTable = {
                       .norm = "cls.predictions.transform.layer_norm",
                       .tied_bias = "cls.predictions.bias"},
     },
-    Family{
-        .model_type = "roberta",
-        .class_prefix = "Roberta",
-        .prefix = "roberta.",
-        .positions_after_padding = true,
-        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
-        .masked_lm = kRobertaLmHead,
-        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
-    },
-    Family{
-        .model_type = "xlm-roberta",
-        .class_prefix = "XLMRoberta",
-        .prefix = "roberta.",
-        .positions_after_padding = true,
-        .sequence_classification = {"classifier.dense", "tanh", "classifier.out_proj"},
-        .masked_lm = kRobertaLmHead,
-        .multiple_choice = {"roberta.pooler.dense", "tanh", "classifier"},
-    },
+    Roberta("roberta", "Roberta"),
+    Roberta("xlm-roberta", "XLMRoberta"),
 };
 
 }  // namespace

@@ -39,6 +39,17 @@ class Family:
     position_bias: bool = False  # the attention is given a bias for every head of the original
 
 
+GTE = dict(
+    layers="layers",
+    attention="self_attn",
+    heads="",
+    width="",
+    projections=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    attention_out="self_attn.o_proj",
+    ffn_in=("mlp.gate_proj", "mlp.up_proj"),
+    ffn_out="mlp.down_proj",
+)
+
 FAMILIES = {
     "albert": Family(
         classes="Albert",
@@ -76,14 +87,7 @@ FAMILIES = {
     ),
     "gte": Family(
         classes="Gte",
-        layers="layers",
-        attention="self_attn",
-        heads="",
-        width="",
-        projections=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-        attention_out="self_attn.o_proj",
-        ffn_in=("mlp.gate_proj", "mlp.up_proj"),
-        ffn_out="mlp.down_proj",
+        **GTE,
     ),
     "modernbert": Family(
         classes="ModernBert",
@@ -105,14 +109,7 @@ FAMILIES = {
     ),
     "nomic_bert": Family(
         classes="NomicBert",
-        layers="layers",
-        attention="self_attn",
-        heads="",
-        width="",
-        projections=("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
-        attention_out="self_attn.o_proj",
-        ffn_in=("mlp.gate_proj", "mlp.up_proj"),
-        ffn_out="mlp.down_proj",
+        **GTE,
     ),
     "roberta": Family(
         classes="Roberta",
