@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
-#include <tuple>
+#include <utility>
 
 #include "engine/evaluation/outputs.h"
 #include "engine/export/export_verification.h"
@@ -26,11 +26,10 @@ namespace fs = std::filesystem;
 constexpr double kBound = 1e-4;
 
 // Family and task; or the name of a folder of its own, and "".
-using Case = std::tuple<const char*, const char*>;
+using Case = std::pair<std::string, std::string>;
 
 std::string FolderOf(const Case& value) {
-  const std::string task = std::get<1>(value);
-  std::string name = std::get<0>(value) + (task.empty() ? "" : "_" + task);
+  std::string name = value.first + (value.second.empty() ? "" : "_" + value.second);
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }
@@ -53,7 +52,7 @@ class FamilyParityTest : public ::testing::TestWithParam<Case> {
   // Two choices a sample, where there are choices.
   static std::vector<Sample> Samples(const TensorSource& golden) {
     std::vector<Sample> samples = SamplesOf(golden);
-    if (std::get<1>(GetParam()) != std::string("multiple-choice")) return samples;
+    if (GetParam().second != "multiple-choice") return samples;
     for (size_t i = 0; i < samples.size(); ++i) samples[i].choice = static_cast<int32_t>(i % 2);
     return samples;
   }
@@ -74,9 +73,9 @@ class FamilyParityTest : public ::testing::TestWithParam<Case> {
 };
 
 TEST_P(FamilyParityTest, GivesTheOutputsOfTransformers) {
-  if (std::get<1>(GetParam()) != std::string()) {
-    EXPECT_EQ(encoder_.config.family->model_type, std::string(std::get<0>(GetParam())));
-    EXPECT_EQ(encoder_.config.task_name(), std::string(std::get<1>(GetParam())));
+  if (!GetParam().second.empty()) {
+    EXPECT_EQ(encoder_.config.family->model_type, GetParam().first);
+    EXPECT_EQ(encoder_.config.task_name(), GetParam().second);
   }
   const at::Tensor expected = ToFloatTensor(*golden_->Find("output"));
   EXPECT_GT(expected.abs().max().item<double>(), 0.2) << "a golden of zeros shows nothing";
