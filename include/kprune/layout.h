@@ -47,7 +47,7 @@ inline bool IsPlainName(std::string_view name) {
   });
 }
 
-inline constexpr std::array<std::string_view, 12> kModelFiles = {"config.json",
+inline constexpr std::array<std::string_view, 15> kModelFiles = {"config.json",
                                                                  "tokenizer.json",
                                                                  "tokenizer_config.json",
                                                                  "special_tokens_map.json",
@@ -55,6 +55,9 @@ inline constexpr std::array<std::string_view, 12> kModelFiles = {"config.json",
                                                                  "vocab.txt",
                                                                  "vocab.json",
                                                                  "merges.txt",
+                                                                 "sentencepiece.bpe.model",
+                                                                 "spiece.model",
+                                                                 "spm.model",
                                                                  "modules.json",
                                                                  "sentence_bert_config.json",
                                                                  "config_sentence_transformers.json",

@@ -21,6 +21,16 @@ TEST(Layout, Examples) {
   EXPECT_FALSE(Model("../config.json"));
 }
 
+TEST(Layout, TheTokenizerFilesOfEveryFamilyGoAlong) {
+  for (const char* name :
+       {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
+        "spm.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+    EXPECT_TRUE(Model(name)) << name;
+    EXPECT_TRUE(Result(name)) << name;
+  }
+  EXPECT_FALSE(Model("other.model"));
+}
+
 TEST(Layout, APathTrickIsNoNameInAnyRole) {
   for (const FileRole role : {FileRole::kModel, FileRole::kData, FileRole::kResult}) {
     for (const std::string name : {"",
