@@ -92,4 +92,11 @@ absl::Status CheckLabels(const std::vector<double>& labels, const SampleLimits& 
   return absl::OkStatus();
 }
 
+SampleLimits ChoiceLimits(int64_t choices) {
+  SampleLimits limits;
+  limits.label_kind = LabelKind::kClass;
+  limits.num_labels = static_cast<int32_t>(choices);
+  return limits;
+}
+
 }  // namespace kprune

@@ -98,9 +98,7 @@ absl::StatusOr<std::vector<Sample>> ReadChoiceLine(const Json& json, const LineS
   }
   const auto label = json.find("label");
   if (label == json.end() || label->is_null()) return samples;
-  SampleLimits limits;
-  limits.label_kind = LabelKind::kClass;
-  limits.num_labels = static_cast<int32_t>(samples.size());
+  const SampleLimits limits = ChoiceLimits(static_cast<int64_t>(samples.size()));
   absl::StatusOr<std::vector<double>> labels = ReadLabel(*label, limits);
   if (!labels.ok()) return labels.status();
   for (Sample& sample : samples) sample.labels = *labels;

@@ -47,6 +47,9 @@ absl::StatusOr<std::vector<double>> ReadLabel(const nlohmann::json& label, const
 // Checks numbers against what limits.label_kind and num_labels accept; the error has no place in front.
 absl::Status CheckLabels(const std::vector<double>& labels, const SampleLimits& limits);
 
+// Limits by which the number of the right one of so many choices is read.
+SampleLimits ChoiceLimits(int64_t choices);
+
 // Checks ids against the model's tables and drops type ids where the model has none; the error has no place
 // in front.
 absl::Status CheckTokens(const SampleLimits& limits, Sample& sample);

@@ -28,13 +28,23 @@ std::string Keys(const Json& json) {
   return keys.empty() ? "nothing" : keys;
 }
 
-// A text and perhaps its partner, some of whose tokens are masked.
-absl::StatusOr<std::vector<Sample>> ReadMaskedLine(const Json& json, const LineSource& source) {
-  absl::StatusOr<const std::string*> text = NeededTextField(json, "text");
+absl::Status RefuseMissing(const Json& json, const char* key) {
+  return RefuseLine(absl::StrCat("there is no \"", key, "\" (found: ", Keys(json), ")"));
+}
+
+// A text and perhaps its partner.
+absl::StatusOr<Encoding> EncodeTextLine(const Json& json, const LineSource& source) {
+  absl::StatusOr<const std::string*> text = TextField(json, "text");
   if (!text.ok()) return text.status();
   absl::StatusOr<const std::string*> pair = TextField(json, "text_pair");
   if (!pair.ok()) return pair.status();
-  absl::StatusOr<Encoding> encoding = EncodeTexts(**text, *pair, source);
+  if (*text == nullptr) return RefuseMissing(json, "text");
+  return EncodeTexts(**text, *pair, source);
+}
+
+// The same, some of whose tokens are masked.
+absl::StatusOr<std::vector<Sample>> ReadMaskedLine(const Json& json, const LineSource& source) {
+  absl::StatusOr<Encoding> encoding = EncodeTextLine(json, source);
   if (!encoding.ok()) return encoding.status();
   const std::vector<int32_t> places = PlacesOfTexts(*encoding);
   absl::StatusOr<Sample> sample = ToSample(*std::move(encoding), source.limits);
@@ -68,13 +78,7 @@ absl::StatusOr<std::vector<Sample>> ReadLine(const Json& json, const LineSource&
 }
 
 absl::StatusOr<std::vector<Sample>> ReadTextLine(const Json& json, const LineSource& source) {
-  absl::StatusOr<const std::string*> text = TextField(json, "text");
-  if (!text.ok()) return text.status();
-  absl::StatusOr<const std::string*> pair = TextField(json, "text_pair");
-  if (!pair.ok()) return pair.status();
-  text = NeededTextField(json, "text");
-  if (!text.ok()) return text.status();
-  absl::StatusOr<Encoding> encoding = EncodeTexts(**text, *pair, source);
+  absl::StatusOr<Encoding> encoding = EncodeTextLine(json, source);
   if (!encoding.ok()) return encoding.status();
   absl::StatusOr<Sample> sample = ToSample(*std::move(encoding), source.limits);
   if (!sample.ok()) return sample.status();
@@ -99,8 +103,7 @@ absl::StatusOr<const std::string*> TextField(const Json& json, const char* key) 
 
 absl::StatusOr<const std::string*> NeededTextField(const Json& json, const char* key) {
   absl::StatusOr<const std::string*> text = TextField(json, key);
-  if (text.ok() && *text == nullptr)
-    return RefuseLine(absl::StrCat("there is no \"", key, "\" (found: ", Keys(json), ")"));
+  if (text.ok() && *text == nullptr) return RefuseMissing(json, key);
   return text;
 }
 

@@ -202,11 +202,8 @@ class TokenFile {
     if (labels_ == nullptr) return absl::OkStatus();
     const int64_t width = labels_->shape.size() == 2 ? labels_->shape[1] : 1;
     for (int64_t at = 0; at < width; ++at) sample.labels.push_back(NumberAt(*labels_, line * width + at));
-    if (limits_.label_kind != LabelKind::kChoice) return CheckLabels(sample.labels, limits_);
-    SampleLimits choices;
-    choices.label_kind = LabelKind::kClass;
-    choices.num_labels = static_cast<int32_t>(sequences());
-    return CheckLabels(sample.labels, choices);
+    const bool choices = limits_.label_kind == LabelKind::kChoice;
+    return CheckLabels(sample.labels, choices ? ChoiceLimits(sequences()) : limits_);
   }
 
   absl::Status ReadTokenLabels(int64_t row, Sample& sample) const {

@@ -194,9 +194,8 @@ class Distillation {
     const Task task = student_.config.task;
     const at::Tensor output_NC = student_.Output(x_Td, batch);
     // Of a sample, or of a token's distribution.
-    double scale = static_cast<double>(task == Task::kQuestionAnswering ? batch.num_samples()
-                                       : HasTokenOutputs(task)          ? output_NC.size(0)
-                                                                        : batch.num_samples());
+    const bool of_tokens = HasTokenOutputs(task) && task != Task::kQuestionAnswering;
+    double scale = static_cast<double>(of_tokens ? output_NC.size(0) : batch.num_samples());
     if (!HasClasses(task)) scale *= scales_.output * static_cast<double>(output_NC.size(1));
     return loss + DistillationLoss(task, output_NC, target.output_NC, options_.temperature,
                                    SoftmaxOffsets(task, batch)) /

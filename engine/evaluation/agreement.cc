@@ -22,10 +22,15 @@ std::vector<double> ToVector(const at::Tensor& values) {
   return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
+// Every row at length 1.
+at::Tensor UnitRows(const at::Tensor& rows) {
+  return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+}
+
 // Cosine similarities of all pairs of the first kMaxPairedTexts rows, one triangle.
 at::Tensor PairSimilarities(const at::Tensor& all_rows) {
   const at::Tensor rows = all_rows.narrow(0, 0, std::min(all_rows.size(0), kMaxPairedTexts));
-  const at::Tensor unit = rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+  const at::Tensor unit = UnitRows(rows);
   const int64_t n = rows.size(0);
   const at::Tensor pairs = at::triu_indices(n, n, 1, at::kLong);
   return unit.mm(unit.t()).index({pairs[0], pairs[1]});
@@ -33,10 +38,7 @@ at::Tensor PairSimilarities(const at::Tensor& all_rows) {
 
 // Of every text, by the cosine of its row of `queries` and the other rows of `index`, the kNearest others.
 at::Tensor Nearest(const at::Tensor& queries, const at::Tensor& index) {
-  const auto unit = [](const at::Tensor& rows) {
-    return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
-  };
-  at::Tensor similarities = unit(queries).mm(unit(index).t());
+  at::Tensor similarities = UnitRows(queries).mm(UnitRows(index).t());
   similarities.fill_diagonal_(-2);  // not the text itself
   return std::get<1>(similarities.topk(kNearest, 1));
 }
@@ -72,29 +74,6 @@ void AddRecall(const at::Tensor& original, const at::Tensor& pruned, nlohmann::j
 at::Tensor Decisions(Task task, const at::Tensor& outputs) {
   return task == Task::kMultiLabel ? (outputs > 0).to(at::kLong) : outputs.argmax(1, /*keepdim=*/true);
 }
-
-// Mean of sums over the lines, each of which has so many summands; and its interval over the lines.
-struct LineSums {
-  std::vector<double> sums, counts;
-
-  double Mean(const std::vector<int64_t>& lines) const {
-    double sum = 0, count = 0;
-    for (const int64_t i : lines) {
-      sum += sums[i];
-      count += counts[i];
-    }
-    return count > 0 ? sum / count : 0;
-  }
-  double Mean() const {
-    std::vector<int64_t> all(sums.size());
-    std::iota(all.begin(), all.end(), 0);
-    return Mean(all);
-  }
-  std::pair<double, double> Interval() const {
-    return BootstrapInterval(static_cast<int64_t>(sums.size()),
-                             [this](const std::vector<int64_t>& lines) { return Mean(lines); });
-  }
-};
 
 // KL of every line, whose rows begin at `rows`; of several sequences the mean.
 std::vector<double> LineDivergences(Task task, const at::Tensor& original, const at::Tensor& pruned,
@@ -147,21 +126,23 @@ nlohmann::json AgreementOfTokens(Task task, const at::Tensor& original, const at
                                  absl::Span<const Sample> samples) {
   const at::Tensor same = (Decisions(task, original) == Decisions(task, pruned)).to(at::kDouble).contiguous();
   const std::vector<int64_t> rows = RowOffsets(task, samples);
-  LineSums equal, divergence{LineDivergences(task, original, pruned, samples), {}};
+  const std::vector<double> divergences = LineDivergences(task, original, pruned, samples);
+  std::vector<Share> equal, divergence;
   for (size_t i = 0; i < samples.size(); ++i) {
-    equal.sums.push_back(same.narrow(0, rows[i], rows[i + 1] - rows[i]).sum().item<double>());
-    equal.counts.push_back(static_cast<double>(rows[i + 1] - rows[i]));
+    const auto tokens = static_cast<double>(rows[i + 1] - rows[i]);
+    equal.push_back({same.narrow(0, rows[i], rows[i + 1] - rows[i]).sum().item<double>(), tokens});
+    divergence.push_back({divergences[i], tokens});
   }
-  divergence.counts = equal.counts;
   const auto n = static_cast<int64_t>(samples.size());
-  std::pair<double, double> interval = equal.Interval();
+  const double top1 = ShareOfAll(equal);
+  std::pair<double, double> interval = BootstrapInterval(n, ShareOnSubset(std::move(equal)));
   // Resamples of nothing but equal tokens tell nothing; that no line has another one does.
-  if (equal.Mean() == 1) interval.first = WilsonInterval(n, n).first;
+  if (top1 == 1) interval.first = WilsonInterval(n, n).first;
   return {{"n", n},
           {"tokens", original.size(0)},
-          {"top1", equal.Mean()},
-          {"kl", divergence.Mean()},
-          {"interval95", {{"top1", interval}, {"kl", divergence.Interval()}}}};
+          {"top1", top1},
+          {"kl", ShareOfAll(divergence)},
+          {"interval95", {{"top1", interval}, {"kl", BootstrapInterval(n, ShareOnSubset(divergence))}}}};
 }
 
 // One line of the "flipped" object, but for its predictions.

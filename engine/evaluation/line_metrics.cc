@@ -13,24 +13,13 @@
 namespace kprune {
 namespace {
 
-// Hits among so many, of one line.
-struct Share {
-  double hits = 0, of = 0;
-};
-
-MetricOnSubset ShareOfAll(std::vector<Share> lines) {
-  return [lines = std::move(lines)](const std::vector<int64_t>& indices) {
-    Share sum;
-    for (const int64_t i : indices) sum = {sum.hits + lines[i].hits, sum.of + lines[i].of};
-    return sum.of > 0 ? sum.hits / sum.of : 0;
-  };
+Share& operator+=(Share& sum, const Share& line) {
+  sum.hits += line.hits;
+  sum.of += line.of;
+  return sum;
 }
 
-double All(const std::vector<Share>& lines) {
-  Share sum;
-  for (const Share& line : lines) sum = {sum.hits + line.hits, sum.of + line.of};
-  return sum.of > 0 ? sum.hits / sum.of : 0;
-}
+double ValueOf(const Share& share) { return share.of > 0 ? share.hits / share.of : 0; }
 
 // Rows whose largest output is their label.
 std::vector<Share> LabelledTokenHits(const at::Tensor& outputs, absl::Span<const Sample> samples) {
@@ -78,10 +67,24 @@ double OverlapF1(const Answer& found, const Sample& sample) {
 
 }  // namespace
 
+double ShareOfAll(const std::vector<Share>& lines) {
+  Share sum;
+  for (const Share& line : lines) sum += line;
+  return ValueOf(sum);
+}
+
+MetricOnSubset ShareOnSubset(std::vector<Share> lines) {
+  return [lines = std::move(lines)](const std::vector<int64_t>& indices) {
+    Share sum;
+    for (const int64_t i : indices) sum += lines[i];
+    return ValueOf(sum);
+  };
+}
+
 MetricOnSubset MicroF1(std::vector<LabelCounts> lines) {
   return [lines = std::move(lines)](const std::vector<int64_t>& indices) {
     LabelCounts sum;
-    for (const int64_t i : indices) sum = {sum.tp + lines[i].tp, sum.fp + lines[i].fp, sum.fn + lines[i].fn};
+    for (const int64_t i : indices) sum += lines[i];
     return sum.f1();
   };
 }
@@ -90,14 +93,14 @@ LineMetric TokenMetric(const at::Tensor& outputs, absl::Span<const Sample> sampl
                        absl::Span<const std::string> names) {
   const std::vector<Share> hits = LabelledTokenHits(outputs, samples);
   const auto n = static_cast<int64_t>(samples.size());
-  if (!AreEntityTags(names)) return {"token_accuracy", n, ShareOfAll(hits), {}};
+  if (!AreEntityTags(names)) return {"token_accuracy", n, ShareOnSubset(hits), {}};
   std::vector<LabelCounts> entities = CountEntities(outputs, samples, names);
   LabelCounts sum;
-  for (const LabelCounts& line : entities) sum = {sum.tp + line.tp, sum.fp + line.fp, sum.fn + line.fn};
+  for (const LabelCounts& line : entities) sum += line;
   return {"entity_f1",
           n,
           MicroF1(std::move(entities)),
-          {{"token_accuracy", All(hits)},
+          {{"token_accuracy", ShareOfAll(hits)},
            {"precision", sum.tp + sum.fp > 0 ? sum.tp / (sum.tp + sum.fp) : 0},
            {"recall", sum.tp + sum.fn > 0 ? sum.tp / (sum.tp + sum.fn) : 0}}};
 }
@@ -117,8 +120,8 @@ LineMetric AnswerMetric(const at::Tensor& outputs, absl::Span<const Sample> samp
     }
     exact.push_back({f1.back().hits == 1 ? 1.0 : 0.0, 1});
   }
-  const double all_exact = All(exact);
-  return {"f1", static_cast<int64_t>(f1.size()), ShareOfAll(std::move(f1)), {{"exact_match", all_exact}}};
+  const auto lines = static_cast<int64_t>(f1.size());
+  return {"f1", lines, ShareOnSubset(std::move(f1)), {{"exact_match", ShareOfAll(exact)}}};
 }
 
 LineMetric MaskedTokenMetric(const at::Tensor& outputs, absl::Span<const Sample> samples) {
@@ -139,7 +142,7 @@ LineMetric MaskedTokenMetric(const at::Tensor& outputs, absl::Span<const Sample>
   }
   return {"masked_accuracy",
           static_cast<int64_t>(samples.size()),
-          ShareOfAll(std::move(hits)),
+          ShareOnSubset(std::move(hits)),
           {{"pseudo_perplexity", std::exp(nats / static_cast<double>(labels.size()))}}};
 }
 

@@ -26,9 +26,25 @@ struct LineMetric {
   std::map<std::string, double> others;  // beside it, of all lines
 };
 
+// Hits among so many, of one line; or any sum over so many.
+struct Share {
+  double hits = 0, of = 0;
+};
+
+// The share of all lines together.
+double ShareOfAll(const std::vector<Share>& lines);
+MetricOnSubset ShareOnSubset(std::vector<Share> lines);
+
 // Decisions of one line against its labels.
 struct LabelCounts {
   double tp = 0, fp = 0, fn = 0;
+
+  LabelCounts& operator+=(const LabelCounts& other) {
+    tp += other.tp;
+    fp += other.fp;
+    fn += other.fn;
+    return *this;
+  }
 
   double f1() const { return 2 * tp + fp + fn > 0 ? 2 * tp / (2 * tp + fp + fn) : 0; }
 };

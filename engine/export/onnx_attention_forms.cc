@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/onnx_weight.h"
 
 namespace kprune {
 namespace {
@@ -19,12 +20,6 @@ OnnxGraph::Value OnnxAttentionForms::Shared(const std::string& name, const Make&
   const auto it = shared_.find(name);
   if (it != shared_.end()) return it->second;
   return shared_[name] = make();
-}
-
-OnnxGraph::Value OnnxAttentionForms::Weight(const std::string& name, const at::Tensor& tensor) {
-  const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
-  return graph_.AddWeight(name, values.sizes().vec(),
-                          {values.const_data_ptr<float>(), static_cast<size_t>(values.numel())});
 }
 
 OnnxGraph::Value OnnxAttentionForms::Distances() {
@@ -57,7 +52,8 @@ OnnxGraph::Value OnnxAttentionForms::Rows(const at::Tensor& row_of_distance) {
 OnnxGraph::Value OnnxAttentionForms::FirstRows(const std::string& name, const at::Tensor& table) {
   return Shared(name, [&] {
     const Value shape = graph_.Add("Shape", name + ".Shape", {ids_}, {{"start", int64_t{1}}});
-    return graph_.Add("Slice", name, {Weight(name + ".table", table), graph_.Integers({0}), shape});
+    return graph_.Add("Slice", name,
+                      {AddWeight(graph_, name + ".table", table), graph_.Integers({0}), shape});
   });
 }
 
@@ -101,7 +97,8 @@ OnnxGraph::Value OnnxAttentionForms::Products(const AttentionForm& form, const s
   const auto by_head = [&](const char* suffix, const at::Tensor& table_RU) {
     // [H, h, R]
     const int64_t features = table_RU.size(1), head_dim = form.head_size;
-    return Weight(name + suffix, table_RU.view({-1, features / head_dim, head_dim}).permute({1, 2, 0}));
+    return AddWeight(graph_, name + suffix,
+                     table_RU.view({-1, features / head_dim, head_dim}).permute({1, 2, 0}));
   };
   if (form.position_key_RU.defined()) {
     const Value all = graph_.Add("MatMul", name + ".MatMul_position_key",
@@ -124,9 +121,9 @@ OnnxGraph::Value OnnxAttentionForms::Products(const AttentionForm& form, const s
 OnnxGraph::Value OnnxAttentionForms::AddBiases(const AttentionForm& form, const std::string& name,
                                                Value scores) {
   if (form.bias_RH.defined()) {
-    const Value of_pairs = graph_.Add(
-        "Gather", name + ".position_bias",
-        {Weight(name + ".position_bias.table", form.bias_RH), Rows(form.row_of_distance)});  // [S, S, H]
+    const Value of_pairs = graph_.Add("Gather", name + ".position_bias",
+                                      {AddWeight(graph_, name + ".position_bias.table", form.bias_RH),
+                                       Rows(form.row_of_distance)});  // [S, S, H]
     const Value by_head = graph_.Add("Transpose", name + ".position_bias.Transpose", {of_pairs},
                                      {{"perm", std::vector<int64_t>{2, 0, 1}}});
     scores = graph_.Add("Add", name + ".Add_position_bias", {scores, by_head});

@@ -33,7 +33,6 @@ class OnnxAttentionForms {
   template <typename Make>
   Value Shared(const std::string& name, const Make& make);
 
-  Value Weight(const std::string& name, const at::Tensor& tensor);
   Value Distances();                              // j - i, [S, S]
   Value Rows(const at::Tensor& row_of_distance);  // [S, S]
   Value FirstRows(const std::string& name, const at::Tensor& table);

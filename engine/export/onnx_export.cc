@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/export/onnx_attention_forms.h"
+#include "engine/export/onnx_weight.h"
 #include "engine/export/position_table.h"
 #include "engine/formats/onnx/onnx_graph.h"
 
@@ -39,11 +40,7 @@ class OnnxEncoder {
   static constexpr const char *kBatch = "batch_size", *kSequence = "sequence_length",
                               *kChoices = "num_choices";
 
-  Value Weight(const std::string& name, const at::Tensor& tensor) {
-    const at::Tensor values = tensor.to(at::kCPU, at::kFloat).contiguous();
-    return graph_.AddWeight(name, values.sizes().vec(),
-                            {values.const_data_ptr<float>(), static_cast<size_t>(values.numel())});
-  }
+  Value Weight(const std::string& name, const at::Tensor& tensor) { return AddWeight(graph_, name, tensor); }
 
   // [B, S]; of multiple choice the choices of all samples one below the other.
   Value Input(const std::string& name) {
