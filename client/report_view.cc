@@ -214,14 +214,20 @@ std::string UnitCell(const json& sublayer) {
 
 // Layers from the top of the model down, as a stack is drawn.
 std::string LayerMap(const json& sublayers) {
-  std::map<int, std::pair<std::string, std::string>> layers;
+  struct Cells {
+    std::string layers, heads, neurons;
+  };
+  std::map<int, Cells> layers;
   for (const json& sublayer : sublayers) {
-    auto& layer = layers[static_cast<int>(NumberAt(sublayer, {"layer"}, 0))];
-    (IsAttention(sublayer) ? layer.first : layer.second) = UnitCell(sublayer);
+    const auto first = static_cast<int>(NumberAt(sublayer, {"layer"}, 0));
+    const auto count = static_cast<int>(NumberAt(sublayer, {"layers"}, 1));
+    Cells& cells = layers[first];
+    cells.layers = count > 1 ? absl::StrCat(first, " to ", first + count - 1) : absl::StrCat(first);
+    (IsAttention(sublayer) ? cells.heads : cells.neurons) = UnitCell(sublayer);
   }
   TextTable table({"layer", "heads kept", "neurons kept"});
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
-    table.AddRow({absl::StrCat(layer->first), layer->second.first, layer->second.second});
+    table.AddRow({layer->second.layers, layer->second.heads, layer->second.neurons});
   }
   return table.ToString();
 }

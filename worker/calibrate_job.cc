@@ -50,7 +50,7 @@ Encoder WithWidths(const Encoder& model, int64_t heads, int64_t neurons) {
   Selection first_heads(heads), first_neurons(neurons);
   std::iota(first_heads.begin(), first_heads.end(), 0);
   std::iota(first_neurons.begin(), first_neurons.end(), 0);
-  for (int t = 0; t < uniform.num_sublayers(); ++t)
+  for (const int t : model.config.OwnSublayers())
     uniform.Keep(t, uniform.sublayers[t].kind == SublayerKind::kAttention ? first_heads : first_neurons);
   return uniform;
 }

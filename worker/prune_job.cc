@@ -257,7 +257,7 @@ absl::StatusOr<bool> PruneJob::TakeFinished(Checkpoint& checkpoint) {
   if (!several_) return false;
   const std::filesystem::path folder = checkpoint_->ModelFolder(keep_flops_);
   absl::StatusOr<nlohmann::json> report = ReadJsonFile(folder / kReportFile);
-  const bool whole = checkpoint.size() == original_.num_sublayers();
+  const bool whole = checkpoint.size() == static_cast<int>(original_.config.OwnSublayers().size());
   absl::Status sound = report.ok() ? CheckDigests(*report, folder) : report.status();
   if (sound.ok() && search_ && !HasDrop(*report)) sound = absl::DataLossError("its report has no max_drop");
   if (!whole || !sound.ok()) {

@@ -11,7 +11,9 @@ double HeadFlops(double s, int64_t d, int64_t h) {
 
 double NeuronFlops(double s, int64_t d) { return 4 * s * static_cast<double>(d); }
 
-double UnitFlops(const ModelConfig& config, int t, double s) {
+namespace {
+
+double UnitFlopsOfPlace(const ModelConfig& config, int t, double s) {
   const double d = config.hidden_size, h = config.head_dim;
   if (t % 2 == 1)
     return config.gated() ? NeuronFlops(s, config.hidden_size) * 1.5 : NeuronFlops(s, config.hidden_size);
@@ -22,11 +24,17 @@ double UnitFlops(const ModelConfig& config, int t, double s) {
   return 8 * s * d * h + 4 * s * seen * h + (attention.as_keys + attention.as_queries) * 2 * s * rows * h;
 }
 
+}  // namespace
+
+double UnitFlops(const ModelConfig& config, int t, double s) {
+  return static_cast<double>(config.PlacesOf(t).size()) * UnitFlopsOfPlace(config, t, s);
+}
+
 double EncoderFlops(const ModelConfig& config, double s) {
   double sum = 0;
-  for (int layer = 0; layer < static_cast<int>(config.heads.size()); ++layer) {
-    sum += static_cast<double>(config.heads[layer].size()) * UnitFlops(config, 2 * layer, s) +
-           static_cast<double>(config.neurons[layer].size()) * UnitFlops(config, 2 * layer + 1, s);
+  for (const int t : config.OwnSublayers()) {
+    const auto& units = (t % 2 == 0 ? config.heads : config.neurons)[t / 2];
+    sum += static_cast<double>(units.size()) * UnitFlops(config, t, s);
   }
   return sum;
 }

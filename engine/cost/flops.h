@@ -16,7 +16,7 @@ double HeadFlops(double s, int64_t d, int64_t h);
 // One neuron of a plain feed-forward sublayer: its row of the input and its column of the output projection.
 double NeuronFlops(double s, int64_t d);
 
-// One unit of sublayer t. Beside the two above:
+// One unit of sublayer t, in all places where layers share it. Beside the two above:
 //   gated neurons      6 s d: a row of each half of the input projection
 //   local attention    4 s min(s, 2 window + 1) h in place of 4 s^2 h
 //   DeBERTa            2 s min(2 s - 1, 2 span) h for the products of queries with relative positions, and as

@@ -9,6 +9,7 @@
 #include "engine/cost/flops.h"
 #include "engine/kprune/setting_search.h"
 #include "engine/pruning/objective.h"
+#include "engine/pruning/pruning_state.h"
 #include "engine/refit/refit.h"
 
 namespace kprune {
@@ -32,6 +33,14 @@ double MeasureGemmRate(at::ScalarType type, at::Device device) {
   return 2.0 * n * n * n / best_seconds;
 }
 
+// Method kprune measures what remains above every sublayer: in whole models.
+double ModelsMeasured(const ModelConfig& config) {
+  double sublayers = 0;
+  for (const int t : config.OwnSublayers())
+    sublayers += 2 * config.num_layers - (config.PlacesOf(t).size() > 1 ? t - t % 2 : t);
+  return sublayers / (2 * config.num_layers);
+}
+
 }  // namespace
 
 double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> samples, const Options& options,
@@ -47,26 +56,32 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   // A forward pass, and a backward pass (gradients of activations only) for each scalar: of everything once,
   // and forwards again for the search, or for every sublayer of the half that remains on average.
   const double share = refit ? MeasuredShare(sequences) : 1;
-  const double measured = forward * (refit ? share * (2 + passes) : (1 + passes) * (config.num_layers + 0.5));
-  // The teacher's step, and the student's for tuning and for advancing.
+  const double measured = forward * (refit ? share * (2 + passes) : (1 + passes) * ModelsMeasured(config));
   const std::vector<double> budgets =
       options.max_drop ? std::vector<double>(kSearchedModels, kMeanSearchedKeep) : options.budgets();
+  // Sublayers that layers share are refitted several times, and both go up to each of their places.
+  const double rounds = config.shares_layers ? 1 + kSharedRounds : 1, climbs = config.shares_layers ? 2 : 1;
+  // The teacher's step, and the student's for tuning and for advancing.
   double advanced = 0;
-  for (const double keep : budgets) advanced += (1 + 2 * keep) * forward;
+  for (const double keep : budgets) advanced += rounds * climbs * (1 + 2 * keep) * forward;
   double double_flops = 0;
-  const auto add_sublayer = [&](double features) {
-    const double d = config.hidden_size;
+  for (const int t : config.OwnSublayers()) {
+    const bool attention = t % 2 == 0;
+    const double d = config.hidden_size, places = static_cast<double>(config.PlacesOf(t).size());
+    const double features = static_cast<double>((attention ? config.heads : config.neurons)[t / 2].size()) *
+                            (attention ? config.head_dim : 1);
     for (const double keep : budgets) {
       const double kept = keep * features;
-      double_flops += tokens * 2 * kept * (0.6 * kept + d);
-      if (refit) double_flops += tokens * 2 * 1.6 * d * d;  // the Gram matrix of the input
+      double_flops += rounds * places * tokens * 2 * kept * (0.6 * kept + d);
+      // The Gram matrix of the input.
+      if (refit) double_flops += rounds * places * tokens * 2 * 1.6 * d * d;
     }
-    if (!refit) return;
     // The Gram matrix of all features, and the order of removal.
-    double_flops += share * tokens * 2 * 0.6 * features * features + 5 * features * features * features;
-  };
-  for (const auto& layer : config.heads) add_sublayer(static_cast<double>(layer.size()) * config.head_dim);
-  for (const auto& layer : config.neurons) add_sublayer(static_cast<double>(layer.size()));
+    if (refit) {
+      double_flops +=
+          places * share * tokens * 2 * 0.6 * features * features + 5 * features * features * features;
+    }
+  }
   // Attention, norms and activations leave about 0.7 of the plain product's rate.
   // The paper's method measures for every budget again.
   const double times = refit ? 1 : static_cast<double>(budgets.size());

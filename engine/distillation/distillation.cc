@@ -135,11 +135,13 @@ class Distillation {
   Distillation(const Encoder& teacher, const Encoder& student, const DistillationOptions& options,
                Scales scales)
       : teacher_(teacher), student_(student), options_(options), scales_(std::move(scales)) {
-    for (Sublayer& sublayer : student_.sublayers) {
+    for (const int t : student_.config.OwnSublayers()) {
+      Sublayer sublayer = student_.sublayers[t];
       for (at::Tensor* tensor : TensorsOf(sublayer)) {
         *tensor = tensor->clone().requires_grad_(true);
         weights_.push_back(*tensor);
       }
+      student_.Put(t, sublayer);
     }
   }
 
@@ -204,8 +206,8 @@ class Distillation {
 
   // As the checkpoint will store it.
   absl::StatusOr<Encoder> Finished() {
-    for (size_t t = 0; t < student_.sublayers.size(); ++t) {
-      Sublayer& sublayer = student_.sublayers[t];
+    for (const int t : student_.config.OwnSublayers()) {
+      Sublayer sublayer = student_.sublayers[t];
       for (at::Tensor* tensor : TensorsOf(sublayer)) {
         const at::Tensor trained = tensor->detach();
         if (!std::isfinite(trained.sum().item<double>())) {
@@ -214,6 +216,7 @@ class Distillation {
         }
         *tensor = RoundedToCheckpoint(trained, sublayer.stored_type);
       }
+      student_.Put(t, sublayer);
     }
     return student_;
   }

@@ -127,18 +127,19 @@ std::string CurvePlot(const json& report, bool attention) {
 
 std::string LayerMapSection(const json& report) {
   struct Cells {
-    std::string heads = "<td></td>", neurons = "<td></td>";
+    std::string layers, heads = "<td></td>", neurons = "<td></td>";
   };
   std::map<int, Cells> layers;
   for (const json& sublayer : Sublayers(report)) {
     Cells& cells = layers[static_cast<int>(NumberIn(sublayer, "/layer").value_or(0))];
+    cells.layers = LayersText(sublayer);
     (IsAttention(sublayer) ? cells.heads : cells.neurons) = MapCell(sublayer);
   }
   if (layers.empty()) return "";
   std::string rows, scale;
   // From the top of the model down, as a stack is drawn.
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
-    absl::StrAppend(&rows, "<tr><th scope=\"row\">", layer->first, "</th>", layer->second.heads,
+    absl::StrAppend(&rows, "<tr><th scope=\"row\">", layer->second.layers, "</th>", layer->second.heads,
                     layer->second.neurons, "</tr>\n");
   }
   for (int level = 0; level <= 10; ++level) absl::StrAppend(&scale, "<span class=\"h", level, "\"></span>");

@@ -93,15 +93,19 @@ std::string BeforeAfter(const json& report) {
 }
 
 std::string LayerTable(const json& report) {
-  std::map<int, std::pair<std::string, std::string>> layers;
+  struct Cells {
+    std::string layers, heads, neurons;
+  };
+  std::map<int, Cells> layers;
   for (const json& sublayer : FieldAt(report, "/sublayers")) {
-    auto& cells = layers[static_cast<int>(NumberIn(sublayer, "/layer").value_or(0))];
-    (IsAttention(sublayer) ? cells.first : cells.second) =
+    Cells& cells = layers[static_cast<int>(NumberIn(sublayer, "/layer").value_or(0))];
+    cells.layers = LayersText(sublayer);
+    (IsAttention(sublayer) ? cells.heads : cells.neurons) =
         absl::StrCat(Field(sublayer, "/kept"), " of ", Field(sublayer, "/units"));
   }
   std::string table = "| layer | heads | neurons |\n| --- | --- | --- |\n";
   for (const auto& [layer, cells] : layers)
-    absl::StrAppend(&table, "| ", layer, " | ", cells.first, " | ", cells.second, " |\n");
+    absl::StrAppend(&table, "| ", cells.layers, " | ", cells.heads, " | ", cells.neurons, " |\n");
   return absl::StrCat(table, "\n");
 }
 

@@ -38,6 +38,7 @@ json CurvesJson(const std::vector<LossCurve>& curves) {
 json SublayerJson(const SublayerPruned& sublayer) {
   return {{"index", sublayer.index},
           {"layer", sublayer.layer},
+          {"layers", sublayer.layers},
           {"kind", sublayer.kind == SublayerKind::kAttention ? "attention" : "feed_forward"},
           {"units", sublayer.units},
           {"kept", sublayer.kept},
@@ -66,8 +67,8 @@ json LatencyBudgetJson(const ReportContents& contents) {
   const LatencyTable& table = *contents.options.latency_table;
   double original_ms = budget.costs.other_ms, predicted_ms = original_ms;
   for (const SublayerPruned& sublayer : contents.sublayers) {
-    original_ms += budget.costs.of(sublayer.kind)[sublayer.units];
-    predicted_ms += budget.costs.of(sublayer.kind)[sublayer.kept];
+    original_ms += sublayer.layers * budget.costs.of(sublayer.kind)[sublayer.units];
+    predicted_ms += sublayer.layers * budget.costs.of(sublayer.kind)[sublayer.kept];
   }
   return {{"target_ms", budget.target_ms}, {"predicted_ms", predicted_ms},
           {"original_ms", original_ms},    {"batch_size", table.batch_size},

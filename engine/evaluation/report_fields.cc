@@ -36,6 +36,12 @@ std::optional<std::pair<double, double>> IntervalIn(const json& object, const ch
 
 bool IsAttention(const json& sublayer) { return TextIn(sublayer, "/kind") == "attention"; }
 
+std::string LayersText(const json& sublayer) {
+  const auto first = static_cast<int>(NumberIn(sublayer, "/layer").value_or(0));
+  const auto layers = static_cast<int>(NumberIn(sublayer, "/layers").value_or(1));
+  return layers > 1 ? absl::StrCat(first, " to ", first + layers - 1) : absl::StrCat(first);
+}
+
 std::string MainAgreement(const json& report) {
   for (const char* name : {"top1", "cosine", "spearman"}) {
     if (NumberIn(report, absl::StrCat("/agreement/", name).c_str())) return name;

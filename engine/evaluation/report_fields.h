@@ -25,6 +25,9 @@ std::optional<std::pair<double, double>> IntervalIn(const nlohmann::json& object
 
 bool IsAttention(const nlohmann::json& sublayer);
 
+// Which layers apply a sublayer: "3", or where several do "0 to 11".
+std::string LayersText(const nlohmann::json& sublayer);
+
 // The number of agreement that says most: "top1", "cosine" or "spearman", the first that is there; "" where
 // there is none.
 std::string MainAgreement(const nlohmann::json& report);

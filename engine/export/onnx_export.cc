@@ -5,6 +5,9 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/export/onnx_attention_forms.h"
@@ -40,7 +43,14 @@ class OnnxEncoder {
   static constexpr const char *kBatch = "batch_size", *kSequence = "sequence_length",
                               *kChoices = "num_choices";
 
-  Value Weight(const std::string& name, const at::Tensor& tensor) { return AddWeight(graph_, name, tensor); }
+  // What layers share is there once, by the name that the first of them gave it.
+  Value Weight(const std::string& name, const at::Tensor& tensor) {
+    const Key key{tensor.const_data_ptr(), tensor.sizes().vec(), tensor.strides().vec()};
+    auto found = weights_.find(key);
+    if (found == weights_.end())
+      found = weights_.emplace(key, std::pair(AddWeight(graph_, name, tensor), tensor)).first;
+    return found->second.first;
+  }
 
   // [B, S]; of multiple choice the choices of all samples one below the other.
   Value Input(const std::string& name) {
@@ -337,6 +347,9 @@ class OnnxEncoder {
   OnnxGraph graph_;
   OnnxAttentionForms forms_{graph_};
   Value mask_;
+  // Constants by memory, shape and strides, with the tensors: nobody else gets their memory meanwhile.
+  using Key = std::tuple<const void*, std::vector<int64_t>, std::vector<int64_t>>;
+  std::map<Key, std::pair<Value, at::Tensor>> weights_;
 };
 
 }  // namespace

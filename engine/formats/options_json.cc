@@ -51,6 +51,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("holdout", options.holdout);
   visit("pooling", options.pooling);
   visit("normalize", options.normalize);
+  visit("unshare_layers", options.unshare_layers);
   visit("memory_limit_bytes", options.memory_limit_bytes);
   visit("variants", options.variants);
   visit("token_weighting", options.token_weighting);

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "engine/model/output_rows.h"
 #include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
@@ -16,21 +18,27 @@ std::vector<double> ToVector(const at::Tensor& values) {
 
 }  // namespace
 
-KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options,
-                                           int64_t max_tokens)
+KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, std::vector<int> measured,
+                                           const Options& options, int64_t max_tokens)
     : encoder_(encoder),
       first_(first),
+      measured_(std::move(measured)),
       paper_code_(options.scoring == "paper-code"),
       kl_gradient_(options.predictive == "kl-gradient"),
       temperature_(options.temperature),
-      tape_(encoder, first, max_tokens) {
-  for (int s = first; s < encoder.num_sublayers(); ++s) {
+      tape_(encoder, first, max_tokens),
+      sums_of_(encoder.num_sublayers() - first, -1) {
+  for (const int s : measured_) {
+    for (const int place : encoder.config.PlacesOf(s))
+      sums_of_[place - first] = static_cast<int64_t>(sums_.size());
     const Sublayer& sublayer = encoder.sublayers[s];
     const at::TensorOptions f64 = at::TensorOptions(at::kDouble).device(sublayer.in.weight.device());
     const int64_t units = sublayer.num_units(), width = sublayer.unit_width;
     const at::Tensor masks = at::zeros({paper_code_ ? units * width : units}, f64);
-    sums_.push_back(
-        {masks, masks.clone(), width == 1 ? at::zeros({units}, f64) : at::zeros({units, width, width}, f64)});
+    sums_.push_back({masks,
+                     {},
+                     masks.clone(),
+                     width == 1 ? at::zeros({units}, f64) : at::zeros({units, width, width}, f64)});
   }
 }
 
@@ -61,11 +69,18 @@ std::vector<at::Tensor> KnowledgeAccumulator::Probes(const Batch& batch, const a
 
 void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch) {
   const Sublayer& sublayer = encoder_.sublayers[s];
-  Sums& sums = sums_[s - first_];
+  Sums* const measured = SumsOf(s);
+  if (measured == nullptr) return;
+  Sums& sums = *measured;
   at::Tensor gradient = mask_gradient_NU.to(at::kDouble);
   if (!paper_code_)
     gradient = gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
-  // A mask is one for all choices of a sample.
+  // A mask is one for all places, which come from the top down, ...
+  if (sums.mask_gradient.defined()) gradient += sums.mask_gradient;
+  sums.mask_gradient = gradient;
+  if (measured_[&sums - sums_.data()] != s) return;
+  sums.mask_gradient = at::Tensor();
+  // ... and for all choices of a sample.
   if (batch.sample_of_N.defined()) {
     gradient = at::zeros({batch.num_samples(), gradient.size(1)}, gradient.options())
                    .index_add_(0, batch.sample_of_N, gradient);
@@ -83,20 +98,25 @@ void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_
 
 void KnowledgeAccumulator::AddRepresentational(int s) {
   const Sublayer& sublayer = encoder_.sublayers[s];
-  if (sublayer.num_units() == 0) return;
-  sums_[s - first_].feature_gram += sublayer.unit_width == 1
-                                        ? ColumnSquares(tape_.features(s))
-                                        : HeadGrams(tape_.features(s), sublayer.num_units());
+  Sums* const sums = SumsOf(s);
+  if (sums == nullptr || sublayer.num_units() == 0) return;
+  sums->feature_gram += sublayer.unit_width == 1 ? ColumnSquares(tape_.features(s))
+                                                 : HeadGrams(tape_.features(s), sublayer.num_units());
+}
+
+KnowledgeAccumulator::Sums* KnowledgeAccumulator::SumsOf(int s) {
+  const int64_t i = sums_of_[s - first_];
+  return i < 0 ? nullptr : &sums_[i];
 }
 
 std::vector<UnitKnowledge> KnowledgeAccumulator::Result() const {
   std::vector<UnitKnowledge> result;
-  for (size_t i = 0; i < sums_.size(); ++i) result.push_back(Finish(static_cast<int>(i)));
+  for (size_t i = 0; i < sums_.size(); ++i) result.push_back(Finish(i));
   return result;
 }
 
-UnitKnowledge KnowledgeAccumulator::Finish(int i) const {
-  const Sublayer& sublayer = encoder_.sublayers[first_ + i];
+UnitKnowledge KnowledgeAccumulator::Finish(size_t i) const {
+  const Sublayer& sublayer = encoder_.sublayers[measured_[i]];
   const int64_t units = sublayer.num_units(), width = sublayer.unit_width, d = sublayer.out.bias.size(0);
   if (units == 0) return {};
   const Sums& sums = sums_[i];

@@ -8,6 +8,9 @@
 // K_rep(i)  = 1/tokens sum_x ||u_i(x)||_F^2 with u_i(x) = z_i W_i^T: for a head trace(Z_i^T Z_i W_i^T W_i),
 // for a neuron
 //             ||z_i||^2 ||W_i||^2.
+// A sublayer that several layers share is one: its mask is the same in all places, and so are both sums over
+// them.
+//
 // Scoring "paper-code" takes both per feature instead, K_rep as a mean over the hidden size, and a head's
 // knowledge as the mean over its features.
 #ifndef KPRUNE_ENGINE_KPRUNE_KNOWLEDGE_H_
@@ -31,25 +34,29 @@ struct UnitKnowledge {
   std::vector<double> representational;  // K_rep
 };
 
-// Sums the knowledge of sublayers first .. 2L - 1 over batches, with one forward and backward pass a batch (C
-// - 1 backward passes over C classes) that starts at the input of sublayer `first`. No parameter gets a
-// gradient. Not thread-safe.
+// Sums the knowledge of some sublayers over batches, with one forward and backward pass a batch (C - 1
+// backward passes over C classes) that starts at the input of sublayer `first`. No parameter gets a gradient.
+// Not thread-safe.
 class KnowledgeAccumulator {
  public:
-  // `encoder` is borrowed and must not change while batches are added, of at most `max_tokens` tokens each.
-  KnowledgeAccumulator(const Encoder& encoder, int first, const Options& options, int64_t max_tokens);
+  // Of `measured`, rising and each the first place of its weights (Encoder::config.OwnSublayers), none below
+  // `first`. `encoder` is borrowed and must not change while batches are added, of at most `max_tokens`
+  // tokens each.
+  KnowledgeAccumulator(const Encoder& encoder, int first, std::vector<int> measured, const Options& options,
+                       int64_t max_tokens);
 
   // x_Td: hidden states at the input of sublayer `first`. teacher_NC: the uncompressed model's outputs, used
   // by "kl-gradient" only (may be undefined otherwise). Batches of one group follow each other.
   void Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC, at::Generator& random);
 
-  // One entry for each sublayer first .. 2L - 1.
+  // One entry for each sublayer measured.
   std::vector<UnitKnowledge> Result() const;
 
  private:
   // Sums of one sublayer on the device: float32 within a batch, float64 over batches.
   struct Sums {
     at::Tensor mask_gradient_squared;  // per unit; per feature with "paper-code"
+    at::Tensor mask_gradient;          // of a batch's samples, in the places so far of the backward pass
     at::Tensor group_gradient;         // of the group so far, "kl-gradient" only
     at::Tensor feature_gram;           // heads [H, h, h]; neurons [U], the diagonal alone
   };
@@ -58,15 +65,18 @@ class KnowledgeAccumulator {
                                  const at::Tensor& teacher_NC, at::Generator& random) const;
   void AddPredictive(int s, const at::Tensor& mask_gradient_NU, const Batch& batch);
   void AddRepresentational(int s);
-  UnitKnowledge Finish(int s) const;
+  UnitKnowledge Finish(size_t i) const;
+  Sums* SumsOf(int s);  // nullptr: not measured
 
   const Encoder& encoder_;
   const int first_;
+  const std::vector<int> measured_;
   const bool paper_code_;
   const bool kl_gradient_;
   const double temperature_;
   Tape tape_;
-  std::vector<Sums> sums_;
+  std::vector<Sums> sums_;        // of each measured
+  std::vector<int64_t> sums_of_;  // of each place from first_: which of these; -1 for none
   int64_t samples_ = 0;
   int64_t tokens_ = 0;
 };

@@ -95,7 +95,7 @@ class SettingSearch {
  private:
   using Knowledge = std::vector<UnitKnowledge>;
 
-  absl::Status Branch(int t, absl::Span<const Setting> settings);
+  absl::Status Branch(size_t k, absl::Span<const Setting> settings);
   absl::StatusOr<Knowledge> Measure(int t, double settings);
   absl::Status Judge(absl::Span<const Setting> settings);
 
@@ -149,9 +149,10 @@ absl::StatusOr<std::vector<TriedSetting>> SettingSearch::Try(const std::vector<S
   return judged;
 }
 
-// Settles sublayers t and up for `settings`, whose masks are the same below, and judges them.
-absl::Status SettingSearch::Branch(int t, absl::Span<const Setting> settings) {
-  if (t == steps_.state().num_sublayers()) return Judge(settings);
+// Settles the k-th sublayer and those above for `settings`, whose masks are the same below, and judges them.
+absl::Status SettingSearch::Branch(size_t k, absl::Span<const Setting> settings) {
+  if (k == steps_.state().own_sublayers().size()) return Judge(settings);
+  const int t = steps_.state().own_sublayers()[k];
   absl::StatusOr<Knowledge> knowledge = Measure(t, static_cast<double>(settings.size()));
   if (!knowledge.ok()) return knowledge.status();
   std::vector<std::pair<Selection, std::vector<Setting>>> branches;
@@ -170,7 +171,7 @@ absl::Status SettingSearch::Branch(int t, absl::Span<const Setting> settings) {
     absl::StatusOr<PrunedSublayer> pruned = steps_.Settle(t, keep, {});
     if (!pruned.ok()) return pruned.status();
     malloc_trim(0);  // as PruningState::SettleSublayers
-    if (absl::Status status = Branch(t + 1, own_settings); !status.ok()) return status;
+    if (absl::Status status = Branch(k + 1, own_settings); !status.ok()) return status;
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
@@ -15,15 +16,15 @@ namespace {
 
 // S(unit) of every remaining unit: S(head) = mu (lambda_pred K_pred + lambda_rep K_rep) / F_head, S(neuron) =
 // (...) / F_neuron.
-absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
+absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, const std::vector<int>& remaining,
                                                   const std::vector<UnitKnowledge>& knowledge,
                                                   double sequence_length, double lambda_pred,
                                                   const Setting& setting) {
   std::vector<SublayerScores> result;
   for (size_t i = 0; i < knowledge.size(); ++i) {
-    const SublayerKind kind = student.sublayers[t + i].kind;
+    const SublayerKind kind = student.sublayers[remaining[i]].kind;
     SublayerScores& scores = result.emplace_back();
-    scores.unit_flops = UnitFlops(student.config, t + static_cast<int>(i), sequence_length);
+    scores.unit_flops = UnitFlops(student.config, remaining[i], sequence_length);
     const double mu = kind == SublayerKind::kAttention ? setting.mu : 1.0;
     for (size_t u = 0; u < knowledge[i].predictive.size(); ++u) {
       const double k =
@@ -31,7 +32,7 @@ absl::StatusOr<std::vector<SublayerScores>> Score(const Encoder& student, int t,
       scores.scores.push_back(mu * k / scores.unit_flops);
       if (!std::isfinite(scores.scores.back())) {
         return absl::InternalError(
-            absl::StrCat("the score of unit ", u, " of sublayer ", t + i,
+            absl::StrCat("the score of unit ", u, " of sublayer ", remaining[i],
                          " is not finite; the model's activations overflow float32 on these samples"));
       }
     }
@@ -77,11 +78,17 @@ at::Tensor SublayerSteps::TeacherOutputs(const Batch& batch) const {
   return teacher_outputs_.index_select(0, RowsOfBatch(rows_, batch).to(teacher_outputs_.device()));
 }
 
+std::vector<int> SublayerSteps::From(int t) const {
+  const std::vector<int>& own = state_.own_sublayers();
+  return {std::find(own.begin(), own.end(), t), own.end()};
+}
+
 absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
                                                                   const std::function<void(double)>& tell) {
   std::vector<UnitKnowledge> result;
   absl::Status status = state_.MeasureWithinMemory(absl::StrCat("sublayer ", t), [&]() -> absl::Status {
-    KnowledgeAccumulator knowledge(state_.student(), t, options_, state_.largest_batch());
+    KnowledgeAccumulator knowledge(state_.student(), state_.StreamsAt(t), From(t), options_,
+                                   state_.largest_batch());
     // Its own for each sublayer: a resumed run draws what an uninterrupted one does.
     at::Generator random = at::make_generator<at::CPUGeneratorImpl>(
         static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));
@@ -101,8 +108,8 @@ absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
 
 absl::StatusOr<Selection> SublayerSteps::Search(int t, const std::vector<UnitKnowledge>& knowledge,
                                                 const Setting& setting) const {
-  auto scores =
-      Score(state_.student(), t, knowledge, state_.budget().sequence_length, options_.lambda_pred, setting);
+  auto scores = Score(state_.student(), From(t), knowledge, state_.budget().sequence_length,
+                      options_.lambda_pred, setting);
   if (!scores.ok()) return scores.status();
   return SearchBottomSublayer(*scores, state_.budget_left(), state_.rounding(t));
 }
@@ -112,7 +119,11 @@ absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& kee
   pruned.row.measure_seconds = seconds.measure;
   pruned.row.search_seconds = seconds.search;
   state_.Keep(t, keep);
-  absl::StatusOr<TunedProjection> tuned = Tune(t);
+  absl::StatusOr<TunedProjection> tuned = Tune(t, /*from_teacher=*/state_.IsShared(t));
+  for (int round = 0; tuned.ok() && state_.IsShared(t) && round < kSharedRounds; ++round) {
+    state_.ReplaceOutput(t, tuned->out);
+    tuned = Tune(t, /*from_teacher=*/false);
+  }
   if (!tuned.ok()) return tuned.status();
   pruned.out = tuned->out;
   pruned.row.solver = tuned->solution.path;
@@ -123,22 +134,26 @@ absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& kee
 }
 
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
-absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t) {
+absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
   TuningAccumulator equations(state_.result().sublayers[t]);
-  const auto add = [&](const Batch& batch, const at::Tensor& x_Td, const at::Tensor& y_Td) {
-    equations.Add(state_.student().Features(t, x_Td, batch), x_Td, y_Td);
+  const auto add = [&](const Batch& batch, const PlaceStates& at) {
+    equations.Add(state_.student().Features(at.place, at.x_Td, batch), at.x_Td, at.y_Td);
     return absl::OkStatus();
   };
-  absl::Status status = state_.ForEachOutput(t, add);
+  absl::Status status = state_.ForEachOutput(t, add, from_teacher);
   if (!status.ok()) return status;
   return TuneOutput(state_.result().sublayers[t], equations.Result());
 }
 
-// Measuring sublayer t costs the 2L - t sublayers that remain.
+// Measuring sublayer t costs what stands above the streams.
 double SublayerSteps::ShareDone(int t, double within) const {
-  const double sublayers = state_.num_sublayers();
-  const auto cost_below = [&](double n) { return n * sublayers - n * (n - 1) / 2; };
-  return (cost_below(t) + within * (sublayers - t)) / cost_below(sublayers);
+  double all = 0, done = 0;
+  for (const int s : state_.own_sublayers()) {
+    const double cost = state_.teacher().num_sublayers() - state_.StreamsAt(s);
+    all += cost;
+    done += s < t ? cost : s == t ? within * cost : 0;
+  }
+  return done / all;
 }
 
 }  // namespace kprune

@@ -30,9 +30,9 @@ class SublayerSteps {
   // To be called once, before the first sublayer: the embeddings, and what "kl-gradient" compares with.
   absl::Status Start();
 
-  // Knowledge of every unit of sublayers t .. 2L - 1, by one pass over the samples from the input of t; it
-  // does not depend on lambda_rep and mu. Calls tell(share of the pass that is done), also again from 0 where
-  // memory ran out on the way.
+  // Knowledge of every unit of t and of what is to be settled above (PruningState::own_sublayers), by one
+  // pass over the samples from where the streams stand; it does not depend on lambda_rep and mu. Calls
+  // tell(share of the pass that is done), also again from 0 where memory ran out on the way.
   absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t, const std::function<void(double)>& tell);
 
   // The units of sublayer t that stay with this setting, whatever Options::lambda_rep and mu say.
@@ -50,9 +50,10 @@ class SublayerSteps {
   double ShareDone(int t, double within) const;
 
  private:
+  std::vector<int> From(int t) const;  // what is to be settled, t and above
   absl::Status RunTeacher();
   at::Tensor TeacherOutputs(const Batch& batch) const;  // undefined where they are not compared with
-  absl::StatusOr<TunedProjection> Tune(int t);
+  absl::StatusOr<TunedProjection> Tune(int t, bool from_teacher);
 
   const Options& options_;
   const std::vector<int64_t> rows_;  // at which the samples' outputs begin

@@ -47,10 +47,10 @@ Sublayer WithAllUnits(const Sublayer& sublayer, int64_t all) {
 
 Encoder Dense(const Encoder& pruned) {
   Encoder dense = pruned;
-  for (Sublayer& sublayer : dense.sublayers) {
-    const bool attention = sublayer.kind == SublayerKind::kAttention;
-    sublayer = WithAllUnits(sublayer, attention ? pruned.config.num_heads : pruned.config.intermediate_size);
-    (attention ? dense.config.heads : dense.config.neurons)[sublayer.layer] = sublayer.units;
+  for (const int t : pruned.config.OwnSublayers()) {
+    const bool attention = pruned.sublayers[t].kind == SublayerKind::kAttention;
+    dense.Put(t, WithAllUnits(pruned.sublayers[t],
+                              attention ? pruned.config.num_heads : pruned.config.intermediate_size));
   }
   dense.config.json = WrittenConfig(dense.config);
   dense.config.json.erase("kprune");

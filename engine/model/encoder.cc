@@ -116,7 +116,7 @@ at::Tensor Encoder::Run(const Batch& batch) const {
 }
 
 void Encoder::Keep(int t, const Selection& keep) {
-  Sublayer& sublayer = sublayers[t];
+  Sublayer sublayer = sublayers[t];
   const at::Tensor features = FeaturesOf(keep, sublayer.unit_width, sublayer.in.weight.device());
   std::vector<at::Tensor> rows;
   for (int64_t block = 0; block < sublayer.in_blocks(); ++block)
@@ -135,8 +135,16 @@ void Encoder::Keep(int t, const Selection& keep) {
   std::vector<int64_t> units;
   for (int64_t position : keep) units.push_back(sublayer.units[position]);
   sublayer.units = std::move(units);
+  Put(t, sublayer);
+}
+
+void Encoder::Put(int t, const Sublayer& sublayer) {
   auto& recorded = sublayer.kind == SublayerKind::kAttention ? config.heads : config.neurons;
-  recorded[sublayer.layer] = sublayer.units;
+  for (const int place : config.PlacesOf(t)) {
+    sublayers[place] = sublayer;
+    sublayers[place].layer = place / 2;
+    recorded[place / 2] = sublayer.units;
+  }
 }
 
 Linear SwappedBlocks(const Linear& linear) {
@@ -159,22 +167,18 @@ AttentionForm Sublayer::attention() const {
   return result;
 }
 
-void Encoder::Restore(int t, const Encoder& other) {
-  sublayers[t] = other.sublayers[t];
-  auto& recorded = sublayers[t].kind == SublayerKind::kAttention ? config.heads : config.neurons;
-  recorded[sublayers[t].layer] = sublayers[t].units;
-}
-
 void Encoder::ReplaceInput(int t, const Linear& in) {
-  Linear& current = sublayers[t].in;
-  const at::ScalarType type = current.weight.scalar_type();
-  current = {in.weight.to(type), in.bias.to(type)};
+  Sublayer sublayer = sublayers[t];
+  const at::ScalarType type = sublayer.in.weight.scalar_type();
+  sublayer.in = {in.weight.to(type), in.bias.to(type)};
+  Put(t, sublayer);
 }
 
 void Encoder::ReplaceOutput(int t, const Linear& out) {
-  Linear& current = sublayers[t].out;
-  const at::ScalarType type = current.weight.scalar_type();
-  current = {out.weight.to(type), out.bias.to(type)};
+  Sublayer sublayer = sublayers[t];
+  const at::ScalarType type = sublayer.out.weight.scalar_type();
+  sublayer.out = {out.weight.to(type), out.bias.to(type)};
+  Put(t, sublayer);
 }
 
 // The last sublayer always has a norm.
@@ -185,10 +189,12 @@ at::TensorOptions Encoder::hidden_options() const {
 
 Encoder Encoder::WithComputeType(at::ScalarType type) const {
   Encoder result = *this;
-  for (Sublayer& sublayer : result.sublayers) {
+  for (const int t : config.OwnSublayers()) {
+    Sublayer sublayer = sublayers[t];
     for (at::Tensor* tensor :
          {&sublayer.in.weight, &sublayer.in.bias, &sublayer.out.weight, &sublayer.out.bias})
       *tensor = tensor->to(type);
+    result.Put(t, sublayer);
   }
   return result;
 }
@@ -204,7 +210,8 @@ int64_t Encoder::num_parameters() const {
     add(tensor);
   }
   if (!head_output.weight.is_same(word_embeddings)) add(head_output.weight);
-  for (const Sublayer& sublayer : sublayers) {
+  for (const int t : config.OwnSublayers()) {
+    const Sublayer& sublayer = sublayers[t];
     const RelativePositions& positions = sublayer.positions;
     for (const at::Tensor& tensor :
          {sublayer.in.weight, sublayer.in.bias, sublayer.out.weight, sublayer.out.bias, sublayer.norm.weight,

@@ -107,11 +107,13 @@ class Encoder {
   // The whole model.
   at::Tensor Run(const Batch& batch) const;  // [N, C]
 
+  // What follows changes sublayer t wherever its weights are applied (ModelConfig::PlacesOf).
+
   // Removes every unit of sublayer t but `keep`.
   void Keep(int t, const Selection& keep);
 
-  // Puts sublayer t of `other`, of the same shape but for what was kept, in the place of this one.
-  void Restore(int t, const Encoder& other);
+  // Puts `sublayer`, of the same shape but for its units, in the place of sublayer t.
+  void Put(int t, const Sublayer& sublayer);
 
   // Puts `in`, [in_blocks x features of t, d], in the place of the input projection of sublayer t, in its
   // compute type.
@@ -130,7 +132,7 @@ class Encoder {
   at::Device device() const;
   at::TensorOptions hidden_options() const;
 
-  // Number of values in all weights of this encoder.
+  // Number of values in all weights of this encoder; what places share is counted once.
   int64_t num_parameters() const;
 };
 

@@ -25,7 +25,9 @@ class SublayerTensors {
   explicit SublayerTensors(const ModelFolder& folder) : folder_(folder), family_(*folder.config.family) {}
 
   std::map<std::string, Changed> Of(const Encoder& encoder) {
-    for (const Sublayer& sublayer : encoder.sublayers) {
+    shares_layers_ = encoder.config.shares_layers;
+    for (const int t : encoder.config.OwnSublayers()) {
+      const Sublayer& sublayer = encoder.sublayers[t];
       sublayer.kind == SublayerKind::kAttention ? Attention(sublayer) : FeedForward(sublayer);
     }
     return std::move(changed_);
@@ -33,8 +35,8 @@ class SublayerTensors {
 
  private:
   void Put(const Sublayer& sublayer, const char* name, const at::Tensor& weight, const at::Tensor& bias) {
-    // Every layer has its own, also where those of a group shared them.
-    const std::string full_name = folder_.Name(LayerTensor(family_, sublayer.layer, name));
+    const std::string full_name = shares_layers_ ? folder_.Layer(sublayer.layer, name)
+                                                 : folder_.Name(LayerTensor(family_, sublayer.layer, name));
     changed_[full_name + ".weight"] = {weight, sublayer.stored_type};
     if (bias.defined()) changed_[full_name + ".bias"] = {bias, sublayer.stored_type};
   }
@@ -80,6 +82,7 @@ class SublayerTensors {
 
   const ModelFolder& folder_;
   const Family& family_;
+  bool shares_layers_ = false;
   std::map<std::string, Changed> changed_;
 };
 
@@ -95,7 +98,7 @@ absl::Status WriteWeights(const ModelFolder& original, const Encoder& encoder, c
     const auto it = changed.find(tensor.name);
     it == changed.end() ? views.push_back(tensor) : add(tensor.name, it->second.value, tensor.dtype);
   }
-  // Biases of families that go without, which a refit gives some, and layers that shared their weights.
+  // Biases of families that go without, which a refit gives some, and layers that no longer share weights.
   for (const auto& [name, tensor] : changed) {
     if (original.tensors->Find(name) == nullptr) add(name, tensor.value, tensor.dtype);
   }
@@ -129,7 +132,8 @@ nlohmann::json WrittenConfig(const ModelConfig& config) {
   for (const char* key : {keys.qkv, keys.attention_out, keys.ffn_in, keys.ffn_out}) {
     if (key != nullptr && *key != '\0') json[key] = true;
   }
-  if (config.family->groups_key != nullptr) json[config.family->groups_key] = config.num_layers;
+  if (config.family->groups_key != nullptr && !config.shares_layers)
+    json[config.family->groups_key] = config.num_layers;
   return json;
 }
 

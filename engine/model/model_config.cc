@@ -220,13 +220,14 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   return absl::OkStatus();
 }
 
-// One per-layer list of kept units of a model that was pruned before.
+// The kept units of every layer of a model that was pruned before: a list for each that the checkpoint has.
 absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, const char* key,
-                                                           int num_layers, int units) {
+                                                           const ModelConfig& model, int units) {
+  const int num_lists = model.num_groups > 0 ? model.num_groups : model.num_layers;
   const auto it = kprune.find(key);
   const absl::Status refusal = Refuse(
-      absl::StrCat("\"kprune.", key, "\" is not ", num_layers, " lists of rising indices below ", units));
-  if (it == kprune.end() || !it->is_array() || static_cast<int>(it->size()) != num_layers) return refusal;
+      absl::StrCat("\"kprune.", key, "\" is not ", num_lists, " lists of rising indices below ", units));
+  if (it == kprune.end() || !it->is_array() || static_cast<int>(it->size()) != num_lists) return refusal;
   std::vector<std::vector<int64_t>> kept;
   for (const json& layer : *it) {
     if (!layer.is_array()) return refusal;
@@ -238,7 +239,10 @@ absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, c
       kept.back().push_back(previous);
     }
   }
-  return kept;
+  std::vector<std::vector<int64_t>> of_layers;
+  for (int layer = 0; layer < model.num_layers; ++layer)
+    of_layers.push_back(kept[model.LayerOfCheckpoint(layer)]);
+  return of_layers;
 }
 
 absl::Status ReadUnits(const json& config, ModelConfig& model) {
@@ -252,9 +256,9 @@ absl::Status ReadUnits(const json& config, ModelConfig& model) {
     return absl::OkStatus();
   }
   if (!kprune->is_object()) return Refuse("\"kprune\" is not an object");
-  auto heads = ReadKept(*kprune, "kept_heads", model.num_layers, model.num_heads);
+  auto heads = ReadKept(*kprune, "kept_heads", model, model.num_heads);
   if (!heads.ok()) return heads.status();
-  auto neurons = ReadKept(*kprune, "kept_neurons", model.num_layers, model.intermediate_size);
+  auto neurons = ReadKept(*kprune, "kept_neurons", model, model.intermediate_size);
   if (!neurons.ok()) return neurons.status();
   model.heads = *std::move(heads);
   model.neurons = *std::move(neurons);
@@ -295,6 +299,23 @@ const TaskHead* ModelConfig::head() const {
   return nullptr;
 }
 
+std::vector<int> ModelConfig::PlacesOf(int t) const {
+  if (!shares_layers) return {t};
+  std::vector<int> places;
+  for (int layer = 0; layer < num_layers; ++layer) {
+    if (LayerOfCheckpoint(layer) == LayerOfCheckpoint(t / 2)) places.push_back(2 * layer + t % 2);
+  }
+  return places;
+}
+
+std::vector<int> ModelConfig::OwnSublayers() const {
+  std::vector<int> own;
+  for (int t = 0; t < 2 * static_cast<int>(heads.size()); ++t) {
+    if (PlacesOf(t).front() == t) own.push_back(t);
+  }
+  return own;
+}
+
 std::vector<std::string> ModelConfig::label_names() const {
   std::vector<std::string> names;
   for (int label = 0; label < num_labels; ++label) names.push_back(absl::StrCat("LABEL_", label));
@@ -326,6 +347,12 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
   if (model.task == Task::kEmbedding)
     model.pooling = ParsePooling(options.pooling).value_or(modules->pooling);
   model.normalize = options.normalize.value_or(modules->normalize);
+  const bool grouped = model.num_groups > 0 && model.num_groups < model.num_layers;
+  if (options.unshare_layers && !grouped) {
+    return absl::InvalidArgumentError(
+        "options.unshare_layers is true, accepted is false: the layers of this model share no weights");
+  }
+  model.shares_layers = grouped && !options.unshare_layers;
   model.max_sequence =
       modules->max_sequence > 0 ? std::min(modules->max_sequence, model.max_positions) : model.max_positions;
   model.json = *std::move(config);

@@ -38,7 +38,8 @@ struct ModelConfig {
   bool normalize = false;            // of kEmbedding: scale to length 1
 
   int num_layers = 0;
-  int num_groups = 0;  // of layers that share their weights in the checkpoint; 0: each has its own
+  int num_groups = 0;          // of layers that share their weights in the checkpoint; 0: each has its own
+  bool shares_layers = false;  // whether they go on to share them: one layer, applied several times
   int hidden_size = 0;
   int embedding_size = 0;  // width of the embeddings: hidden_size where the family has no other
   int head_dim = 0;
@@ -70,6 +71,14 @@ struct ModelConfig {
   bool projects_embeddings() const {
     return embedding_size != hidden_size || (family != nullptr && family->projects_embeddings_always);
   }
+  // The place among the checkpoint's layers of what `layer` computes with: its own, or its group's.
+  int LayerOfCheckpoint(int layer) const {
+    return num_groups > 0 ? static_cast<int>(int64_t{layer} * num_groups / num_layers) : layer;
+  }
+  // Where the weights of sublayer t are applied, rising: t alone, or all sublayers that share them.
+  std::vector<int> PlacesOf(int t) const;
+  // The sublayers that are the first to apply their weights, rising: what there is to prune.
+  std::vector<int> OwnSublayers() const;
   // Whether feed-forward units are products of an activated neuron and another.
   bool gated() const { return family != nullptr && family->gated_ffn; }
 

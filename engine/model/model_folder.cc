@@ -241,7 +241,8 @@ Sublayer ReadFeedForward(const ModelFolder& folder, int layer, WeightReader& wei
           .gated = family.gated_ffn};
 }
 
-// The sublayers of all layers, whose attention shares the tables that the family has.
+// The sublayers of all layers, whose attention shares the tables that the family has. Layers of a group have
+// the same tensors.
 std::vector<Sublayer> ReadSublayers(const ModelFolder& folder, at::Device device, WeightReader& weights) {
   const ModelConfig& config = folder.config;
   const AttentionTables tables(config, device);
@@ -251,6 +252,14 @@ std::vector<Sublayer> ReadSublayers(const ModelFolder& folder, at::Device device
     bias_RH = weights.Tensor(folder.Name(kPositionBias));
   std::vector<Sublayer> sublayers;
   for (int layer = 0; layer < config.num_layers; ++layer) {
+    if (layer > 0 && config.LayerOfCheckpoint(layer) == config.LayerOfCheckpoint(layer - 1)) {
+      for (int i = 0; i < 2; ++i) {
+        Sublayer again = sublayers[sublayers.size() - 2];
+        again.layer = layer;
+        sublayers.push_back(std::move(again));
+      }
+      continue;
+    }
     Sublayer& attention = sublayers.emplace_back(ReadAttention(folder, layer, weights));
     attention.form = tables.OfLayer(layer);
     if (bias_RH.defined())
@@ -269,8 +278,7 @@ std::string ModelFolder::Name(const std::string& base_name) const {
 }
 
 std::string ModelFolder::Layer(int layer, const char* name) const {
-  const int index = config.num_groups > 0 ? layer * config.num_groups / config.num_layers : layer;
-  return Name(LayerTensor(*config.family, index, name));
+  return Name(LayerTensor(*config.family, config.LayerOfCheckpoint(layer), name));
 }
 
 absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Options& options) {

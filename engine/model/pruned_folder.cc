@@ -10,15 +10,20 @@ namespace kprune {
 namespace {
 
 nlohmann::json PrunedConfig(const ModelConfig& config) {
-  nlohmann::json heads = nlohmann::json::array(), neurons = nlohmann::json::array();
-  for (const auto& layer : config.heads) heads.push_back(layer.size());
-  for (const auto& layer : config.neurons) neurons.push_back(layer.size());
+  // One of each for every layer that has weights of its own.
+  nlohmann::json heads = nlohmann::json::array(), neurons = heads, kept_heads = heads, kept_neurons = heads;
+  for (const int t : config.OwnSublayers()) {
+    const bool attention = t % 2 == 0;
+    const std::vector<int64_t>& kept = (attention ? config.heads : config.neurons)[t / 2];
+    (attention ? heads : neurons).push_back(kept.size());
+    (attention ? kept_heads : kept_neurons).push_back(kept);
+  }
   nlohmann::json json = WrittenConfig(config);
   json["kprune"] = {{"version", 1},
                     {"heads", heads},
                     {"neurons", neurons},
-                    {"kept_heads", config.heads},
-                    {"kept_neurons", config.neurons}};
+                    {"kept_heads", kept_heads},
+                    {"kept_neurons", kept_neurons}};
   if (NeedsBiases(config)) json["kprune"]["biases"] = true;
   json["auto_map"] = AutoMap(config);  // code of the original's, if it had any, is not in the folder
   return json;

@@ -14,7 +14,7 @@ absl::StatusOr<double> LeastKeepFlops(const ModelConfig& config, double sequence
     return absl::FailedPreconditionError("the model has no heads and no neurons left to prune");
   // A unit of the dearer kind must fit: it may be the first that the search takes.
   double dearest = 0;
-  for (int t = 0; t < 2 * static_cast<int>(config.heads.size()); ++t) {
+  for (const int t : config.OwnSublayers()) {
     const bool present = !(t % 2 == 0 ? config.heads : config.neurons)[t / 2].empty();
     if (present) dearest = std::max(dearest, UnitFlops(config, t, sequence_length));
   }
@@ -39,7 +39,11 @@ absl::StatusOr<FlopsBudget> MakeLatencyBudget(const ModelConfig& config, const O
   absl::StatusOr<LatencyCosts> costs = CostsAt(*options.latency_table, config, sequence_length);
   if (!costs.ok()) return costs.status();
   const double most_ms = LatencyOf(*costs, config);
-  const double unit_ms = std::min(costs->attention_ms[1], costs->feed_forward_ms[1]);
+  double unit_ms = most_ms;  // of the cheapest unit, in all places of its sublayer
+  for (const int t : config.OwnSublayers()) {
+    const auto places = static_cast<double>(config.PlacesOf(t).size());
+    unit_ms = std::min(unit_ms, places * (t % 2 == 0 ? costs->attention_ms : costs->feed_forward_ms)[1]);
+  }
   if (target_ms < costs->other_ms + unit_ms || target_ms >= most_ms) {
     return absl::FailedPreconditionError(absl::StrCat(
         "target_latency_ms ", target_ms,

@@ -36,10 +36,11 @@ int64_t WidestFeatures(const ModelConfig& config) {
 
 int64_t SublayerParameters(const ModelConfig& config) {
   int64_t parameters = 0;
-  for (const auto& layer : config.heads)
-    parameters += 4 * static_cast<int64_t>(layer.size()) * config.head_dim * config.hidden_size;
-  for (const auto& layer : config.neurons)
-    parameters += 2 * static_cast<int64_t>(layer.size()) * config.hidden_size;
+  for (const int t : config.OwnSublayers()) {
+    const bool attention = t % 2 == 0;
+    const auto units = static_cast<int64_t>((attention ? config.heads : config.neurons)[t / 2].size());
+    parameters += (attention ? 4 * config.head_dim : 2) * units * config.hidden_size;
+  }
   return parameters;
 }
 

@@ -28,6 +28,7 @@ PruningState::PruningState(const Encoder& model, absl::Span<const Sample> sample
       observer_(observer),
       original_(model),
       teacher_(model.WithComputeType(plan.compute_type)),
+      own_sublayers_(model.config.OwnSublayers()),
       student_(teacher_),
       result_{model, {}, {}, 0, 0, {}},
       budget_left_(budget.budget_flops) {
@@ -52,9 +53,11 @@ int64_t PruningState::largest_batch() const {
 SublayerPruned PruningState::RowOf(int t, const Selection& keep) const {
   const Sublayer& target = student_.sublayers[t];
   SublayerPruned row;
-  row.index = t;
-  row.total = num_sublayers();
+  row.index =
+      static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) - own_sublayers_.begin());
+  row.total = static_cast<int>(own_sublayers_.size());
   row.layer = target.layer;
+  row.layers = static_cast<int>(teacher_.config.PlacesOf(t).size());
   row.kind = target.kind;
   row.units = static_cast<int>(target.num_units());
   row.kept = static_cast<int>(keep.size());
@@ -78,29 +81,28 @@ void PruningState::StartOver(const FlopsBudget& budget) {
 }
 
 absl::Status PruningState::Rewind(int t) {
-  for (int s = t; s < num_sublayers(); ++s) {
-    student_.Restore(s, teacher_);
-    result_.encoder.Restore(s, original_);
-  }
   const std::vector<int64_t> batch_tokens = std::move(result_.batch_tokens);
-  result_.batch_tokens = {batch_tokens.begin(), batch_tokens.begin() + t};
-  result_.sublayers.resize(t);
+  std::vector<SublayerPruned> rows = std::move(result_.sublayers);
+  result_.batch_tokens.clear();
+  result_.sublayers.clear();
   result_.kept_flops = 0;
   budget_left_ = budget_.budget_flops;
-  for (const SublayerPruned& row : result_.sublayers) {
-    result_.kept_flops += static_cast<double>(row.kept) * unit_flops(row.index);
-    budget_left_ = row.budget_left_flops;
-  }
   if (absl::Status status = Embed(); !status.ok()) return status;
-  for (int s = 0; s < t; ++s) {
-    SetBatchTokens(batch_tokens[s]);
-    absl::Status status = ForEachBatch([&](const Batch& batch) -> absl::Status {
-      absl::StatusOr<at::Tensor> y_Td = streams_->AdvanceTeacherToOutput(s, batch);
-      return y_Td.ok() ? streams_->Advance(student_, s, batch) : y_Td.status();
-    });
-    if (!status.ok()) return status;
+  for (size_t k = 0; k < own_sublayers_.size(); ++k) {
+    const int s = own_sublayers_[k];
+    if (s >= t) {
+      student_.Put(s, teacher_.sublayers[s]);
+      result_.encoder.Put(s, original_.sublayers[s]);
+      continue;
+    }
+    result_.batch_tokens.push_back(batch_tokens[k]);
+    result_.kept_flops += static_cast<double>(rows[k].kept) * unit_flops(s);
+    budget_left_ = rows[k].budget_left_flops;
+    result_.sublayers.push_back(std::move(rows[k]));
+    SetBatchTokens(batch_tokens[k]);
+    if (absl::Status status = AdvancePast(s, /*teacher_is_at_output=*/false); !status.ok()) return status;
   }
-  SetBatchTokens(batch_tokens[t]);
+  SetBatchTokens(batch_tokens[result_.sublayers.size()]);
   return absl::OkStatus();
 }
 
@@ -122,14 +124,48 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
   return absl::OkStatus();
 }
 
-absl::Status PruningState::ForEachOutput(
-    int t,
-    const std::function<absl::Status(const Batch&, const at::Tensor& x_Td, const at::Tensor& y_Td)>& step) {
+absl::Status PruningState::ForEachInput(int t, const PlaceStep& step) {
+  if (IsShared(t)) return ForEachPlace(t, /*from_teacher=*/false, /*outputs=*/false, step);
+  return ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    absl::StatusOr<at::Tensor> y_Td = streams_->teacher(batch);
+    return y_Td.ok() ? step(batch, {t, *x_Td, *y_Td}) : y_Td.status();
+  });
+}
+
+absl::Status PruningState::ForEachOutput(int t, const PlaceStep& step, bool from_teacher) {
+  if (IsShared(t)) return ForEachPlace(t, from_teacher, /*outputs=*/true, step);
   return ForEachBatch([&](const Batch& batch) -> absl::Status {
     absl::StatusOr<at::Tensor> y_Td = streams_->AdvanceTeacherToOutput(t, batch);
     if (!y_Td.ok()) return y_Td.status();
     absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
-    return x_Td.ok() ? step(batch, *x_Td, *y_Td) : x_Td.status();
+    return x_Td.ok() ? step(batch, {t, *x_Td, *y_Td}) : x_Td.status();
+  });
+}
+
+// Up through all layers that share t, from where the streams stand and stay.
+absl::Status PruningState::ForEachPlace(int t, bool from_teacher, bool outputs, const PlaceStep& step) {
+  const int last = teacher_.config.PlacesOf(t).back();
+  return ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> x_Td = from_teacher ? streams_->teacher(batch) : streams_->student(batch);
+    if (!x_Td.ok()) return x_Td.status();
+    absl::StatusOr<at::Tensor> y_Td = streams_->teacher(batch);
+    if (!y_Td.ok()) return y_Td.status();
+    for (int s = StreamsAt(t); s <= last; ++s) {
+      const bool is_place = s % 2 == t % 2;
+      if (is_place && !outputs) {
+        if (absl::Status status = step(batch, {s, *x_Td, *y_Td}); !status.ok()) return status;
+      }
+      const at::Tensor output_Td = teacher_.PreNorm(s, *y_Td, teacher_.Features(s, *y_Td, batch));
+      if (is_place && outputs) {
+        if (absl::Status status = step(batch, {s, *x_Td, output_Td}); !status.ok()) return status;
+      }
+      if (s == last) break;
+      y_Td = teacher_.Norm(s, output_Td);
+      x_Td = from_teacher ? *y_Td : student_.Forward(s, *x_Td, batch);
+    }
+    return absl::OkStatus();
   });
 }
 
@@ -155,9 +191,10 @@ absl::Status PruningState::MeasureWithinMemory(const std::string& what,
 
 absl::Status PruningState::SettleSublayers(
     Checkpoint* checkpoint, const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune) {
-  for (int t = 0; t < num_sublayers(); ++t) {
-    if (checkpoint != nullptr && t < checkpoint->size()) {
-      absl::StatusOr<SublayerCheckpoint> record = checkpoint->Read(t);
+  for (int k = 0; k < static_cast<int>(own_sublayers_.size()); ++k) {
+    const int t = own_sublayers_[k];
+    if (checkpoint != nullptr && k < checkpoint->size()) {
+      absl::StatusOr<SublayerCheckpoint> record = checkpoint->Read(k);
       if (!record.ok()) return record.status();
       if (absl::Status status = Replay(t, *record); !status.ok()) return status;
     } else {
@@ -190,12 +227,8 @@ absl::Status PruningState::Replay(int t, const SublayerCheckpoint& record) {
                               OnDevice(record.out, device()), record.pruned};
   if (pruned.in.weight.defined()) ReplaceInput(t, pruned.in);
   ++result_.resumed_sublayers;
-  if (t + 1 < num_sublayers()) {
-    absl::Status status =
-        ForEachBatch([&](const Batch& batch) { return streams_->AdvanceTeacherToOutput(t, batch).status(); });
-    if (!status.ok()) return status;
-  }
-  return Finish(t, pruned);
+  Record(t, pruned);
+  return AdvancePast(t, /*teacher_is_at_output=*/false);
 }
 
 void PruningState::Keep(int t, const Selection& keep) {
@@ -208,14 +241,39 @@ void PruningState::ReplaceInput(int t, const Linear& in) {
   for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceInput(t, in);
 }
 
+void PruningState::ReplaceOutput(int t, const Linear& out) {
+  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceOutput(t, out);
+}
+
 absl::Status PruningState::Finish(int t, const PrunedSublayer& pruned) {
-  for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceOutput(t, pruned.out);
+  Record(t, pruned);
+  return AdvancePast(t, /*teacher_is_at_output=*/!IsShared(t));
+}
+
+void PruningState::Record(int t, const PrunedSublayer& pruned) {
+  ReplaceOutput(t, pruned.out);
   result_.kept_flops += static_cast<double>(pruned.row.kept) * unit_flops(t);
   budget_left_ = pruned.row.budget_left_flops;
   result_.sublayers.push_back(pruned.row);
   result_.batch_tokens.push_back(plan_.batch_tokens);
-  if (t + 1 == num_sublayers()) return absl::OkStatus();  // nothing stands above
-  return ForEachBatch([&](const Batch& batch) { return streams_->Advance(student_, t, batch); });
+}
+
+// Both streams go through t, or through all layers that share it once the last of their two is settled.
+absl::Status PruningState::AdvancePast(int t, bool teacher_is_at_output) {
+  const int last = teacher_.config.PlacesOf(t).back();
+  const bool more_at_this_place = IsShared(t) && t % 2 == 0,
+             nothing_above = last + 1 == teacher_.num_sublayers();
+  if (more_at_this_place || nothing_above) return absl::OkStatus();
+  return ForEachBatch([&](const Batch& batch) -> absl::Status {
+    for (int s = StreamsAt(t); s <= last; ++s) {
+      if (!teacher_is_at_output) {
+        if (absl::Status status = streams_->AdvanceTeacherToOutput(s, batch).status(); !status.ok())
+          return status;
+      }
+      if (absl::Status status = streams_->Advance(student_, s, batch); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  });
 }
 
 void PruningState::SetBatchTokens(int64_t batch_tokens) {
@@ -226,10 +284,11 @@ void PruningState::SetBatchTokens(int64_t batch_tokens) {
 
 void PruningState::WarnOfOverfitting(int t) {
   const int64_t kept_features = student_.sublayers[t].num_features();
-  if (warned_of_overfitting_ || tokens() >= 2 * kept_features) return;
+  const auto rows = tokens() * static_cast<int64_t>(teacher_.config.PlacesOf(t).size());
+  if (warned_of_overfitting_ || rows >= 2 * kept_features) return;
   warned_of_overfitting_ = true;
   observer_.OnWarning(
-      absl::StrCat("the samples have ", tokens(), " tokens, but sublayer ", t, " keeps ", kept_features,
+      absl::StrCat("the samples have ", rows, " tokens, but sublayer ", t, " keeps ", kept_features,
                    " features: with fewer than two tokens a feature the tuned weights overfit; "
                    "give more samples"));
 }

@@ -1,6 +1,10 @@
 // The state of a pruning run, whatever the method: the models and the streams at the target sublayer, and the
 // budget that is left. Methods decide what a sublayer keeps and with which weights; everything else is here.
 //
+// Layers may share their weights (ModelConfig::PlacesOf): these are pruned as one, and settled by what they
+// see in all places. The streams then stand at the input of the first of these layers until its attention and
+// its feed-forward sublayer are both settled, and the places above are computed from there.
+//
 // Shapes: T tokens of a batch, d hidden size, K kept features of a sublayer.
 #ifndef KPRUNE_ENGINE_PRUNING_PRUNING_STATE_H_
 #define KPRUNE_ENGINE_PRUNING_PRUNING_STATE_H_
@@ -36,6 +40,17 @@ struct PruningResult {
   std::vector<LossCurve> curves;          // of each sublayer; empty where the method predicts no loss
 };
 
+// What the refit of a sublayer sees of a batch in one of the places where it is applied.
+struct PlaceStates {
+  int place = 0;
+  at::Tensor x_Td;  // the student's hidden states at its input
+  at::Tensor y_Td;  // the teacher's, there or at its output before the norm
+};
+
+// How often a shared sublayer is refitted to what the student's own hidden states are in all its places,
+// which every refit changes.
+inline constexpr int kSharedRounds = 3;
+
 // What a method settles of one sublayer.
 struct PrunedSublayer {
   Selection keep;
@@ -62,7 +77,12 @@ class PruningState {
   const Encoder& student() const { return student_; }
   // The student in float32, as it will be handed over.
   const Encoder& result() const { return result_.encoder; }
-  int num_sublayers() const { return teacher_.num_sublayers(); }
+  // The sublayers to settle, bottom up: those that are the first to apply their weights.
+  const std::vector<int>& own_sublayers() const { return own_sublayers_; }
+  // Where the streams stand while sublayer t is settled.
+  int StreamsAt(int t) const { return IsShared(t) ? t - t % 2 : t; }
+  // Whether several places apply its weights.
+  bool IsShared(int t) const { return teacher_.config.PlacesOf(t).size() > 1; }
   at::Device device() const { return teacher_.device(); }
   ProgressObserver& observer() const { return observer_; }
 
@@ -73,8 +93,8 @@ class PruningState {
   const ExecutionPlan& plan() const { return plan_; }
   const FlopsBudget& budget() const { return budget_; }
   double budget_left() const { return budget_left_; }
-  double unit_flops(int t) const;
-  int64_t rounding(int t) const;  // the kept units of t are a multiple of it, or all
+  double unit_flops(int t) const;  // in all places
+  int64_t rounding(int t) const;   // the kept units of t are a multiple of it, or all
 
   // The row of sublayer t if it keeps `keep`; how that came about is for the method to add.
   SublayerPruned RowOf(int t, const Selection& keep) const;
@@ -99,12 +119,15 @@ class PruningState {
   // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
   absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
 
-  // Calls step(batch, x, y) for every batch, with x the student's hidden states at the input of sublayer t
-  // and y the teacher's output of it before the norm, where its stream is left: what the refit of an output
-  // projection needs.
-  absl::Status ForEachOutput(
-      int t,
-      const std::function<absl::Status(const Batch&, const at::Tensor& x_Td, const at::Tensor& y_Td)>& step);
+  // Calls step(batch, states) for every batch and every place of sublayer t, with the teacher's hidden states
+  // at the input: what the refit of an input projection needs.
+  using PlaceStep = std::function<absl::Status(const Batch&, const PlaceStates&)>;
+  absl::Status ForEachInput(int t, const PlaceStep& step);
+
+  // The same with the teacher's output before the norm, where its stream is left unless t is shared: what the
+  // refit of an output projection needs. `from_teacher`, of a shared sublayer: the student's hidden states
+  // are taken from the teacher, too, as long as the student has no weights that go with its units.
+  absl::Status ForEachOutput(int t, const PlaceStep& step, bool from_teacher = false);
 
   // Calls `measure`, and again with smaller batches where memory runs out, after a warning that begins with
   // `what`.
@@ -120,12 +143,16 @@ class PruningState {
   // are too few for least squares of the kept features to mean anything.
   void Keep(int t, const Selection& keep);
   void ReplaceInput(int t, const Linear& in);
-  absl::Status Finish(int t, const PrunedSublayer& pruned);  // both streams go on to t + 1
+  void ReplaceOutput(int t, const Linear& out);
+  absl::Status Finish(int t, const PrunedSublayer& pruned);  // both streams go on to where the next one is
 
   const PruningResult& pruned() const { return result_; }
 
  private:
   absl::Status Replay(int t, const SublayerCheckpoint& record);
+  void Record(int t, const PrunedSublayer& pruned);
+  absl::Status AdvancePast(int t, bool teacher_is_at_output);
+  absl::Status ForEachPlace(int t, bool from_teacher, bool outputs, const PlaceStep& step);
   void SetBatchTokens(int64_t batch_tokens);
   void WarnOfOverfitting(int t);
 
@@ -136,6 +163,7 @@ class PruningState {
   ProgressObserver& observer_;
   const Encoder original_;  // float32
   const Encoder teacher_;
+  const std::vector<int> own_sublayers_;
   Encoder student_;
   PruningResult result_;
   double budget_left_;

@@ -46,12 +46,13 @@ int Count(JsonFields& fields, std::string_view key) {
 // Both ways by position, so that a new field of SublayerPruned does not compile before it is saved.
 Json HeaderJson(const SublayerCheckpoint& record, const std::string& previous) {
   // keep_flops is not written: whoever tells of several models knows which one this belongs to.
-  const auto& [keep_flops, index, total, layer, kind, units, kept, budget_left_flops, measure_seconds,
+  const auto& [keep_flops, index, total, layer, layers, kind, units, kept, budget_left_flops, measure_seconds,
                search_seconds, tune_seconds, solver, condition, reconstruction_error] = record.pruned;
   return {{"previous", previous},
           {"index", index},
           {"total", total},
           {"layer", layer},
+          {"layers", layers},
           {"attention", kind == SublayerKind::kAttention},
           {"units", units},
           {"kept", kept},
@@ -77,11 +78,12 @@ absl::StatusOr<Header> ParseHeader(std::string_view line, const std::string& pre
     fields.Refuse("previous", "is not the digest of the file before it: it belongs to another run");
   }
   Header header;
-  auto& [keep_flops, index, total, layer, kind, units, kept, budget_left_flops, measure_seconds,
+  auto& [keep_flops, index, total, layer, layers, kind, units, kept, budget_left_flops, measure_seconds,
          search_seconds, tune_seconds, solver, condition, reconstruction_error] = header.record.pruned;
   index = Count(fields, "index");
   total = Count(fields, "total");
   layer = Count(fields, "layer");
+  layers = Count(fields, "layers");
   kind = fields.Bool("attention", false) ? SublayerKind::kAttention : SublayerKind::kFeedForward;
   units = Count(fields, "units");
   kept = Count(fields, "kept");

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -48,12 +49,16 @@ class RefitRun {
   absl::Status Measure();
   absl::Status Search();
   absl::Status ForEachMeasured(const std::function<absl::Status(const Batch&)>& step) const;
-  absl::StatusOr<RemovalOrder> OrderOf(int s);
+  struct FeatureSums;
+  absl::Status AddFeatures(int place, FeatureSums& sums);
+  absl::StatusOr<RemovalOrder> OrderOf(int s, const FeatureSums& sums);
   std::vector<SublayerCurve> CurvesFor(const FlopsBudget& budget) const;
   absl::Status PruneTo(const BudgetTask& task);
   absl::StatusOr<PrunedSublayer> Settle(int t);
-  absl::StatusOr<Linear> RefitInput(int t);
-  absl::StatusOr<AffineFit> RefitOutput(int t);
+  absl::Status RefitOnce(int t, const Linear& kept_in, bool from_teacher, PrunedSublayer& pruned);
+  absl::StatusOr<Linear> RefitInput(int t, const Linear& in);
+  absl::StatusOr<AffineFit> RefitOutput(int t, bool from_teacher);
+  std::vector<int> PlacesOf(int t) const { return state_.teacher().config.PlacesOf(t); }
   absl::Status Distilled(PruningResult& result);
   at::ScalarType compute_type() const { return state_.plan().compute_type; }
   void Tell(Stage stage, double from, double to, double done);
@@ -67,11 +72,18 @@ class RefitRun {
   PruningState state_;
   std::optional<SensitivityAccumulator> sensitivity_;
   std::optional<TokenWeights> token_weights_;
-  std::vector<RemovalOrder> orders_;
+  std::vector<RemovalOrder> orders_;  // of PruningState::own_sublayers, like what follows
   int budgets_done_ = 0;
   std::vector<int64_t> kept_;  // units of each sublayer within the budget that is being pruned to
   double measure_seconds_ = 0;
   std::vector<double> gram_seconds_, search_seconds_;  // of each sublayer
+};
+
+// Sums over the places of one sublayer.
+struct RefitRun::FeatureSums {
+  GramAccumulator gram;
+  int64_t tokens = 0;
+  double seconds = 0;
 };
 
 absl::Status RefitRun::Run() {
@@ -91,14 +103,16 @@ absl::Status RefitRun::Run() {
 // Predicted losses against what units cost in the budget's own terms.
 std::vector<SublayerCurve> RefitRun::CurvesFor(const FlopsBudget& budget) const {
   std::vector<SublayerCurve> curves;
-  for (int s = 0; s < state_.num_sublayers(); ++s) {
-    const auto units = static_cast<int64_t>(orders_[s].units.size());
+  for (size_t k = 0; k < orders_.size(); ++k) {
+    const int s = state_.own_sublayers()[k];
+    const auto units = static_cast<int64_t>(orders_[k].units.size());
     std::vector<double> prices = EvenPrices(units, state_.unit_flops(s));
     if (budget.latency) {
       prices = budget.latency->costs.of(state_.teacher().sublayers[s].kind);
       prices.resize(units + 1);  // a layer may have lost some before
+      for (double& price : prices) price *= static_cast<double>(PlacesOf(s).size());
     }
-    curves.push_back({orders_[s].costs, std::move(prices), state_.rounding(s)});
+    curves.push_back({orders_[k].costs, std::move(prices), state_.rounding(s)});
   }
   return curves;
 }
@@ -131,8 +145,9 @@ absl::Status RefitRun::Measure() {
   absl::Status status = state_.MeasureWithinMemory("measuring", [&]() -> absl::Status {
     sensitivity_.reset();  // its memory, before there is another
     sensitivity_.emplace(state_.teacher(), options_.temperature, state_.largest_batch());
-    absl::StatusOr<TokenWeights> weights = TokenWeights::Create(
-        state_.tokens(), state_.num_sublayers(), options_.token_weighting, state_.device(), state_.plan());
+    absl::StatusOr<TokenWeights> weights =
+        TokenWeights::Create(state_.tokens(), state_.teacher().num_sublayers(), options_.token_weighting,
+                             state_.device(), state_.plan());
     if (!weights.ok()) return weights.status();
     token_weights_ = *std::move(weights);
     at::Generator random = at::make_generator<at::CPUGeneratorImpl>(options_.seed);
@@ -164,67 +179,102 @@ absl::Status RefitRun::ForEachMeasured(const std::function<absl::Status(const Ba
 
 // Order of removal for every sublayer, on the uncompressed model's way up through the student's stream.
 absl::Status RefitRun::Search() {
-  for (int s = 0; s < state_.num_sublayers(); ++s) {
-    Tell(Stage::kSearch, kMeasured, kSearched, static_cast<double>(s) / state_.num_sublayers());
-    absl::StatusOr<RemovalOrder> order = OrderOf(s);
+  const Encoder& teacher = state_.teacher();
+  std::map<int, FeatureSums> sums;  // of sublayers with places still to come
+  for (int place = 0; place < teacher.num_sublayers(); ++place) {
+    Tell(Stage::kSearch, kMeasured, kSearched, static_cast<double>(place) / teacher.num_sublayers());
+    const std::vector<int> places = PlacesOf(place);
+    const int s = places.front();
+    if (place == s) {
+      sums.emplace(s, FeatureSums{GramAccumulator(teacher.sublayers[s].num_features(), 0, state_.device(),
+                                                  ProductsFor(options_.damping, compute_type()))});
+    }
+    FeatureSums& own = sums.at(s);
+    if (absl::Status status = AddFeatures(place, own); !status.ok()) return status;
+    if (place < places.back()) continue;
+    absl::StatusOr<RemovalOrder> order = OrderOf(s, own);
     if (!order.ok()) return order.status();
     orders_.push_back(*std::move(order));
+    sums.erase(s);
   }
   sensitivity_.reset();
   return absl::OkStatus();
 }
 
-absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s) {
+absl::Status RefitRun::AddFeatures(int place, FeatureSums& sums) {
   const Encoder& teacher = state_.teacher();
-  const Sublayer& sublayer = state_.result().sublayers[s];
   const Stopwatch measuring;
-  GramAccumulator gram(sublayer.num_features(), 0, state_.device(),
-                       ProductsFor(options_.damping, compute_type()));
-  int64_t tokens = 0;
   absl::Status status = ForEachMeasured([&](const Batch& batch) -> absl::Status {
-    tokens += batch.tokens();
+    sums.tokens += batch.tokens();
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
-    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(s, batch);
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(place, PlacesOf(place), batch);
     if (!weights_T.ok()) return weights_T.status();
-    const at::Tensor z_TU = teacher.Features(s, *x_Td, batch);
-    gram.Add(z_TU, at::empty({batch.tokens(), 0}, x_Td->options().dtype(at::kDouble)), *weights_T);
-    return state_.streams().SetStudent(batch, teacher.Norm(s, teacher.PreNorm(s, *x_Td, z_TU)));
+    const at::Tensor z_TU = teacher.Features(place, *x_Td, batch);
+    sums.gram.Add(z_TU, at::empty({batch.tokens(), 0}, x_Td->options().dtype(at::kDouble)), *weights_T);
+    return state_.streams().SetStudent(batch, teacher.Norm(place, teacher.PreNorm(place, *x_Td, z_TU)));
   });
-  if (!status.ok()) return status;
-  gram_seconds_.push_back(measuring.seconds());
+  sums.seconds += measuring.seconds();
+  return status;
+}
 
+// Of a sublayer in several places: G over the tokens in all of them, H the sum of theirs.
+absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s, const FeatureSums& sums) {
+  const Sublayer& sublayer = state_.result().sublayers[s];
   const Stopwatch searching;
-  const at::Tensor mean_UU = (gram.Matrix() / static_cast<double>(tokens)).to(at::kCPU);
-  std::optional<RemovalOrder> order =
-      OrderRemovals(mean_UU, sublayer.out.weight.to(at::kCPU), sensitivity_->Fisher(s).to(at::kCPU),
-                    sublayer.unit_width, options_.damping);
+  const at::Tensor mean_UU = (sums.gram.Matrix() / static_cast<double>(sums.tokens)).to(at::kCPU);
+  at::Tensor fisher_dd;
+  for (const int place : PlacesOf(s)) {
+    const at::Tensor of_place = sensitivity_->Fisher(place).to(at::kCPU);
+    fisher_dd = fisher_dd.defined() ? fisher_dd + of_place : of_place;
+  }
+  std::optional<RemovalOrder> order = OrderRemovals(mean_UU, sublayer.out.weight.to(at::kCPU), fisher_dd,
+                                                    sublayer.unit_width, options_.damping);
   if (!order) {
     return absl::InternalError(absl::StrCat(
         "what sublayer ", s,
         " contributes is not finite; the model's activations overflow float32 on these samples"));
   }
+  gram_seconds_.push_back(sums.seconds);
   search_seconds_.push_back(searching.seconds());
   return *std::move(order);
 }
 
 absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
-  TellOfBudget((options_.distill > 0 ? kSettled : 1) * t / state_.num_sublayers());
-  const std::vector<int64_t>& order = orders_[t].units;
-  Selection keep(order.end() - kept_[t], order.end());
-  std::sort(keep.begin(), keep.end());
-  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep)};
-  pruned.row.measure_seconds = measure_seconds_ / state_.num_sublayers() + gram_seconds_[t];
-  pruned.row.search_seconds = search_seconds_[t];
-  state_.Keep(t, keep);
+  PrunedSublayer pruned;
+  pruned.row = state_.RowOf(t, {});
+  const int k = pruned.row.index, sublayers = pruned.row.total;
+  TellOfBudget((options_.distill > 0 ? kSettled : 1) * k / sublayers);
+  const std::vector<int64_t>& order = orders_[k].units;
+  pruned.keep.assign(order.end() - kept_[k], order.end());
+  std::sort(pruned.keep.begin(), pruned.keep.end());
+  pruned.row = state_.RowOf(t, pruned.keep);
+  pruned.row.measure_seconds = measure_seconds_ / sublayers + gram_seconds_[k];
+  pruned.row.search_seconds = search_seconds_[k];
+  state_.Keep(t, pruned.keep);
+  const bool shared = state_.IsShared(t);
+  const Linear kept_in = state_.result().sublayers[t].in;
+  absl::Status status = RefitOnce(t, kept_in, /*from_teacher=*/shared, pruned);
+  for (int round = 0; status.ok() && shared && round < kSharedRounds; ++round) {
+    state_.ReplaceOutput(t, pruned.out);
+    status = RefitOnce(t, kept_in, /*from_teacher=*/false, pruned);
+  }
+  if (status.ok()) status = state_.Finish(t, pruned);
+  if (!status.ok()) return status;
+  return pruned;
+}
+
+// Refits the input, whose rows were `kept_in` before any refit, and the output of t.
+absl::Status RefitRun::RefitOnce(int t, const Linear& kept_in, bool from_teacher, PrunedSublayer& pruned) {
   // At the first sublayer both streams are the embeddings.
-  if (options_.input_ridge > 0 && t > 0 && !keep.empty()) {
-    absl::StatusOr<Linear> in = RefitInput(t);
+  const bool streams_differ = !from_teacher && (t > 0 || state_.IsShared(t));
+  if (options_.input_ridge > 0 && streams_differ && !pruned.keep.empty()) {
+    absl::StatusOr<Linear> in = RefitInput(t, kept_in);
     if (!in.ok()) return in.status();
     pruned.in = *std::move(in);
     state_.ReplaceInput(t, pruned.in);
   }
-  absl::StatusOr<AffineFit> fit = RefitOutput(t);
+  absl::StatusOr<AffineFit> fit = RefitOutput(t, from_teacher);
   if (!fit.ok()) return fit.status();
   const Sublayer& target = state_.result().sublayers[t];
   pruned.out = {RoundedToCheckpoint(fit->weights_Ud.t(), target.stored_type),
@@ -232,23 +282,17 @@ absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
   pruned.row.solver = fit->solution.path;
   pruned.row.condition = fit->solution.condition;
   pruned.row.reconstruction_error = fit->solution.relative_error;
-  if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
-  return pruned;
+  return absl::OkStatus();
 }
 
 // The kept rows V learn to give, from the student's hidden states x, what they gave from the teacher's y:
 // with the best affine estimate y ~ x + x D + c, that is V + V D^T, and V c more bias.
-absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
-  const Linear& in = state_.result().sublayers[t].in;
+absl::StatusOr<Linear> RefitRun::RefitInput(int t, const Linear& in) {
   const int64_t d = in.weight.size(1);
   AffineEquations equations(d, d, options_.input_ridge, compute_type(), state_.device());
-  absl::Status status = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
-    absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
-    if (!x_Td.ok()) return x_Td.status();
-    absl::StatusOr<at::Tensor> y_Td = state_.streams().teacher(batch);
-    if (!y_Td.ok()) return y_Td.status();
-    const at::Tensor student_Td = state_.teacher().Input(t, *x_Td);
-    equations.Add(student_Td, state_.teacher().Input(t, *y_Td) - student_Td, {});
+  absl::Status status = state_.ForEachInput(t, [&](const Batch&, const PlaceStates& at) {
+    const at::Tensor student_Td = state_.teacher().Input(at.place, at.x_Td);
+    equations.Add(student_Td, state_.teacher().Input(at.place, at.y_Td) - student_Td, {});
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -267,19 +311,19 @@ absl::StatusOr<Linear> RefitRun::RefitInput(int t) {
   return Linear{RoundedToCheckpoint(weight, type), RoundedToCheckpoint(bias, type)};
 }
 
-// Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
-absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t) {
+// Least squares for the kept units of t; see PruningState::ForEachOutput.
+absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t, bool from_teacher) {
   const Sublayer& target = state_.result().sublayers[t];
   AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, compute_type(),
                             state_.device());
-  const auto add = [&](const Batch& batch, const at::Tensor& x_Td, const at::Tensor& y_Td) -> absl::Status {
-    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(t, batch);
+  const auto add = [&](const Batch& batch, const PlaceStates& at) -> absl::Status {
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(at.place, PlacesOf(t), batch);
     if (!weights_T.ok()) return weights_T.status();
-    const at::Tensor residual_Td = (y_Td - x_Td).sub_(target.out.bias);
-    equations.Add(state_.student().Features(t, x_Td, batch), residual_Td, *weights_T);
+    const at::Tensor residual_Td = (at.y_Td - at.x_Td).sub_(target.out.bias);
+    equations.Add(state_.student().Features(at.place, at.x_Td, batch), residual_Td, *weights_T);
     return absl::OkStatus();
   };
-  absl::Status status = state_.ForEachOutput(t, add);
+  absl::Status status = state_.ForEachOutput(t, add, from_teacher);
   if (!status.ok()) return status;
   return equations.Solve(target.out.weight.t().to(at::kDouble));
 }

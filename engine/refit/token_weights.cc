@@ -24,12 +24,14 @@ absl::Status TokenWeights::Set(const Batch& batch, const at::Tensor& fisher_TS) 
   return fisher_->Write(batch.begin, fisher_TS);
 }
 
-absl::StatusOr<at::Tensor> TokenWeights::Of(int s, const Batch& batch) const {
+absl::StatusOr<at::Tensor> TokenWeights::Of(int s, absl::Span<const int> places, const Batch& batch) const {
   if (share_ == 0 || !measured_.contains(batch.begin)) return at::Tensor();
   absl::StatusOr<at::Tensor> fisher_TS = fisher_->Read(batch.begin, batch.end());
   if (!fisher_TS.ok()) return fisher_TS.status();
   // Where no token has any, all count the same.
-  const at::Tensor mean = sums_[s] / static_cast<double>(measured_tokens_);
+  at::Tensor sum = at::zeros_like(sums_[s]);
+  for (const int place : places) sum += sums_[place];
+  const at::Tensor mean = sum / static_cast<double>(measured_tokens_ * static_cast<int64_t>(places.size()));
   const at::Tensor fisher_T = fisher_TS->select(1, s).to(at::kDouble);
   const at::Tensor relative = at::where(mean > 0, fisher_T / mean, at::ones_like(fisher_T));
   return relative * share_ + (1 - share_);

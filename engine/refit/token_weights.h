@@ -11,15 +11,16 @@
 #include <set>
 
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "engine/model/batch.h"
 #include "engine/pruning/execution_plan.h"
 #include "engine/pruning/hidden_states.h"
 
 namespace kprune {
 
-// v_i = (1 - share) + share w_i / mean(w), with w_i the token's Fisher (SensitivityAccumulator): 1 on
-// average, and 1 for tokens that were not measured. With share 0 nothing is stored. Not thread-safe; errors
-// are those of HiddenStates.
+// v_i = (1 - share) + share w_i / mean(w), with w_i the token's Fisher (SensitivityAccumulator) and the mean
+// over all places of a sublayer: 1 on average, and 1 for tokens that were not measured. With share 0 nothing
+// is stored. Not thread-safe; errors are those of HiddenStates.
 class TokenWeights {
  public:
   // Of all tokens of a run that `plan` carries out, for 2L sublayers.
@@ -29,9 +30,9 @@ class TokenWeights {
   // w of a batch's tokens, float32 [T, 2L].
   absl::Status Set(const Batch& batch, const at::Tensor& fisher_TS);
 
-  // v of a batch's tokens at sublayer s, float64 [T], once all that are measured are set; undefined where all
-  // are 1.
-  absl::StatusOr<at::Tensor> Of(int s, const Batch& batch) const;
+  // v of a batch's tokens at place s, one of `places` of a sublayer, float64 [T], once all that are measured
+  // are set; undefined where all are 1.
+  absl::StatusOr<at::Tensor> Of(int s, absl::Span<const int> places, const Batch& batch) const;
 
  private:
   TokenWeights() = default;

@@ -132,6 +132,9 @@ struct Options {
   // from the model's modules.json, else no.
   std::string pooling = "auto";
   std::optional<bool> normalize;
+  // Gives layers that share their weights (ALBERT) weights of their own, which are pruned each for itself:
+  // more accurate, and a larger file. Otherwise they stay one and are pruned as one.
+  bool unshare_layers = false;
 
   // Method "kprune". Whether the run itself chooses lambda_rep, and mu, which are not read then: settings of
   // a small grid prune with three quarters of the samples and are compared with the original on the others.

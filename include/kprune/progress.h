@@ -15,7 +15,8 @@ struct SublayerPruned {
   double keep_flops = 0;  // the budget it belongs to, where the job has several; else 0
   int index = 0;          // 0 .. total - 1, bottom up
   int total = 0;
-  int layer = 0;
+  int layer = 0;   // the first that applies it
+  int layers = 1;  // that apply it, one above the other: more than one where layers share their weights
   SublayerKind kind = SublayerKind::kAttention;
   int units = 0;  // heads or neurons before
   int kept = 0;

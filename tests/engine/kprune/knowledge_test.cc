@@ -34,13 +34,13 @@ Encoder InDouble(Encoder encoder) {
 }
 
 // The slow twin: the model from the embeddings, one sequence at a time in float64, with a mask on every
-// feature of sublayer `masked`.
+// feature of sublayer `masked`, wherever it is applied.
 at::Tensor RunMasked(const Encoder& encoder, const Sample& sample, int masked, const at::Tensor& mask_U) {
   const Batch batch = MakeBatches({&sample, 1}, 1, "file", at::kCPU)[0];
   at::Tensor x = encoder.Embed(batch);
   for (int s = 0; s < encoder.num_sublayers(); ++s) {
     at::Tensor z = encoder.Features(s, x, batch);
-    if (s == masked) z = z * mask_U;
+    if (encoder.config.PlacesOf(s).front() == masked) z = z * mask_U;
     x = encoder.Norm(s, encoder.PreNorm(s, x, z));
   }
   return encoder.Output(x, batch);
@@ -80,7 +80,9 @@ std::vector<UnitKnowledge> MeasureFast(const Encoder& encoder, int first, absl::
   at::Generator random = at::make_generator<at::CPUGeneratorImpl>(0);
   int64_t largest = 0;
   for (const Batch& batch : batches) largest = std::max(largest, batch.tokens());
-  KnowledgeAccumulator knowledge(encoder, first, options, largest);
+  std::vector<int> measured = encoder.config.OwnSublayers();
+  std::erase_if(measured, [&](int s) { return s < first; });
+  KnowledgeAccumulator knowledge(encoder, first, measured, options, largest);
   for (const Batch& batch : batches) {
     at::Tensor x = encoder.Embed(batch);
     for (int s = 0; s < first; ++s) x = encoder.Forward(s, x, batch);
@@ -111,6 +113,20 @@ TEST_P(KnowledgeTest, PredictiveKnowledgeIsHalfTheFisherInformationOfEachMask) {
     for (int64_t unit = 0; unit < encoder_.sublayers[s].num_units(); ++unit) {
       ExpectClose(knowledge[s - kFirst].predictive[unit],
                   SlowFisher(slow, samples_, s, unit * width, width, 2), s, unit);
+    }
+  }
+}
+
+TEST_P(KnowledgeTest, AUnitThatAllLayersShareHasOneMask) {
+  const Encoder shared = testing::SharingLayers(encoder_), slow = InDouble(shared);
+  const auto knowledge = MeasureFast(shared, 0, batches_, {}), apart = MeasureFast(encoder_, 0, batches_, {});
+  ASSERT_EQ(knowledge.size(), 2u);
+  for (int s = 0; s < 2; ++s) {
+    const int64_t width = shared.sublayers[s].unit_width;
+    for (int64_t unit = 0; unit < shared.sublayers[s].num_units(); ++unit) {
+      ExpectClose(knowledge[s].predictive[unit], SlowFisher(slow, samples_, s, unit * width, width, 2), s,
+                  unit);
+      EXPECT_GT(knowledge[s].representational[unit], apart[s].representational[unit]) << "of both layers";
     }
   }
 }

@@ -61,7 +61,7 @@ class FamilyParityTest : public ::testing::TestWithParam<Case> {
 
   Encoder Half() const {
     Encoder half = encoder_;
-    for (int t = 0; t < half.num_sublayers(); ++t) half.Keep(t, HalfOf(half.sublayers[t]));
+    for (const int t : half.config.OwnSublayers()) half.Keep(t, HalfOf(half.sublayers[t]));
     return half;
   }
 

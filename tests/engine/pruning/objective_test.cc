@@ -153,7 +153,7 @@ TEST(DistillationLossTest, SoftmaxesOverRowsAreThoseOfTheirSegments) {
   double expected = 0;
   for (const auto& [begin, size] : {std::pair{0, 2}, {2, 3}}) {
     for (int64_t column = 0; column < 2; ++column) {
-      const auto row = [&](const at::Tensor& logits) {
+      const auto row = [begin = begin, size = size, column](const at::Tensor& logits) {
         return logits.narrow(0, begin, size).select(1, column).unsqueeze(0).contiguous();
       };
       expected +=

@@ -74,6 +74,14 @@ inline Encoder RandomEncoder(const RandomShape& shape = {}) {
   return encoder;
 }
 
+// The same whose layers share their weights in so many groups: those of a group's first layer.
+inline Encoder SharingLayers(Encoder encoder, int groups = 1) {
+  encoder.config.num_groups = groups;
+  encoder.config.shares_layers = true;
+  for (const int t : encoder.config.OwnSublayers()) encoder.Put(t, Sublayer(encoder.sublayers[t]));
+  return encoder;
+}
+
 inline Encoder MovedTo(at::Device device, Encoder encoder) {
   std::vector<at::Tensor*> tensors = {
       &encoder.word_embeddings,        &encoder.position_embeddings,  &encoder.token_type_embeddings,

@@ -88,16 +88,16 @@ TEST(TokenWeightsTest, Examples) {
   for (const Batch& batch : batches) {
     const at::Tensor expected =
         0.5 + 0.5 * fisher.select(1, 0).slice(0, batch.begin, batch.end()) / fisher.select(1, 0).mean();
-    const at::Tensor found = *weights->Of(0, batch);
+    const at::Tensor found = *weights->Of(0, {0}, batch);
     EXPECT_TRUE(at::allclose(found, expected.to(at::kDouble), 1e-5));
     sum += found.sum().item<double>();
-    EXPECT_TRUE(at::equal(*weights->Of(1, batch), at::ones({batch.tokens()}, at::kDouble)));
+    EXPECT_TRUE(at::equal(*weights->Of(1, {1}, batch), at::ones({batch.tokens()}, at::kDouble)));
   }
   EXPECT_NEAR(sum, static_cast<double>(tokens), 1e-4) << "1 on average";
 
   const auto none = TokenWeights::Create(tokens, 2, /*share=*/0, at::kCPU, ExecutionPlan());
   ASSERT_TRUE(none.ok());
-  EXPECT_FALSE(none->Of(0, batches[0])->defined());
+  EXPECT_FALSE(none->Of(0, {0}, batches[0])->defined());
 }
 
 }  // namespace
