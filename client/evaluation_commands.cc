@@ -93,7 +93,8 @@ void AddBench(CLI::App& app, Session& session) {
   command->add_option("PRUNED", flags->job.others, "Pruned model folders")->check(CLI::ExistingDirectory);
   AddSizesFlag(*command, "--batch-sizes", "Sequences at once, such as 1,8,64 (default: 1,8,64)",
                flags->job.bench);
-  AddSizesFlag(*command, "--lengths", "Tokens of every sequence, such as 25,50 (default: 25,50)",
+  AddSizesFlag(*command, "--lengths",
+               "Tokens of every sequence, such as 25,50 (default: 25,50; images have as many as they have)",
                flags->job.bench);
   command
       ->add_option_function<int64_t>(

@@ -55,6 +55,7 @@ class BenchJob {
  private:
   absl::Status Load();
   absl::StatusOr<BenchedModel> LoadModel(const fs::path& folder);
+  absl::Status ChooseLengths();
   absl::Status Measure();
   absl::Status MeasureOne(const LatencySetting& setting);
   absl::Status Publish();
@@ -65,6 +66,7 @@ class BenchJob {
   std::unique_ptr<OnnxRuntime> onnxruntime_;  // null: none
   std::vector<std::string> runtimes_;
   std::vector<BenchedModel> models_;
+  std::vector<int64_t> lengths_;
   json rows_ = json::array();
 };
 
@@ -104,9 +106,32 @@ absl::StatusOr<BenchedModel> BenchJob::LoadModel(const fs::path& folder) {
   return model;
 }
 
-absl::Status BenchJob::Measure() {
+// Where models look at images, the tokens that they all make of one; else the job's lengths.
+absl::Status BenchJob::ChooseLengths() {
+  const auto& patches = models_[0].config.patches;
   for (const BenchedModel& model : models_) {
-    for (const int64_t length : job_.bench.lengths) {
+    const auto& others = model.config.patches;
+    const bool alike =
+        patches ? others && others->image == patches->image && others->tokens() == patches->tokens()
+                : !others;
+    if (alike) continue;
+    return absl::InvalidArgumentError(absl::StrCat(model.folder.string(), " and ", models_[0].folder.string(),
+                                                   " take different inputs; bench models of the same text or "
+                                                   "images"));
+  }
+  lengths_ = job_.bench.lengths;
+  if (lengths_.empty())
+    lengths_ = patches ? std::vector<int64_t>{patches->tokens()} : std::vector<int64_t>{25, 50};
+  if (!patches || lengths_ == std::vector<int64_t>{patches->tokens()}) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("lengths is given, but ", models_[0].folder.string(),
+                                                 " makes ", patches->tokens(),
+                                                 " tokens of every image; leave it out"));
+}
+
+absl::Status BenchJob::Measure() {
+  if (absl::Status status = ChooseLengths(); !status.ok()) return status;
+  for (const BenchedModel& model : models_) {
+    for (const int64_t length : lengths_) {
       if (length > model.config.max_positions) {
         return absl::InvalidArgumentError(absl::StrCat("lengths has ", length, ", but ",
                                                        model.folder.string(), " takes at most ",
@@ -114,10 +139,10 @@ absl::Status BenchJob::Measure() {
       }
     }
   }
-  const auto all = static_cast<double>(job_.bench.batch_sizes.size() * job_.bench.lengths.size());
+  const auto all = static_cast<double>(job_.bench.batch_sizes.size() * lengths_.size());
   double done = 0;
   for (const int64_t batch_size : job_.bench.batch_sizes) {
-    for (const int64_t length : job_.bench.lengths) {
+    for (const int64_t length : lengths_) {
       observer_.OnStage(Stage::kMeasure, 0.1 + 0.9 * done++ / all);
       absl::Status status = MeasureOne({static_cast<int>(batch_size), length});
       if (!status.ok()) return status;
@@ -128,9 +153,10 @@ absl::Status BenchJob::Measure() {
 
 // All models and forms in turns, so that a noisy machine hurts all alike.
 absl::Status BenchJob::MeasureOne(const LatencySetting& setting) {
-  int vocab_size = models_[0].config.vocab_size;
-  for (const BenchedModel& model : models_) vocab_size = std::min(vocab_size, model.config.vocab_size);
-  TimedBatch batch = MakeTimedBatch(setting, vocab_size, device_);
+  const auto narrowest = std::min_element(models_.begin(), models_.end(), [](const auto& a, const auto& b) {
+    return a.config.vocab_size < b.config.vocab_size;
+  });
+  TimedBatch batch = MakeTimedBatch(setting, narrowest->config, device_);
   std::vector<std::vector<std::vector<double>>> seconds(runtimes_.size(),
                                                         std::vector<std::vector<double>>(models_.size()));
   constexpr int kWarmUp = 1;

@@ -121,6 +121,7 @@ absl::Status CalibrateJob::Load() {
                                                    " lacks heads or neurons; calibrate with the original"));
   }
   // What a token's embedding costs does not depend on how many there are; files do.
+  if (config.patches) return absl::OkStatus();
   config.vocab_size = std::min(config.vocab_size, kVocabulary);
   model_.word_embeddings = model_.word_embeddings.slice(0, 0, config.vocab_size).contiguous();
   return absl::OkStatus();
@@ -145,9 +146,13 @@ absl::Status CalibrateJob::ChooseRuntime() {
 absl::Status CalibrateJob::ChooseLengths() {
   lengths_ = job_.calibration.lengths;
   const int64_t most = model_.config.max_positions;
+  if (model_.config.patches && !lengths_.empty() && lengths_ != std::vector<int64_t>{most}) {
+    return absl::InvalidArgumentError(absl::StrCat("calibration.lengths is given, but ", job_.model.string(),
+                                                   " makes ", most, " tokens of every image; leave it out"));
+  }
   if (lengths_.empty()) {
     for (const int64_t length : kUsualLengths)
-      if (length <= most) lengths_.push_back(length);
+      if (length <= most && !model_.config.patches) lengths_.push_back(length);
     if (lengths_.empty()) lengths_.push_back(most);
   }
   if (lengths_.back() > most) {
@@ -156,7 +161,7 @@ absl::Status CalibrateJob::ChooseLengths() {
   }
   for (const int64_t length : lengths_) {
     const LatencySetting setting{static_cast<int>(job_.calibration.batch_size), length};
-    batches_.push_back(MakeTimedBatch(setting, model_.config.vocab_size, device_));
+    batches_.push_back(MakeTimedBatch(setting, model_.config, device_));
   }
   return absl::OkStatus();
 }

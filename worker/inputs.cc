@@ -3,6 +3,7 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/data/image_processor.h"
 #include "engine/model/dense_folder.h"
 #include "kprune/layout.h"
 
@@ -50,6 +51,27 @@ absl::Status CheckIsOneModel(const std::filesystem::path& path) {
   return absl::OkStatus();
 }
 
+// All pictures of a model have one size.
+absl::Status CheckImageOptions(const ModelConfig& config, const Options& options) {
+  if (!config.patches || (options.max_length == 0 && options.sequence_length == 0)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(options.max_length > 0 ? "max_length" : "sequence_length",
+                                                 " is of models that read text; this one makes ",
+                                                 config.patches->tokens(),
+                                                 " tokens of every image: leave it out"));
+}
+
+ImageLimits ImageLimitsOf(const ModelInputs& model) {
+  const PatchConfig& patches = *model.folder.config.patches;
+  ImageLimits limits{patches.image, static_cast<int32_t>(patches.tokens()), absl::UnknownError("")};
+  absl::StatusOr<ImageProcessor> processor = ReadImageProcessor(model.folder.path, patches.image);
+  if (processor.ok()) {
+    limits.processor = std::make_shared<const ImageProcessor>(*std::move(processor));
+  } else {
+    limits.processor = processor.status();
+  }
+  return limits;
+}
+
 }  // namespace
 
 absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const Options& options) {
@@ -59,6 +81,8 @@ absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const O
   if (options.has_export("dense")) {
     if (absl::Status status = CheckDense(folder->config); !status.ok()) return status;
   }
+  if (absl::Status status = CheckImageOptions(folder->config, options); !status.ok()) return status;
+  if (folder->config.patches) return ModelInputs{*std::move(folder), nullptr, absl::OkStatus()};
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
   // Of a kind that is not supported: samples may be token ids.
   const bool unknown = absl::IsUnimplemented(tokenizer.status());
@@ -101,6 +125,7 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
   limits.num_labels = config.num_labels;
   limits.threads = options.threads;
   limits.seed = options.seed;
+  if (config.patches) limits.images = ImageLimitsOf(model);
   if (model.tokenizer != nullptr) limits.mask_token_id = model.tokenizer->mask_id();
   for (const auto& [label, id] : config.label2id) limits.label2id[label] = id;
   if (const auto pad = config.json.find("pad_token_id");
@@ -125,7 +150,7 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
 double SequenceLength(const Options& options, absl::Span<const Sample> samples) {
   if (options.sequence_length > 0) return options.sequence_length;
   double tokens = 0;
-  for (const Sample& sample : samples) tokens += static_cast<double>(sample.input_ids.size());
+  for (const Sample& sample : samples) tokens += static_cast<double>(sample.tokens());
   return samples.empty() ? 0 : tokens / static_cast<double>(samples.size());
 }
 

@@ -15,7 +15,7 @@ namespace kprune {
 // Of kind "bench".
 struct BenchSettings {
   std::vector<int64_t> batch_sizes = {1, 8, 64};
-  std::vector<int64_t> lengths = {25, 50};  // tokens of every sequence
+  std::vector<int64_t> lengths;  // tokens of every sequence; empty: 25 and 50, or those of an image
   int64_t repeats = 11;                     // turns that are timed
 };
 

@@ -83,7 +83,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 
   int64_t tokens = 0;
-  for (const Sample& sample : pruning) tokens += static_cast<int64_t>(sample.input_ids.size());
+  for (const Sample& sample : pruning) tokens += sample.tokens();
   const Workload workload = WorkloadOf(FactsOf(model->folder).parameters, pruning, job.options, *device);
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(config, workload, job.options, job.directory);
   if (!plan.ok()) return plan.status();

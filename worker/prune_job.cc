@@ -201,7 +201,7 @@ absl::Status PruneJob::OpenCheckpoint(const std::string& scratch, Workload& work
 
 absl::Status PruneJob::Prune() {
   report_.samples = NumLines(pruning_);
-  for (const Sample& sample : pruning_) report_.tokens += static_cast<int64_t>(sample.input_ids.size());
+  for (const Sample& sample : pruning_) report_.tokens += sample.tokens();
   report_.streams = std::string(place_name(plan_.streams));
   if (job_.options.max_drop) {
     absl::StatusOr<double> least = LeastKeepFlops(original_.config, SequenceLength(job_.options, pruning_));

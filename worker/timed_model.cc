@@ -59,8 +59,8 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> Export(const Encoder& encoder, co
 
 }  // namespace
 
-TimedBatch MakeTimedBatch(const LatencySetting& setting, int vocab_size, at::Device device) {
-  const std::vector<Sample> samples = AnySamples(setting, vocab_size);
+TimedBatch MakeTimedBatch(const LatencySetting& setting, const ModelConfig& config, at::Device device) {
+  const std::vector<Sample> samples = AnySamples(setting, config);
   return {MakeBatches(samples, kAnyNumber, "file", device)[0], PaddedBatch(samples)};
 }
 

@@ -22,8 +22,8 @@ struct TimedBatch {
   PaddedBatch padded;
 };
 
-// Tokens below `vocab_size`; `device` is where engines run.
-TimedBatch MakeTimedBatch(const LatencySetting& setting, int vocab_size, at::Device device);
+// Any inputs that the model takes; `device` is where engines run.
+TimedBatch MakeTimedBatch(const LatencySetting& setting, const ModelConfig& config, at::Device device);
 
 // Not thread-safe.
 class TimedModel {

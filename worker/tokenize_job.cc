@@ -1,4 +1,5 @@
 // RunTokenize: what the model sees of every sample.
+#include "absl/strings/str_cat.h"
 #include "engine/formats/file.h"
 #include "kprune/worker_protocol.h"
 #include "worker/inputs.h"
@@ -10,6 +11,11 @@ namespace kprune {
 absl::Status RunTokenize(const WorkerJob& job, ProgressObserver& observer) {
   absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);
   if (!model.ok()) return model.status();
+  if (model->folder.config.patches) {
+    return absl::InvalidArgumentError(absl::StrCat("the model looks at images, of which each becomes ",
+                                                   model->folder.config.patches->tokens(),
+                                                   " tokens; tokenize models that read text"));
+  }
   absl::StatusOr<SampleSet> set = ReadModelSamples(*model, job.data, job.options);
   if (!set.ok()) return set.status();
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
+#include "engine/cost/latency.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/export/export_verification.h"
 #include "engine/formats/json.h"
@@ -52,8 +53,9 @@ Options ReportedOptions(const json& report, Options options) {
   return options;
 }
 
-// Sequences of different lengths over the whole vocabulary.
+// Sequences of different lengths over the whole vocabulary, or pictures.
 std::vector<Sample> ProbeSamples(const ModelConfig& config) {
+  if (config.patches) return AnySamples({.batch_size = 7}, config);
   std::vector<Sample> samples;
   for (int length = 1; length <= std::min(config.max_positions, 64); length *= 2) {
     Sample& sample = samples.emplace_back();

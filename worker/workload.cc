@@ -11,9 +11,10 @@ Workload WorkloadOf(int64_t parameters, absl::Span<const Sample> samples, const 
   Workload workload;
   workload.parameters = parameters;
   for (const Sample& sample : samples) {
-    const auto tokens = static_cast<int64_t>(sample.input_ids.size());
+    const auto tokens = sample.tokens();
     workload.tokens += tokens;
     workload.longest = std::max(workload.longest, tokens);
+    if (sample.image != nullptr) workload.image_bytes += sample.image->bytes();
   }
   if (options.method == "refit") workload.tokens *= 1 + options.variants;
   workload.device = device;

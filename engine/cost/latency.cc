@@ -20,12 +20,17 @@ double SecondsOfRun(const Encoder& encoder, const Batch& batch) {
 
 }  // namespace
 
-std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
+std::vector<Sample> AnySamples(const LatencySetting& setting, const ModelConfig& config) {
   std::vector<Sample> samples(setting.batch_size);
+  for (size_t i = 0; config.patches && i < samples.size(); ++i) {
+    samples[i].image = AnyImage(config.patches->image, static_cast<uint32_t>(i));
+    samples[i].image_tokens = static_cast<int32_t>(config.patches->tokens());
+  }
+  if (config.patches) return samples;
   for (Sample& sample : samples) {
     for (int64_t s = 0; s < setting.tokens; ++s) {
       sample.input_ids.push_back(
-          static_cast<int32_t>((s * 7919 + (&sample - samples.data()) * 104729) % vocab_size));
+          static_cast<int32_t>((s * 7919 + (&sample - samples.data()) * 104729) % config.vocab_size));
       sample.token_type_ids.push_back(0);
     }
   }
@@ -35,11 +40,11 @@ std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size) {
 std::vector<double> MeasureLatency(absl::Span<const Encoder* const> encoders, const LatencySetting& setting,
                                    int repeats, double seconds_in_all) {
   c10::NoGradGuard no_grad;
-  int vocab_size = encoders[0]->config.vocab_size;
-  for (const Encoder* encoder : encoders) vocab_size = std::min(vocab_size, encoder->config.vocab_size);
-  const std::vector<Sample> samples = AnySamples(setting, vocab_size);
-  const Batch batch =
-      MakeBatches(samples, setting.batch_size, "file", encoders[0]->device())[0];
+  const Encoder& narrowest = **std::min_element(
+      encoders.begin(), encoders.end(),
+      [](const Encoder* a, const Encoder* b) { return a->config.vocab_size < b->config.vocab_size; });
+  const std::vector<Sample> samples = AnySamples(setting, narrowest.config);
+  const Batch batch = MakeBatches(samples, setting.batch_size, "file", encoders[0]->device())[0];
   std::vector<std::vector<double>> seconds(encoders.size());
   double spent = 0;
   for (int turn = -1; turn < repeats && (turn < kFewestTurns || spent < seconds_in_all); ++turn) {

@@ -15,8 +15,8 @@ struct LatencySetting {
   int64_t tokens = 25;  // of every sequence
 };
 
-// Sequences of distinct tokens; which ones does not matter for the time.
-std::vector<Sample> AnySamples(const LatencySetting& setting, int vocab_size);
+// Sequences of distinct tokens, or pictures, that the model takes; which ones does not matter for the time.
+std::vector<Sample> AnySamples(const LatencySetting& setting, const ModelConfig& config);
 
 // Median milliseconds of one forward pass of each encoder, measured in turns (one, then the other) so that a
 // noisy machine hurts all alike: `repeats` turns after one for warm-up, or as many as begin within `seconds`,

@@ -49,7 +49,7 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   const double copies = refit ? 1 + options.variants : 1;
   const double sequences = copies * static_cast<double>(samples.size());
   double tokens = 0;
-  for (const Sample& sample : samples) tokens += copies * static_cast<double>(sample.input_ids.size());
+  for (const Sample& sample : samples) tokens += copies * static_cast<double>(sample.tokens());
   const int passes =
       !refit && options.predictive == "kl-gradient" ? 1 : NumFisherProbes(config.task, config.num_labels);
   const double forward = EncoderFlops(config, tokens / std::max(1.0, sequences)) * sequences;

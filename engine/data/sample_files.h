@@ -1,4 +1,4 @@
-// The two forms of sample files. Used by ReadSamples.
+// The forms of sample files. Used by ReadSamples.
 #ifndef KPRUNE_ENGINE_DATA_SAMPLE_FILES_H_
 #define KPRUNE_ENGINE_DATA_SAMPLE_FILES_H_
 
@@ -35,10 +35,15 @@ class SampleCollector {
 // "data/dev.jsonl, line 7" or "data/ids.safetensors, row 7"
 std::string PlaceOf(const std::filesystem::path& path, int64_t line);
 
-absl::Status ReadJsonlSamples(const std::filesystem::path& path, int32_t file, const Tokenizer& tokenizer,
+// `tokenizer` may be null where limits.images is there.
+absl::Status ReadJsonlSamples(const std::filesystem::path& path, int32_t file, const Tokenizer* tokenizer,
                               const SampleLimits& limits, SampleCollector& collector);
 
 absl::Status ReadTokenSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
+                              SampleCollector& collector);
+
+// limits.images must be there.
+absl::Status ReadPixelSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
                               SampleCollector& collector);
 
 // A "label" of JSONL as numbers, checked by `limits`; the error has no place in front.

@@ -105,14 +105,15 @@ absl::StatusOr<SampleSet> ReadSamples(absl::Span<const std::filesystem::path> pa
     const std::filesystem::path& path = paths[file];
     absl::Status status;
     if (path.extension() == ".safetensors") {
-      status = ReadTokenSamples(path, static_cast<int32_t>(file), limits, collector);
+      const auto read = limits.images ? ReadPixelSamples : ReadTokenSamples;
+      status = read(path, static_cast<int32_t>(file), limits, collector);
     } else if (path.extension() != ".jsonl") {
       status = absl::InvalidArgumentError(absl::StrCat(path.string(), " is neither .jsonl nor .safetensors"));
-    } else if (tokenizer == nullptr) {
+    } else if (tokenizer == nullptr && !limits.images) {
       status = absl::InvalidArgumentError(absl::StrCat(
           path.string(), " holds text, but the model has no tokenizer: give token ids as .safetensors"));
     } else {
-      status = ReadJsonlSamples(path, static_cast<int32_t>(file), *tokenizer, limits, collector);
+      status = ReadJsonlSamples(path, static_cast<int32_t>(file), tokenizer, limits, collector);
     }
     if (!status.ok()) return status;
   }

@@ -18,6 +18,12 @@
 // is on the right: where attention_mask is 0 or, without a mask, the trailing `pad_token_id`s. kTokenClass,
 // kMaskedToken: "labels" are [N, S], -100 for none (kMaskedToken without them masks tokens itself). kSpan:
 // "start_positions" and "end_positions" [N] in place of labels. kChoice: input_ids are [N, choices, S].
+//
+// Models of images take JSONL with "image", the base64 of a JPEG or PNG file (also as "data:image/png;base64,
+// ..."), which preprocessor_config.json says what to make of, and optional "label"; or safetensors with
+// "pixel_values" [N, channels, height, width] of the size that the model looks at: F32, F16 or BF16 as it
+// takes them, or U8, which preprocessor_config.json's scale and normalisation make these of; and optional
+// "labels" as above.
 #ifndef KPRUNE_ENGINE_DATA_SAMPLES_H_
 #define KPRUNE_ENGINE_DATA_SAMPLES_H_
 
@@ -31,6 +37,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "engine/data/image.h"
 #include "engine/data/question.h"
 #include "engine/data/tokenizer.h"
 
@@ -56,6 +63,16 @@ enum class LabelKind {
 // The label of a token that has none.
 inline constexpr int32_t kNoLabel = -100;
 
+struct ImageProcessor;
+
+// What a model of images can take.
+struct ImageLimits {
+  ImageShape shape;
+  int32_t tokens = 0;  // that it makes of a picture
+  // Or why there is none: then pictures must be pixel values.
+  absl::StatusOr<std::shared_ptr<const ImageProcessor>> processor;
+};
+
 // What the model can take. Fill it from config.json and the job's options.
 struct SampleLimits {
   // Longest sequence, special tokens included; 0 means max_positions. Texts are truncated to it; rows of
@@ -76,13 +93,14 @@ struct SampleLimits {
   // For kMaskedToken: what masked tokens become (none: they cannot be masked), and what they are drawn by.
   std::optional<int32_t> mask_token_id;
   uint32_t seed = 0;
+  std::optional<ImageLimits> images;  // nothing: the model reads text
   // Threads that tokenise; 0 means the number of processors.
   int32_t threads = 0;
 };
 
 // One sequence; of a line of kSpan and kChoice there may be several, one after the other.
 struct Sample {
-  // At least one; no padding.
+  // At least one; no padding. None of a picture.
   std::vector<int32_t> input_ids;
   std::vector<int32_t> token_type_ids;
   // kTokenClass, kMaskedToken: the tokens whose outputs count, rising; empty: all of them.
@@ -92,12 +110,18 @@ struct Sample {
   std::vector<double> labels;
   // kChoice: which choice of its line it is. Those of a line stay together.
   int32_t choice = 0;
+  // Models of images: the picture, and how many tokens the model makes of it.
+  std::shared_ptr<const Image> image;
+  int32_t image_tokens = 0;
   // kSpan: what its tokens are in the text; null for token ids.
   std::shared_ptr<const QuestionWindow> window;
   // Index into the `paths` given, and line (JSONL) or row (safetensors), both from 1 as error messages count
   // them.
   int32_t file = 0;
   int64_t line = 0;
+
+  // Length of the sequence.
+  int64_t tokens() const { return image != nullptr ? image_tokens : static_cast<int64_t>(input_ids.size()); }
 };
 
 struct SampleSet {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -8,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/data/label_tensor.h"
 #include "engine/data/sample_files.h"
 #include "engine/data/task_lines.h"
 #include "engine/formats/quoted.h"
@@ -20,32 +20,6 @@ std::vector<std::string> TensorNames(LabelKind kind) {
   if (kind == LabelKind::kSpan)
     return {"input_ids", "attention_mask", "token_type_ids", "start_positions", "end_positions"};
   return {"input_ids", "attention_mask", "token_type_ids", "labels"};
-}
-
-bool IsWhole(DType dtype) { return dtype == DType::kI32 || dtype == DType::kI64; }
-
-template <typename Element>
-Element ElementAt(const TensorView& tensor, int64_t index) {
-  Element element;  // the bytes may be unaligned
-  std::memcpy(&element, tensor.bytes.data() + index * static_cast<int64_t>(sizeof(Element)), sizeof(Element));
-  return element;
-}
-
-int64_t WholeNumberAt(const TensorView& tensor, int64_t index) {
-  switch (tensor.dtype) {
-    case DType::kI64:
-      return ElementAt<int64_t>(tensor, index);
-    case DType::kI32:
-      return ElementAt<int32_t>(tensor, index);
-    default:  // U8 and BOOL
-      return ElementAt<uint8_t>(tensor, index);
-  }
-}
-
-double NumberAt(const TensorView& tensor, int64_t index) {
-  if (tensor.dtype == DType::kF64) return ElementAt<double>(tensor, index);
-  if (tensor.dtype == DType::kF32) return ElementAt<float>(tensor, index);
-  return static_cast<double>(WholeNumberAt(tensor, index));
 }
 
 // One file of token ids: Open checks the tensors, ReadRow makes a sample of one row.
@@ -94,13 +68,12 @@ class TokenFile {
   }
 
  private:
-  absl::Status Refuse(std::string_view problem) const {
-    return absl::InvalidArgumentError(absl::StrCat(path_.string(), ": ", std::string(problem)));
+  absl::Status Refuse(absl::string_view problem) const {
+    return absl::InvalidArgumentError(absl::StrCat(path_.string(), ": ", problem));
   }
 
-  absl::Status RefuseTensor(const TensorView& tensor, std::string_view accepted) const {
-    return Refuse(absl::StrCat(tensor.name, " is ", std::string(DTypeName(tensor.dtype)), " [",
-                               absl::StrJoin(tensor.shape, ", "), "], accepted is ", std::string(accepted)));
+  absl::Status RefuseTensor(const TensorView& tensor, const std::string& accepted) const {
+    return Refuse(kprune::RefuseTensor(tensor, accepted).message());
   }
 
   absl::Status CheckTensors() const {
@@ -136,12 +109,8 @@ class TokenFile {
       if (labels_->shape == ids_->shape && IsWhole(labels_->dtype)) return absl::OkStatus();
       return RefuseTensor(*labels_, "I32 or I64 in the shape of input_ids");
     }
-    const bool real = labels_->dtype == DType::kF32 || labels_->dtype == DType::kF64;
-    const size_t rank = labels_->shape.size();
-    const bool shaped = (rank == 1 || (rank == 2 && labels_->shape[1] > 0)) && labels_->shape[0] == lines;
-    if (shaped && (real || IsWhole(labels_->dtype))) return absl::OkStatus();
-    return RefuseTensor(*labels_,
-                        absl::StrCat("I32, I64, F32 or F64 [", lines, "] or [", lines, ", labels]"));
+    const absl::Status status = CheckLabelTensor(*labels_, lines);
+    return status.ok() ? status : Refuse(status.message());
   }
 
   bool has_token_labels() const {
@@ -200,8 +169,7 @@ class TokenFile {
     if (has_token_labels()) return ReadTokenLabels(line, sample);
     if (starts_ != nullptr) return ReadSpan(line, sample);
     if (labels_ == nullptr) return absl::OkStatus();
-    const int64_t width = labels_->shape.size() == 2 ? labels_->shape[1] : 1;
-    for (int64_t at = 0; at < width; ++at) sample.labels.push_back(NumberAt(*labels_, line * width + at));
+    sample.labels = LabelsOfLine(*labels_, line);
     const bool choices = limits_.label_kind == LabelKind::kChoice;
     return CheckLabels(sample.labels, choices ? ChoiceLimits(sequences()) : limits_);
   }

@@ -6,6 +6,8 @@
 #include <random>
 #include <utility>
 
+#include "engine/data/image_variants.h"
+
 namespace kprune {
 namespace {
 
@@ -186,6 +188,7 @@ class VariantMaker {
 std::vector<Sample> MakeVariants(absl::Span<const Sample> samples, int count, uint32_t seed) {
   std::vector<Sample> variants;
   if (samples.empty()) return variants;
+  if (samples[0].image != nullptr) return MakeImageVariants(samples, count, seed);
   VariantMaker maker(samples, seed);
   for (int k = 0; k < count; ++k) {
     for (size_t i = 0; i < samples.size(); ++i) variants.push_back(maker.VariantOf(i));

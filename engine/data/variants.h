@@ -16,7 +16,7 @@ namespace kprune {
 // of its tokens, get up to 20 % of them replaced by tokens of other samples, and end as another sample does;
 // the texts of a pair may also be swapped, repeated or paired anew. Tokens that count (Sample::positions) do
 // so wherever they get; choices stay together, each varied by itself. Never longer than the longest sample.
-// The same arguments give the same variants on every machine.
+// The same arguments give the same variants on every machine. Pictures: see MakeImageVariants.
 std::vector<Sample> MakeVariants(absl::Span<const Sample> samples, int count, uint32_t seed);
 
 // The samples, and behind them `count` variants of every one.

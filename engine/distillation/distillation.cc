@@ -109,9 +109,8 @@ class Schedule {
     Shuffle(random_, order);
     for (size_t begin = 0; begin < order.size(); begin += kSteps * sequences_) {
       const size_t end = std::min(order.size(), begin + kSteps * sequences_);
-      std::stable_sort(
-          order.begin() + static_cast<int64_t>(begin), order.begin() + static_cast<int64_t>(end),
-          [&](size_t a, size_t b) { return samples_[a].input_ids.size() < samples_[b].input_ids.size(); });
+      std::stable_sort(order.begin() + static_cast<int64_t>(begin), order.begin() + static_cast<int64_t>(end),
+                       [&](size_t a, size_t b) { return samples_[a].tokens() < samples_[b].tokens(); });
     }
     for (size_t begin = 0; begin < order.size(); begin += sequences_) {
       const size_t end = std::min(order.size(), begin + sequences_);

@@ -11,6 +11,7 @@
 #include "engine/evaluation/number_text.h"
 #include "engine/evaluation/report_fields.h"
 #include "engine/evaluation/reproducing_command.h"
+#include "engine/model/family.h"
 #include "kprune/supported_models.h"
 
 namespace kprune {
@@ -54,11 +55,18 @@ std::string HubMetric(const std::string& name) {
   return found == names->end() ? "" : found->second;
 }
 
+// The name that model hubs know a task by.
+std::string HubTask(const json& report, const std::string& task) {
+  const Family* const family = FindFamily(TextIn(report, "/family"));
+  const bool images = family != nullptr && family->patches != nullptr;
+  return images && task == "feature-extraction" ? "image-feature-extraction" : task;
+}
+
 std::string Header(const json& report) {
   std::string header = "---\nlibrary_name: transformers\n";
   if (const std::string task = TextIn(report, "/task");
       std::find(kTasks.begin(), kTasks.end(), task) != kTasks.end())
-    absl::StrAppend(&header, "pipeline_tag: ", task, "\n");
+    absl::StrAppend(&header, "pipeline_tag: ", HubTask(report, task), "\n");
   absl::StrAppend(&header, "tags:\n- kprune\n- pruning\n");
   if (const std::string metric = HubMetric(TextIn(report, "/metric/name")); !metric.empty())
     absl::StrAppend(&header, "metrics:\n- ", metric, "\n");
@@ -142,7 +150,7 @@ std::string Judgement(const json& report) {
                     absl::StrJoin(runs, ", "), ". ");
   return absl::StrCat(text,
                       "\n\nWhat this does not say: the intervals are about samples like those that judged. "
-                      "On texts unlike the ",
+                      "On data unlike the ",
                       Field(report, "/samples"),
                       " samples that pruned it (another domain, language or length) it may lose more, and it "
                       "may lose more for rare classes "

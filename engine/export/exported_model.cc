@@ -19,6 +19,7 @@ namespace {
 
 // Of the inputs.
 std::vector<int64_t> ShapeOf(Task task, const PaddedBatch& batch) {
+  if (!batch.pixel_shape.empty()) return batch.pixel_shape;
   if (task != Task::kMultipleChoice) return {batch.rows, batch.columns};
   return {batch.rows / batch.choices, batch.choices, batch.columns};
 }
@@ -37,7 +38,7 @@ size_t RunAtOnce(const ModelConfig& config, absl::Span<const Sample> samples) {
   if (!HasTokenOutputs(config.task)) return kPaddedSequences;
   int64_t longest = 1;
   for (const Sample& sample : samples.subspan(0, kPaddedSequences))
-    longest = std::max(longest, static_cast<int64_t>(sample.input_ids.size()));
+    longest = std::max(longest, sample.tokens());
   return std::clamp<int64_t>(kMostPaddedOutputs / (longest * config.num_labels), 1, kPaddedSequences);
 }
 
@@ -60,6 +61,7 @@ class TorchScriptModel final : public ExportedModel {
       : module_(std::move(module)),
         path_(std::move(path)),
         task_(encoder.config.task),
+        images_(encoder.config.patches.has_value()),
         token_types_(encoder.takes_token_types()) {}
 
   absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) override {
@@ -68,8 +70,13 @@ class TorchScriptModel final : public ExportedModel {
     const auto tensor = [&](std::vector<int64_t>& values) {
       return at::from_blob(values.data(), shape, at::kLong);
     };
-    std::vector<c10::IValue> inputs = {tensor(batch.input_ids), tensor(batch.attention_mask)};
-    if (token_types_) inputs.emplace_back(tensor(batch.token_type_ids));
+    std::vector<c10::IValue> inputs;
+    if (images_) {
+      inputs.emplace_back(at::from_blob(batch.pixel_values.data(), shape, at::kFloat));
+    } else {
+      inputs = {tensor(batch.input_ids), tensor(batch.attention_mask)};
+      if (token_types_) inputs.emplace_back(tensor(batch.token_type_ids));
+    }
     try {
       const c10::IValue output = module_.forward(std::move(inputs));
       if (task_ == Task::kQuestionAnswering) {
@@ -87,19 +94,31 @@ class TorchScriptModel final : public ExportedModel {
   torch::jit::Module module_;
   const std::string path_;
   const Task task_;
-  const bool token_types_;
+  const bool images_, token_types_;
 };
 
 class OnnxModel final : public ExportedModel {
  public:
   OnnxModel(std::unique_ptr<OnnxRuntime::Session> session, const Encoder& encoder)
-      : session_(std::move(session)), task_(encoder.config.task), token_types_(encoder.takes_token_types()) {}
+      : session_(std::move(session)),
+        task_(encoder.config.task),
+        outputs_(OutputNames(encoder.config)),
+        images_(encoder.config.patches.has_value()),
+        token_types_(encoder.takes_token_types()) {}
 
   absl::StatusOr<at::Tensor> Run(PaddedBatch& batch) override {
-    std::map<std::string, absl::Span<const int64_t>> inputs = {{"input_ids", batch.input_ids},
-                                                               {"attention_mask", batch.attention_mask}};
-    if (token_types_) inputs["token_type_ids"] = batch.token_type_ids;
-    const auto found = session_->Run(inputs, ShapeOf(task_, batch), OutputNames(task_));
+    std::map<std::string, OnnxRuntime::Values> inputs;
+    const auto add = [&](const char* name, const auto& values) {
+      inputs[name] = absl::MakeConstSpan(values);
+    };
+    if (images_) {
+      add("pixel_values", batch.pixel_values);
+    } else {
+      add("input_ids", batch.input_ids);
+      add("attention_mask", batch.attention_mask);
+      if (token_types_) add("token_type_ids", batch.token_type_ids);
+    }
+    const auto found = session_->Run(inputs, ShapeOf(task_, batch), outputs_);
     if (!found.ok()) return found.status();
     std::vector<at::Tensor> outputs;
     for (const std::vector<float>& values : *found)
@@ -112,7 +131,8 @@ class OnnxModel final : public ExportedModel {
  private:
   const std::unique_ptr<OnnxRuntime::Session> session_;
   const Task task_;
-  const bool token_types_;
+  const std::vector<std::string> outputs_;
+  const bool images_, token_types_;
 };
 
 }  // namespace
@@ -134,9 +154,10 @@ absl::StatusOr<std::unique_ptr<ExportedModel>> OpenOnnx(const std::filesystem::p
   return std::make_unique<OnnxModel>(*std::move(session), encoder);
 }
 
-std::vector<std::string> OutputNames(Task task) {
-  if (task == Task::kQuestionAnswering) return {"start_logits", "end_logits"};
-  return {task == Task::kEmbedding ? "sentence_embedding" : "logits"};
+std::vector<std::string> OutputNames(const ModelConfig& config) {
+  if (config.task == Task::kQuestionAnswering) return {"start_logits", "end_logits"};
+  if (config.task == Task::kEmbedding) return {config.patches ? "image_embedding" : "sentence_embedding"};
+  return {"logits"};
 }
 
 absl::StatusOr<at::Tensor> RunSamples(ExportedModel& model, const ModelConfig& config,

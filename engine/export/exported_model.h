@@ -19,7 +19,7 @@
 namespace kprune {
 
 // The names of its outputs, those of last_hidden_state left out.
-std::vector<std::string> OutputNames(Task task);
+std::vector<std::string> OutputNames(const ModelConfig& config);
 
 // Not thread-safe.
 class ExportedModel {

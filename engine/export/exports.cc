@@ -26,22 +26,31 @@ std::string TritonOutputDims(const ModelConfig& config) {
   return absl::StrCat(HasTokenOutputs(config.task) ? "-1, " : "", config.num_labels);
 }
 
-// https://docs.nvidia.com/deeplearning/triton-inference-server: model configuration. The first dimension of
-// every tensor is the batch, which dims leave out.
-std::string TritonConfig(const Encoder& encoder) {
-  const Task task = encoder.config.task;
-  const char* const dims = task == Task::kMultipleChoice ? "-1, -1" : "-1";
+std::string TritonInputs(const Encoder& encoder) {
+  if (const auto& patches = encoder.config.patches) {
+    const ImageShape& shape = patches->image;
+    return TritonTensor("pixel_values", "TYPE_FP32",
+                        absl::StrCat(shape.channels, ", ", shape.height, ", ", shape.width));
+  }
+  const char* const dims = encoder.config.task == Task::kMultipleChoice ? "-1, -1" : "-1";
   std::string inputs = absl::StrCat(TritonTensor("input_ids", "TYPE_INT64", dims), ",\n",
                                     TritonTensor("attention_mask", "TYPE_INT64", dims));
   if (encoder.takes_token_types())
     absl::StrAppend(&inputs, ",\n", TritonTensor("token_type_ids", "TYPE_INT64", dims));
+  return inputs;
+}
+
+// https://docs.nvidia.com/deeplearning/triton-inference-server: model configuration. The first dimension of
+// every tensor is the batch, which dims leave out.
+std::string TritonConfig(const Encoder& encoder) {
   std::string outputs;
-  for (const std::string& name : OutputNames(task)) {
+  for (const std::string& name : OutputNames(encoder.config)) {
     absl::StrAppend(&outputs, outputs.empty() ? "" : ",\n",
                     TritonTensor(name.c_str(), "TYPE_FP32", TritonOutputDims(encoder.config)));
   }
   return absl::StrCat("name: \"model\"\nplatform: \"onnxruntime_onnx\"\nmax_batch_size: ", kTritonBatch,
-                      "\ninput [\n", inputs, "\n]\noutput [\n", outputs, "\n]\ndynamic_batching { }\n");
+                      "\ninput [\n", TritonInputs(encoder), "\n]\noutput [\n", outputs,
+                      "\n]\ndynamic_batching { }\n");
 }
 
 absl::Status WriteTriton(const Encoder& encoder, const fs::path& folder) {

@@ -10,7 +10,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/export/exported_model.h"
 #include "engine/export/onnx_attention_forms.h"
+#include "engine/export/onnx_patches.h"
 #include "engine/export/onnx_weight.h"
 #include "engine/export/position_table.h"
 #include "engine/formats/onnx/onnx_graph.h"
@@ -26,8 +28,8 @@ class OnnxEncoder {
       : encoder_(encoder), config_(encoder.config), graph_("kprune") {}
 
   absl::Status Write(const std::filesystem::path& path) {
-    Value x = Embed();
-    const Value mask = MaskOfScores();
+    Value x = config_.patches ? EmbedImages(*config_.patches) : Embed();
+    const Value mask = config_.patches ? "" : MaskOfScores();
     for (int t = 0; t < encoder_.num_sublayers(); ++t) {
       const Sublayer& sublayer = encoder_.sublayers[t];
       const std::string name = absl::StrCat("layer.", sublayer.layer);
@@ -72,6 +74,13 @@ class OnnxEncoder {
     return graph_.Add("LayerNormalization", name,
                       {x, Weight(name + ".weight", norm.weight), Weight(name + ".bias", norm.bias)},
                       {{"axis", int64_t{-1}}, {"epsilon", norm.eps}}, output);
+  }
+
+  Value EmbedImages(const PatchConfig& patches) {
+    const PatchesOfImages embedded = AddPatches(graph_, encoder_);
+    // What pooling counts: there is no padding.
+    if (!encoder_.reads_first_tokens()) mask_ = AddOnes(graph_, "mask", embedded.batch, patches.tokens());
+    return embedded.x_BSd;
   }
 
   Value Embed() {
@@ -156,7 +165,7 @@ class OnnxEncoder {
         static_cast<float>(std::sqrt(static_cast<double>(sublayer.unit_width * form.scale_factor)));
     scores = graph_.Add("Div", name + ".Div", {scores, graph_.Number(scale)});
     scores = forms_.AddBiases(form, name, scores);
-    scores = graph_.Add("Add", name + ".Add_mask", {scores, mask});
+    if (!mask.empty()) scores = graph_.Add("Add", name + ".Add_mask", {scores, mask});
     const Value weights = graph_.Add("Softmax", name + ".Softmax", {scores}, {{"axis", int64_t{-1}}});
     Value context = graph_.Add("MatMul", name + ".MatMul_context", {weights, v});
     context =
@@ -225,9 +234,17 @@ class OnnxEncoder {
     return graph_.Add("Squeeze", "head.Squeeze", {first, graph_.Integers({1})});
   }
 
+  // [B, S, d] to the first two tokens side by side, [B, 2d].
+  Value FirstTwoTokens(const Value& x) {
+    const Value two = graph_.Add("Slice", "head.first_tokens",
+                                 {x, graph_.Integers({0}), graph_.Integers({2}), graph_.Integers({1})});
+    return graph_.Add("Flatten", "head.Flatten", {two}, {{"axis", int64_t{1}}});
+  }
+
   void Logits(const Value& x) {
     Value y = HasTokenOutputs(config_.task)   ? x
               : encoder_.reads_first_tokens() ? FirstTokens(x)
+              : config_.with_teacher          ? FirstTwoTokens(x)
                                               : MeanOfTokens(x);
     if (const Linear& dense = encoder_.head_dense; dense.weight.defined()) {
       y = Activate("head.activation", Project("head.dense", y, dense.weight, dense.bias),
@@ -283,7 +300,9 @@ class OnnxEncoder {
 
   void SentenceEmbedding(const Value& x) {
     graph_.Add("Identity", "last_hidden_state", {x}, {}, "last_hidden_state");
-    graph_.AddOutput("last_hidden_state", {kBatch, kSequence, int64_t{config_.hidden_size}});
+    const OnnxGraph::Dimension tokens =
+        config_.patches ? OnnxGraph::Dimension(config_.patches->tokens()) : OnnxGraph::Dimension(kSequence);
+    graph_.AddOutput("last_hidden_state", {kBatch, tokens, int64_t{config_.hidden_size}});
     Value pooled = Pooled(x);
     if (config_.normalize) {
       const Value norm = graph_.Add("ReduceL2", "normalize.ReduceL2", {pooled},
@@ -291,8 +310,9 @@ class OnnxEncoder {
       const Value length = graph_.Add("Max", "normalize.Max", {norm, graph_.Number(1e-12F)});
       pooled = graph_.Add("Div", "normalize.Div", {pooled, length});
     }
-    graph_.Add("Identity", "sentence_embedding", {pooled}, {}, "sentence_embedding");
-    graph_.AddOutput("sentence_embedding", {kBatch, int64_t{config_.hidden_size}});
+    const std::string name = OutputNames(config_)[0];
+    graph_.Add("Identity", name, {pooled}, {}, name);
+    graph_.AddOutput(name, {kBatch, int64_t{config_.hidden_size}});
   }
 
   Value Pooled(const Value& x) {

@@ -1,12 +1,14 @@
 // An encoder as an ONNX model, as ONNX Runtime, optimum and sentence-transformers expect it.
 //
 // Inputs: input_ids, attention_mask and, where the family has token types, token_type_ids; int64
-// [batch_size, sequence_length]; of multiple choice [batch_size, num_choices, sequence_length]. Outputs,
+// [batch_size, sequence_length]; of multiple choice [batch_size, num_choices, sequence_length]; of images
+// pixel_values alone, float32 [batch_size, channels, height, width]. Outputs,
 // float32: logits [batch_size, num_labels] of a classifier; [batch_size, sequence_length, num_labels or
 // vocabulary] of token classification and fill-mask; [batch_size, num_choices] of multiple choice;
 // start_logits and end_logits [batch_size, sequence_length] of question answering;
 // last_hidden_state [batch_size, sequence_length, hidden_size] and sentence_embedding
-// [batch_size, hidden_size] of a sentence encoder. Weights are float32 whatever the checkpoint stores.
+// [batch_size, hidden_size] (of images image_embedding) of an encoder. Weights are float32 whatever the
+// checkpoint stores.
 #ifndef KPRUNE_ENGINE_EXPORT_ONNX_EXPORT_H_
 #define KPRUNE_ENGINE_EXPORT_ONNX_EXPORT_H_
 

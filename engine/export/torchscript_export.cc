@@ -26,18 +26,7 @@ class ScriptedEncoder {
       : encoder_(encoder), config_(encoder.config), module_("KpruneEncoder") {}
 
   jit::Module Build() {
-    const bool token_types = encoder_.takes_token_types();
-    absl::StrAppend(&source_, "def forward(self, input_ids: Tensor, attention_mask: Tensor",
-                    token_types ? ", token_type_ids: Tensor" : "", "):\n");
-    if (config_.task == Task::kMultipleChoice) FlattenChoices(token_types);
-    Line("B, S = input_ids.size(0), input_ids.size(1)");
-    Line("mask = (attention_mask > 0).view(B, 1, 1, S)");
-    const auto has_form = [](const Sublayer& sublayer) { return !sublayer.attention().is_plain(); };
-    if (std::any_of(encoder_.sublayers.begin(), encoder_.sublayers.end(), has_form)) {
-      Line("place = torch.arange(S, device=input_ids.device)");
-      Line("distance = place.unsqueeze(0) - place.unsqueeze(1)");
-    }
-    Embed(token_types);
+    config_.patches ? BeginWithImages(*config_.patches) : BeginWithTokens();
     for (const Sublayer& sublayer : encoder_.sublayers) {
       sublayer.kind == SublayerKind::kAttention ? Attention(sublayer) : FeedForward(sublayer);
     }
@@ -50,6 +39,35 @@ class ScriptedEncoder {
   }
 
  private:
+  void BeginWithTokens() {
+    const bool token_types = encoder_.takes_token_types();
+    absl::StrAppend(&source_, "def forward(self, input_ids: Tensor, attention_mask: Tensor",
+                    token_types ? ", token_type_ids: Tensor" : "", "):\n");
+    if (config_.task == Task::kMultipleChoice) FlattenChoices(token_types);
+    Line("B, S = input_ids.size(0), input_ids.size(1)");
+    Line("mask = (attention_mask > 0).view(B, 1, 1, S)");
+    const auto has_form = [](const Sublayer& sublayer) { return !sublayer.attention().is_plain(); };
+    if (std::any_of(encoder_.sublayers.begin(), encoder_.sublayers.end(), has_form)) {
+      Line("place = torch.arange(S, device=input_ids.device)");
+      Line("distance = place.unsqueeze(0) - place.unsqueeze(1)");
+    }
+    Embed(token_types);
+  }
+
+  // Patches are a convolution without overlaps.
+  void BeginWithImages(const PatchConfig& patches) {
+    absl::StrAppend(&source_, "def forward(self, pixel_values: Tensor):\n");
+    Line("B, S = pixel_values.size(0), ", patches.tokens());
+    const Linear& projection = encoder_.patch_projection;
+    Line("x = torch.conv2d(pixel_values, ", Weight("patches_weight", projection.weight), ", ",
+         Weight("patches_bias", projection.bias), ", [", patches.patch_height, ", ", patches.patch_width,
+         "]).flatten(2).transpose(1, 2)");
+    Line("x = torch.cat([", Weight("class_tokens", encoder_.class_tokens), ".expand(B, ",
+         patches.class_tokens, ", ", config_.hidden_size, "), x], 1) + ",
+         Weight("position_embeddings", encoder_.position_embeddings));
+    if (!encoder_.reads_first_tokens()) Line("attention_mask = x.new_ones([B, S])");  // for pooling
+  }
+
   template <typename... Parts>
   void Line(const Parts&... parts) {
     absl::StrAppend(&source_, "  ", parts..., "\n");
@@ -130,7 +148,7 @@ class ScriptedEncoder {
       begin += features;
     }
     if (const AttentionForm form = sublayer.attention(); form.is_plain()) {
-      Line("z = torch.scaled_dot_product_attention(query, key, value, mask)");
+      Line("z = torch.scaled_dot_product_attention(query, key, value", config_.patches ? "" : ", mask", ")");
     } else {
       Context(form, name, sublayer.unit_width);
     }
@@ -211,6 +229,8 @@ class ScriptedEncoder {
   void Logits() {
     if (HasTokenOutputs(config_.task)) {
       Line("y = x");
+    } else if (config_.with_teacher) {
+      Line("y = x[:, :2].flatten(1)");
     } else {
       Pool(encoder_.reads_first_tokens());
       Line("y = pooled");

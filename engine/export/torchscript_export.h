@@ -6,7 +6,8 @@
 // classification and fill-mask; [batch, choices] of multiple choice; (start_logits, end_logits) [batch,
 // sequence] of question answering;
 // (last_hidden_state [batch, sequence, hidden_size], sentence_embedding [batch, hidden_size]) of a sentence
-// encoder. Weights are float32 whatever the checkpoint stores.
+// encoder. Of images: forward(pixel_values), float32 [batch, channels, height, width]. Weights are float32
+// whatever the checkpoint stores.
 #ifndef KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
 #define KPRUNE_ENGINE_EXPORT_TORCHSCRIPT_EXPORT_H_
 

@@ -7,6 +7,8 @@
 #include <functional>
 #include <mutex>
 #include <numeric>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -53,7 +55,7 @@ struct OrtApiBase {
 };
 
 constexpr int kLogErrors = 3;
-constexpr int kInt64 = 7;  // an element type
+constexpr int kFloat32 = 1, kInt64 = 7;  // element types
 constexpr int kArenaAllocator = 1, kDefaultMemory = 0;
 
 // Calls the functions of the table by their types.
@@ -109,7 +111,7 @@ class LoadedSession final : public OnnxRuntime::Session {
   OrtSession** put() { return session_.put(); }
 
   absl::StatusOr<std::vector<std::vector<float>>> Run(
-      const std::map<std::string, absl::Span<const int64_t>>& inputs, absl::Span<const int64_t> shape,
+      const std::map<std::string, OnnxRuntime::Values>& inputs, absl::Span<const int64_t> shape,
       absl::Span<const std::string> outputs) const override {
     Owned<OrtMemoryInfo, kReleaseMemoryInfo> memory(api_);
     absl::Status status = api_.Call(kCreateCpuMemoryInfo, kArenaAllocator, kDefaultMemory, memory.put());
@@ -119,14 +121,21 @@ class LoadedSession final : public OnnxRuntime::Session {
     std::vector<const OrtValue*> values;
     for (const auto& [name, data] : inputs) {
       if (!status.ok()) return status;
-      if (static_cast<int64_t>(data.size()) != count)
+      const auto [values_of, size, bytes, type] = std::visit(
+          [](const auto& span) {
+            using Element = std::remove_cv_t<typename std::decay_t<decltype(span)>::element_type>;
+            return std::tuple(static_cast<const void*>(span.data()), span.size(),
+                              span.size() * sizeof(Element),
+                              std::is_same_v<Element, float> ? kFloat32 : kInt64);
+          },
+          data);
+      if (static_cast<int64_t>(size) != count)
         return absl::InternalError(
             absl::StrCat("input ", name, " does not have as many values as its shape"));
       auto& value = *owners.emplace_back(std::make_unique<Owned<OrtValue, kReleaseValue>>(api_));
       // It does not write to inputs.
       status = api_.Call(kCreateTensorWithData, static_cast<const OrtMemoryInfo*>(memory.get()),
-                         static_cast<void*>(const_cast<int64_t*>(data.data())), data.size() * sizeof(int64_t),
-                         shape.data(), shape.size(), kInt64, value.put());
+                         const_cast<void*>(values_of), bytes, shape.data(), shape.size(), type, value.put());
       names.push_back(name.c_str());
       values.push_back(value.get());
     }

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,15 +21,18 @@ namespace kprune {
 // One loaded library; it stays loaded until the process ends. Thread-safe.
 class OnnxRuntime {
  public:
+  // Of one input, row by row.
+  using Values = std::variant<absl::Span<const int64_t>, absl::Span<const float>>;
+
   // One model, ready to run. Thread-safe. Must not outlive its OnnxRuntime.
   class Session {
    public:
     virtual ~Session() = default;
 
-    // Runs the model on `inputs`, int64 of such a shape each, row by row, and returns the float32 outputs
-    // that `outputs` names. INTERNAL with ONNX Runtime's own words: it refuses.
+    // Runs the model on `inputs`, each of such a shape, and returns the float32 outputs that `outputs` names.
+    // INTERNAL with ONNX Runtime's own words: it refuses.
     virtual absl::StatusOr<std::vector<std::vector<float>>> Run(
-        const std::map<std::string, absl::Span<const int64_t>>& inputs, absl::Span<const int64_t> shape,
+        const std::map<std::string, Values>& inputs, absl::Span<const int64_t> shape,
         absl::Span<const std::string> outputs) const = 0;
   };
 

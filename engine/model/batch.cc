@@ -1,6 +1,7 @@
 #include "engine/model/batch.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <limits>
@@ -39,7 +40,7 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
   batch.offsets.push_back(0);
   bool uniform = true;
   for (int64_t index : indices) {
-    const int64_t length = static_cast<int64_t>(samples[index].input_ids.size());
+    const int64_t length = samples[index].tokens();
     uniform = uniform && (batch.longest == 0 || batch.longest == length);
     batch.longest = std::max(batch.longest, length);
     batch.offsets.push_back(batch.offsets.back() + length);
@@ -47,9 +48,10 @@ Batch MakeBatch(absl::Span<const Sample> samples, absl::Span<const int64_t> indi
   std::vector<int64_t> ids, types, positions, slots;
   for (int64_t n = 0; n < batch.size(); ++n) {
     const Sample& sample = samples[indices[n]];
+    if (sample.image != nullptr) batch.images.push_back(sample.image);
     ids.insert(ids.end(), sample.input_ids.begin(), sample.input_ids.end());
     types.insert(types.end(), sample.token_type_ids.begin(), sample.token_type_ids.end());
-    for (size_t s = 0; s < sample.input_ids.size(); ++s) {
+    for (size_t s = 0; s < static_cast<size_t>(sample.tokens()); ++s) {
       positions.push_back(static_cast<int64_t>(s));
       slots.push_back(n * batch.longest + static_cast<int64_t>(s));
     }
@@ -78,7 +80,7 @@ struct Unit {
 std::vector<Unit> UnitsOf(absl::Span<const Sample> samples) {
   std::vector<Unit> units;
   for (int64_t i = 0; i < static_cast<int64_t>(samples.size()); ++i) {
-    const auto length = static_cast<int64_t>(samples[i].input_ids.size());
+    const auto length = samples[i].tokens();
     if (units.empty() || samples[i].choice == 0) units.push_back({.first = i});
     Unit& unit = units.back();
     unit.count += 1;
@@ -89,6 +91,17 @@ std::vector<Unit> UnitsOf(absl::Span<const Sample> samples) {
 }
 
 }  // namespace
+
+at::Tensor Batch::Pixels() const {
+  const ImageShape& shape = images[0]->shape();
+  const at::Tensor pixels = at::empty({size(), shape.channels, shape.height, shape.width}, at::kFloat);
+  float* const values = pixels.mutable_data_ptr<float>();
+  at::parallel_for(0, size(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n)
+      images[n]->Write({values + n * shape.values(), static_cast<size_t>(shape.values())});
+  });
+  return pixels.to(offsets_device.device());
+}
 
 at::Tensor Batch::Pad(const at::Tensor& x_Td) const {
   const int64_t d = x_Td.size(1);

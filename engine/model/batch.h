@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ struct Batch {
   at::Tensor offsets_device;         // [N + 1] int64 on the device
   at::Tensor input_ids_T;            // int64
   at::Tensor token_type_ids_T;       // int64
-  at::Tensor positions_T;            // int64, 0 at the start of every sequence
-  at::Tensor slots_T;                // int64: the place n * S + s of each token in the padded layout
+  std::vector<std::shared_ptr<const Image>> images;  // [N] pictures in place of ids and types; or none
+  at::Tensor positions_T;                            // int64, 0 at the start of every sequence
+  at::Tensor slots_T;    // int64: the place n * S + s of each token in the padded layout
   at::Tensor mask_N11S;  // float32, 0 for tokens and -inf for padding; undefined when nothing is padded
   int64_t longest = 0;   // S
 
@@ -47,6 +49,9 @@ struct Batch {
   int64_t num_samples() const { return static_cast<int64_t>(sample_offsets.size()) - 1; }
   int64_t tokens() const { return offsets.back(); }
   bool padded() const { return mask_N11S.defined(); }
+
+  // The pictures' pixel values [N, channels, height, width], float32 on the device.
+  at::Tensor Pixels() const;
 
   // [T, d] to [N, S, d], padding filled with zeros; a view when nothing is padded. Unpad is its inverse. Both
   // are differentiable and deterministic.

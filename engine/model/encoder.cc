@@ -21,6 +21,13 @@ at::Tensor Pooled(Pooling pooling, const at::Tensor& x_Td, const Batch& batch) {
   return padded_NSd.sum(1) / (pooling == Pooling::kMeanSqrtLen ? lengths.sqrt() : lengths);
 }
 
+// The first and the second token of every sequence side by side: [N, 2d].
+at::Tensor FirstTwoTokens(const at::Tensor& x_Td, const Batch& batch) {
+  const at::Tensor first = batch.offsets_device.narrow(0, 0, batch.size());
+  return x_Td.index_select(0, at::stack({first, first + 1}, 1).flatten())
+      .view({batch.size(), 2 * x_Td.size(1)});
+}
+
 // x in the type of the weights that it is to be multiplied with.
 at::Tensor ToElements(const at::Tensor& x, const at::Tensor& weight) {
   if (x.scalar_type() == weight.scalar_type()) return x;
@@ -35,7 +42,22 @@ at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
 
 at::Tensor Linear::operator()(const at::Tensor& x) const { return at::linear(x, weight, bias); }
 
+// A convolution without overlaps is a product with every patch.
+at::Tensor Encoder::EmbedImages(const Batch& batch) const {
+  const PatchConfig& patches = *config.patches;
+  const at::Tensor values = batch.Pixels()
+                                .view({batch.size(), patches.image.channels, patches.rows(),
+                                       patches.patch_height, patches.columns(), patches.patch_width})
+                                .permute({0, 2, 4, 1, 3, 5})
+                                .reshape({-1, patches.values()});
+  const at::Tensor projected = at::linear(values, patch_projection.weight.flatten(1), patch_projection.bias);
+  const at::Tensor first = class_tokens.expand({batch.size(), patches.class_tokens, class_tokens.size(1)});
+  return (at::cat({first, projected.view({batch.size(), -1, projected.size(1)})}, 1) + position_embeddings)
+      .flatten(0, 1);
+}
+
 at::Tensor Encoder::Embed(const Batch& batch) const {
+  if (config.patches) return EmbedImages(batch);
   at::Tensor x = at::embedding(word_embeddings, batch.input_ids_T);
   if (token_type_embeddings.defined()) x = x + at::embedding(token_type_embeddings, batch.token_type_ids_T);
   if (position_embeddings.defined())
@@ -100,7 +122,9 @@ at::Tensor Encoder::Head(const at::Tensor& states_Rd, const Batch& batch) const 
   const bool some = tokens && batch.positions_R.defined();
   at::Tensor x_Rd = some ? states_Rd.index_select(0, batch.positions_R) : states_Rd;
   if (final_norm.weight.defined()) x_Rd = final_norm(x_Rd);
-  at::Tensor pooled = tokens || reads_first_tokens() ? x_Rd : Pooled(config.pooling, x_Rd, batch);
+  at::Tensor pooled = tokens || reads_first_tokens() ? x_Rd
+                      : config.with_teacher          ? FirstTwoTokens(x_Rd, batch)
+                                                     : Pooled(config.pooling, x_Rd, batch);
   if (config.head() != nullptr) {
     if (head_dense.weight.defined()) pooled = portable::Activated(config.head_activation, head_dense(pooled));
     return head_output(head_norm.weight.defined() ? head_norm(pooled) : pooled);
@@ -204,9 +228,9 @@ int64_t Encoder::num_parameters() const {
   const auto add = [&](const at::Tensor& tensor) { count += tensor.defined() ? tensor.numel() : 0; };
   for (const at::Tensor& tensor :
        {word_embeddings, position_embeddings, token_type_embeddings, embeddings_norm.weight,
-        embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias, head_norm.weight,
-        head_norm.bias, final_norm.weight, final_norm.bias, head_dense.weight, head_dense.bias,
-        head_output.bias}) {
+        embeddings_norm.bias, embeddings_projection.weight, embeddings_projection.bias,
+        patch_projection.weight, patch_projection.bias, class_tokens, head_norm.weight, head_norm.bias,
+        final_norm.weight, final_norm.bias, head_dense.weight, head_dense.bias, head_output.bias}) {
     add(tensor);
   }
   if (!head_output.weight.is_same(word_embeddings)) add(head_output.weight);

@@ -78,13 +78,17 @@ class Encoder {
   at::Tensor word_embeddings;        // [vocab, e], e the width of the embeddings, mostly d
   at::Tensor position_embeddings;    // [position_offset + positions, e], or undefined
   at::Tensor token_type_embeddings;  // [types, e], or undefined
-  LayerNorm embeddings_norm;
-  Linear embeddings_projection;     // to d, where the embeddings are of another width; else undefined
-  std::vector<Sublayer> sublayers;  // 2L
-  LayerNorm final_norm;             // of what the last sublayer gives, in pre-LN families; else undefined
-  Linear head_dense;                // where the task's head has one
-  LayerNorm head_norm;              // where the task's head has one
-  Linear head_output;               // undefined for kEmbedding; its weight may be the word embeddings
+  LayerNorm embeddings_norm;         // undefined of images, whose positions are [tokens, d]
+  Linear embeddings_projection;      // to d, where the embeddings are of another width; else undefined
+  Linear patch_projection;           // of images, [d, channels, patch height, patch width]; else undefined
+  at::Tensor class_tokens;           // of images, [before the patches, d]; else undefined
+  std::vector<Sublayer> sublayers;   // 2L
+  LayerNorm final_norm;              // of what the last sublayer gives, in pre-LN families; else undefined
+  Linear head_dense;                 // where the task's head has one
+  LayerNorm head_norm;               // where the task's head has one
+  // Undefined for kEmbedding; its weight may be the word embeddings, and is [C, 2d] where the head reads two
+  // tokens.
+  Linear head_output;
 
   int num_sublayers() const { return static_cast<int>(sublayers.size()); }
 
@@ -134,6 +138,9 @@ class Encoder {
 
   // Number of values in all weights of this encoder; what places share is counted once.
   int64_t num_parameters() const;
+
+ private:
+  at::Tensor EmbedImages(const Batch& batch) const;  // [T, d]
 };
 
 // The rows of x [T, d] that are first tokens, [N, d].

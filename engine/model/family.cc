@@ -40,6 +40,35 @@ constexpr Family Roberta(const char* model_type, const char* class_prefix) {
   };
 }
 
+constexpr PatchTensors kVitPatches;
+constexpr PatchTensors kDeitPatches = {.distillation_token = "embeddings.distillation_token"};
+
+// Pre-LN, of images.
+constexpr Family Vit(const char* model_type, const char* class_prefix, const char* prefix,
+                     const PatchTensors& patches, const TaskHead& with_teacher) {
+  return {
+      .model_type = model_type,
+      .class_prefix = class_prefix,
+      .prefix = prefix,
+      .position_embeddings = "embeddings.position_embeddings",
+      .token_type_embeddings = nullptr,
+      .embeddings_norm = nullptr,
+      .patches = &patches,
+      .query = "attention.attention.query",
+      .key = "attention.attention.key",
+      .value = "attention.attention.value",
+      .attention_norm = "layernorm_before",
+      .ffn_norm = "layernorm_after",
+      .final_norm = "layernorm",
+      .norm_first = true,
+      .biases = {.assumed = true, .qkv = "qkv_bias"},
+      .token_classification = {},
+      .question_answering = {},
+      .image_classification = {.output = "classifier"},
+      .image_classification_with_teacher = with_teacher,
+  };
+}
+
 // A row is what differs from BERT, which is what the fields say by themselves.
 constexpr std::array kTable = {
     Family{
@@ -74,6 +103,8 @@ constexpr std::array kTable = {
         .multiple_choice = {"bert.pooler.dense", "tanh", "classifier"},
     },
     Roberta("camembert", "Camembert"),
+    Vit("deit", "DeiT", "deit.", kDeitPatches,
+        {.output = "cls_classifier", .second_output = "distillation_classifier"}),
     Family{
         .model_type = "distilbert",
         .class_prefix = "DistilBert",
@@ -236,6 +267,7 @@ constexpr std::array kTable = {
                       .tied_bias = "cls.predictions.bias"},
     },
     Roberta("roberta", "Roberta"),
+    Vit("vit", "ViT", "vit.", kVitPatches, {}),
     Roberta("xlm-roberta", "XLMRoberta"),
 };
 

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kprune {
 
@@ -20,10 +21,13 @@ struct TaskHead {
   const char* pooling_key = nullptr;     // of config.json: "cls", which is assumed without a key, or "mean"
   // The bias of an output whose weight are the word embeddings, in place of `output`.
   const char* tied_bias = nullptr;
+  // DeiT: of the second token; what the model gives is the mean of both outputs.
+  const char* second_output = nullptr;
 };
 
 // config.json keys that say whether projections and norms have biases; nullptr: they always have, "": never.
 struct Biases {
+  bool assumed = false;  // where a key is not there
   const char* qkv = nullptr;
   const char* attention_out = nullptr;
   const char* ffn_in = nullptr;
@@ -46,6 +50,19 @@ inline constexpr char kRelativeEmbeddings[] = "encoder.rel_embeddings.weight";
 inline constexpr char kRelativeNorm[] = "encoder.LayerNorm";
 inline constexpr char kPositionKey[] = "attention.self.pos_key_proj";
 inline constexpr char kPositionQuery[] = "attention.self.pos_query_proj";
+
+// Where a family that looks at images has what makes tokens of them: patches through a convolution without
+// overlaps, behind learned tokens.
+struct PatchTensors {
+  const char* projection = "embeddings.patch_embeddings.projection";
+  const char* class_token = "embeddings.cls_token";
+  const char* distillation_token = nullptr;  // nullptr: has none
+
+  std::vector<const char*> class_tokens() const {
+    if (distillation_token == nullptr) return {class_token};
+    return {class_token, distillation_token};
+  }
+};
 
 // Names are relative to the base model: a checkpoint saved with a task head carries `prefix` before them, one
 // saved without does not. "%d" in `layer` is the layer index. Every projection has ".weight" [out, in] and
@@ -73,9 +90,10 @@ struct Family {
   const char* word_embeddings = "embeddings.word_embeddings.weight";
   const char* position_embeddings = "embeddings.position_embeddings.weight";      // nullptr: has none
   const char* token_type_embeddings = "embeddings.token_type_embeddings.weight";  // nullptr: has none
-  const char* embeddings_norm = "embeddings.LayerNorm";
+  const char* embeddings_norm = "embeddings.LayerNorm";                           // nullptr: has none
   // From the width of the embeddings to hidden_size, where they differ; nullptr: has none.
   const char* embeddings_projection = nullptr;
+  const PatchTensors* patches = nullptr;    // of one that looks at images, which has no word embeddings
   bool projects_embeddings_always = false;  // also where they do not
 
   const char* layer = "encoder.layer.%d.";
@@ -106,7 +124,9 @@ struct Family {
   TaskHead token_classification = {.output = "classifier"};
   TaskHead question_answering = {.output = "qa_outputs"};
   TaskHead masked_lm;
-  TaskHead multiple_choice;  // of first tokens
+  TaskHead multiple_choice;                    // of first tokens
+  TaskHead image_classification;               // of first tokens
+  TaskHead image_classification_with_teacher;  // of first and second tokens, in a class of that name
 };
 
 // nullptr for an unknown model_type.
@@ -119,6 +139,9 @@ std::string LayerTensor(const Family& family, int layer, const char* name);
 // "BertForSequenceClassification".
 std::string BaseClass(const Family& family);
 std::string ClassForTask(const Family& family, std::string_view task);
+
+// What the name of such a class ends with where two tokens are read.
+inline constexpr char kWithTeacher[] = "WithTeacher";
 
 }  // namespace kprune
 

@@ -54,19 +54,27 @@ absl::Status SkipPaddingPositions(const json& config, ModelConfig& model) {
 
 absl::Status ReadShape(const json& config, ModelConfig& model) {
   const Family& family = *model.family;
-  const struct {
+  struct Count {
     const char* key;
     int64_t max;
     int* field;
-  } counts[] = {
+  };
+  std::vector<Count> counts = {
       {family.num_layers_key, 1024, &model.num_layers},
       {family.hidden_size_key, 65536, &model.hidden_size},
       {family.num_heads_key, 4096, &model.num_heads},
       {family.intermediate_size_key, 1 << 20, &model.intermediate_size},
-      {"vocab_size", 1 << 26, &model.vocab_size},
-      {"max_position_embeddings", 1 << 20, &model.max_positions},
   };
-  for (const auto& count : counts) {
+  if (family.patches != nullptr) {
+    absl::StatusOr<PatchConfig> patches = ReadPatchConfig(config, *family.patches);
+    if (!patches.ok()) return patches.status();
+    model.patches = *patches;
+    model.max_positions = static_cast<int>(patches->tokens());
+  } else {
+    counts.push_back({"vocab_size", 1 << 26, &model.vocab_size});
+    counts.push_back({"max_position_embeddings", 1 << 20, &model.max_positions});
+  }
+  for (const Count& count : counts) {
     absl::StatusOr<int> value = ReadCount(config, count.key, count.max);
     if (!value.ok()) return value.status();
     *count.field = *value;
@@ -113,13 +121,13 @@ absl::StatusOr<std::string> ReadActivation(const json& config, const char* key, 
 }
 
 // Whether the biases are there that `key` speaks of; see Biases.
-absl::StatusOr<bool> HasBiases(const json& config, const char* key) {
+absl::StatusOr<bool> HasBiases(const json& config, const char* key, bool assumed) {
   if (key == nullptr) return true;
   if (*key == '\0') {  // written by us
     const json kprune = config.value("kprune", json::object());
     return kprune.is_object() && kprune.value("biases", json(false)) == true;
   }
-  const json value = config.value(key, json(false));
+  const json value = config.value(key, json(assumed));
   if (!value.is_boolean())
     return Refuse(absl::StrCat("\"", key, "\" is ", value.dump(), "; accepted is true or false"));
   return value.get<bool>();
@@ -138,7 +146,7 @@ absl::Status ReadBiases(const json& config, ModelConfig& model) {
                 {keys.norm, &model.biases.norm},
                 {head == nullptr ? nullptr : head->bias_key, &model.biases.head_dense}};
   for (const auto& bias : biases) {
-    absl::StatusOr<bool> there = HasBiases(config, bias.key);
+    absl::StatusOr<bool> there = HasBiases(config, bias.key, keys.assumed);
     if (!there.ok()) return there.status();
     *bias.field = *there;
   }
@@ -284,7 +292,8 @@ const TaskHead* ModelConfig::head() const {
     case Task::kSingleLabel:
     case Task::kMultiLabel:
     case Task::kRegression:
-      return &family->sequence_classification;
+      if (with_teacher) return &family->image_classification_with_teacher;
+      return patches ? &family->image_classification : &family->sequence_classification;
     case Task::kTokenClassification:
       return &family->token_classification;
     case Task::kQuestionAnswering:
@@ -344,8 +353,10 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
         ReadHead(*config, model), ReadUnits(*config, model)}) {
     if (!status.ok()) return status;
   }
-  if (model.task == Task::kEmbedding)
-    model.pooling = ParsePooling(options.pooling).value_or(modules->pooling);
+  if (model.task == Task::kEmbedding) {
+    const bool first = model.patches && !modules->present;
+    model.pooling = ParsePooling(options.pooling).value_or(first ? Pooling::kCls : modules->pooling);
+  }
   model.normalize = options.normalize.value_or(modules->normalize);
   const bool grouped = model.num_groups > 0 && model.num_groups < model.num_layers;
   if (options.unshare_layers && !grouped) {

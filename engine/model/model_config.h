@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "engine/model/attention_config.h"
 #include "engine/model/family.h"
+#include "engine/model/patch_config.h"
 #include "engine/model/task.h"
 #include "kprune/options.h"
 #include "nlohmann/json.hpp"
@@ -54,6 +55,7 @@ struct ModelConfig {
   int type_vocab_size = 0;    // 0: no token types
   int num_labels = 0;         // outputs of the task head; hidden_size for kEmbedding
   double layer_norm_eps = 1e-12;
+  std::optional<PatchConfig> patches;  // nothing: it looks at text
   AttentionConfig attention;
   // Which biases the checkpoint has; without one it is zeros here.
   struct {
@@ -61,6 +63,7 @@ struct ModelConfig {
   } biases;
   std::string head_activation;              // of the head's dense layer
   bool mean_classifier = false;             // the head reads the mean of all tokens, not the first one
+  bool with_teacher = false;                // the head reads the first two tokens
   std::string activation;                   // "gelu", "gelu_new", "relu" or "silu"
   std::map<std::string, int> label2id;      // may be empty
   std::vector<std::vector<int64_t>> heads;  // per layer, the indices of the original heads that are there
@@ -87,11 +90,12 @@ struct ModelConfig {
   // Whether the task looks at the first token of every sequence alone.
   bool reads_first_tokens() const {
     if (task == Task::kEmbedding) return pooling == Pooling::kCls;
-    return !HasTokenOutputs(task) && !mean_classifier;
+    return !HasTokenOutputs(task) && !mean_classifier && !with_teacher;
   }
 
   // The public name of the task, one of kTasks.
-  const char* task_name() const { return NamesOf(task).name; }
+  const char* task_name() const { return names().name; }
+  const TaskNames& names() const { return NamesOf(task, patches.has_value()); }
 
   // Of the classes, in their order: "LABEL_3" for one that label2id does not name. Of tasks with num_labels.
   std::vector<std::string> label_names() const;

@@ -53,7 +53,19 @@ class ExpectedTensors {
     if (config_.biases.norm) expected_.push_back({name + ".bias", {width}});
   }
 
+  void Patches(const PatchConfig& patches) {
+    const PatchTensors& names = *family_.patches;
+    const int64_t d = config_.hidden_size;
+    const std::string projection = folder_.Name(names.projection);
+    expected_.push_back(
+        {projection + ".weight", {d, patches.image.channels, patches.patch_height, patches.patch_width}});
+    expected_.push_back({projection + ".bias", {d}});
+    for (const char* name : names.class_tokens()) expected_.push_back({folder_.Name(name), {1, 1, d}});
+    expected_.push_back({folder_.Name(family_.position_embeddings), {1, patches.tokens(), d}});
+  }
+
   void Embeddings() {
+    if (config_.patches) return Patches(*config_.patches);
     const int64_t d = config_.hidden_size, e = config_.embedding_size;
     expected_.push_back({folder_.Name(family_.word_embeddings), {config_.vocab_size, e}});
     if (config_.has_positions) {
@@ -107,6 +119,7 @@ class ExpectedTensors {
     if (head->norm != nullptr) Norm(head->norm, width);
     if (tied) expected_.push_back({head->tied_bias, {config_.num_labels}});
     if (!tied) Linear(head->output, config_.num_labels, d);
+    if (head->second_output != nullptr) Linear(head->second_output, config_.num_labels, d);
   }
 
   const ModelFolder& folder_;
@@ -241,6 +254,35 @@ Sublayer ReadFeedForward(const ModelFolder& folder, int layer, WeightReader& wei
           .gated = family.gated_ffn};
 }
 
+void ReadEmbeddings(const ModelFolder& folder, WeightReader& weights, Encoder& encoder) {
+  const ModelConfig& config = folder.config;
+  const Family& family = *config.family;
+  encoder.word_embeddings = weights.Tensor(folder.Name(family.word_embeddings));
+  if (config.has_positions)
+    encoder.position_embeddings = weights.Tensor(folder.Name(family.position_embeddings));
+  if (config.type_vocab_size > 0)
+    encoder.token_type_embeddings = weights.Tensor(folder.Name(family.token_type_embeddings));
+  encoder.embeddings_norm = weights.Norm(folder.Name(family.embeddings_norm));
+  if (config.projects_embeddings())
+    encoder.embeddings_projection = weights.Linear(folder.Name(family.embeddings_projection));
+}
+
+// The same of a model that looks at images.
+void ReadPatches(const ModelFolder& folder, WeightReader& weights, Encoder& encoder) {
+  const Family& family = *folder.config.family;
+  encoder.patch_projection = weights.Linear(folder.Name(family.patches->projection));
+  encoder.position_embeddings = weights.Tensor(folder.Name(family.position_embeddings)).squeeze(0);
+  std::vector<at::Tensor> tokens;
+  for (const char* name : family.patches->class_tokens())
+    tokens.push_back(weights.Tensor(folder.Name(name)).squeeze(0));
+  encoder.class_tokens = at::cat(tokens);
+}
+
+// One output of two tokens side by side that is the mean of an output of each.
+Linear MeanOfBoth(const Linear& first, const Linear& second) {
+  return {at::cat({first.weight, second.weight}, 1) / 2, (first.bias + second.bias) / 2};
+}
+
 // The sublayers of all layers, whose attention shares the tables that the family has. Layers of a group have
 // the same tensors.
 std::vector<Sublayer> ReadSublayers(const ModelFolder& folder, at::Device device, WeightReader& weights) {
@@ -293,7 +335,10 @@ absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Optio
   absl::StatusOr<std::unique_ptr<TensorSource>> tensors = OpenCheckpoint(path);
   if (!tensors.ok()) return tensors.status();
   folder.tensors = *std::move(tensors);
-  folder.base_names = folder.tensors->Find(folder.config.family->word_embeddings) != nullptr;
+  const Family& family = *folder.config.family;
+  const std::string first = family.patches == nullptr ? family.word_embeddings
+                                                      : absl::StrCat(family.patches->projection, ".weight");
+  folder.base_names = folder.tensors->Find(first) != nullptr;
   for (const Expected& expected : ExpectedTensors(folder).All()) {
     if (absl::Status status = CheckTensor(folder, expected); !status.ok()) return status;
   }
@@ -302,18 +347,11 @@ absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Optio
 
 absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device) {
   const Family& family = *folder.config.family;
+  const ModelConfig& config = folder.config;
   WeightReader weights(folder, device);
   Encoder encoder;
-  encoder.config = folder.config;
-  encoder.word_embeddings = weights.Tensor(folder.Name(family.word_embeddings));
-  const ModelConfig& config = folder.config;
-  if (config.has_positions)
-    encoder.position_embeddings = weights.Tensor(folder.Name(family.position_embeddings));
-  if (config.type_vocab_size > 0)
-    encoder.token_type_embeddings = weights.Tensor(folder.Name(family.token_type_embeddings));
-  encoder.embeddings_norm = weights.Norm(folder.Name(family.embeddings_norm));
-  if (config.projects_embeddings())
-    encoder.embeddings_projection = weights.Linear(folder.Name(family.embeddings_projection));
+  encoder.config = config;
+  config.patches ? ReadPatches(folder, weights, encoder) : ReadEmbeddings(folder, weights, encoder);
   encoder.sublayers = ReadSublayers(folder, device, weights);
   if (family.final_norm != nullptr) encoder.final_norm = weights.Norm(folder.Name(family.final_norm));
   if (const TaskHead* head = config.head()) {
@@ -322,6 +360,8 @@ absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device
     encoder.head_output = head->tied_bias == nullptr
                               ? weights.Linear(head->output)
                               : Linear{encoder.word_embeddings, weights.Tensor(head->tied_bias)};
+    if (head->second_output != nullptr)
+      encoder.head_output = MeanOfBoth(encoder.head_output, weights.Linear(head->second_output));
   }
   if (!weights.status().ok()) return weights.status();
   return encoder;

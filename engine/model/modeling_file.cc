@@ -11,8 +11,10 @@ nlohmann::json AutoMap(const ModelConfig& config) {
     return absl::StrCat(std::string(module), ".", name);
   };
   nlohmann::json map = {{"AutoModel", of_file(BaseClass(*config.family))}};
-  if (const char* classes = NamesOf(config.task).classes)
-    map[absl::StrCat("AutoModelFor", classes)] = of_file(ClassForTask(*config.family, classes));
+  if (const char* classes = config.names().classes) {
+    map[absl::StrCat("AutoModelFor", classes)] =
+        of_file(ClassForTask(*config.family, classes) + (config.with_teacher ? kWithTeacher : ""));
+  }
   return map;
 }
 

@@ -4,6 +4,8 @@
 
     model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True)
 
+(or AutoModelForImageClassification, or the class of another task).
+
 The classes below are those of transformers, under their own names. Only the sizes of their projections differ: every
 layer has the attention heads and the intermediate neurons that config.json counts under "kprune":
 
@@ -13,7 +15,7 @@ So everything that a stock model can do works as well: training, save_pretrained
 """
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import transformers
@@ -37,6 +39,7 @@ class Family:
     ffn_blocks: int = 1  # halves of gated neurons that stand in one projection
     ffn_out: str = "output.dense"
     position_bias: bool = False  # the attention is given a bias for every head of the original
+    newer: dict = None  # the same names in versions that have built the family's classes anew, where some have
 
 
 GTE = dict(
@@ -48,6 +51,21 @@ GTE = dict(
     attention_out="self_attn.o_proj",
     ffn_in=("mlp.gate_proj", "mlp.up_proj"),
     ffn_out="mlp.down_proj",
+)
+
+VIT = dict(
+    attention="attention.attention",
+    projections=("attention.attention.query", "attention.attention.key", "attention.attention.value"),
+    newer=dict(
+        layers="layers",
+        attention="attention",
+        heads="",
+        width="",
+        projections=("attention.q_proj", "attention.k_proj", "attention.v_proj"),
+        attention_out="attention.o_proj",
+        ffn_in=("mlp.fc1",),
+        ffn_out="mlp.fc2",
+    ),
 )
 
 FAMILIES = {
@@ -70,6 +88,10 @@ FAMILIES = {
         classes="DebertaV2",
         projections=("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj"),
         positions=("attention.self.pos_key_proj", "attention.self.pos_query_proj"),
+    ),
+    "deit": Family(
+        classes="DeiT",
+        **VIT,
     ),
     "distilbert": Family(
         classes="DistilBert",
@@ -114,6 +136,10 @@ FAMILIES = {
     "roberta": Family(
         classes="Roberta",
     ),
+    "vit": Family(
+        classes="ViT",
+        **VIT,
+    ),
     "xlm-roberta": Family(
         classes="XLMRoberta",
     ),
@@ -126,6 +152,8 @@ SUFFIXES = (
     "ForQuestionAnswering",
     "ForMaskedLM",
     "ForMultipleChoice",
+    "ForImageClassification",
+    "ForImageClassificationWithTeacher",
 )
 
 
@@ -207,6 +235,8 @@ def shrink_model(model):
     if not isinstance(kept, dict) or not {"kept_heads", "neurons"} <= set(kept):
         raise ValueError('config.json has no "kprune" with the heads and neurons of every layer: no result of kprune')
     family = FAMILIES[config.model_type]
+    if family.newer and not hasattr(model.base_model, family.layers.partition(".")[0]):
+        family = replace(family, **family.newer)
     layers = model.base_model.get_submodule(family.layers)
     if not len(layers) == len(kept["kept_heads"]) == len(kept["neurons"]):
         raise ValueError(
@@ -228,7 +258,8 @@ def shrink_model(model):
 def pruned(stock):
     """The class `stock` of transformers, with the sizes that config.json's "kprune" gives it."""
 
-    task = stock.__name__.partition("For")[2]  # "SequenceClassification", or none
+    # "SequenceClassification", or none; DeiT has two classes for one task.
+    task = stock.__name__.partition("For")[2].removesuffix("WithTeacher")
 
     def __init__(self, config, *args, **kwargs):
         stock.__init__(self, config, *args, **kwargs)

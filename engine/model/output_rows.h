@@ -17,7 +17,7 @@ namespace kprune {
 // Rows of one sequence's outputs.
 inline int64_t OutputRows(Task task, const Sample& sample) {
   if (!HasTokenOutputs(task)) return 1;
-  return static_cast<int64_t>(sample.positions.empty() ? sample.input_ids.size() : sample.positions.size());
+  return sample.positions.empty() ? sample.tokens() : static_cast<int64_t>(sample.positions.size());
 }
 
 // The first row of every sequence, and their number: [n + 1].

@@ -7,9 +7,9 @@
 namespace kprune {
 
 enum class Task {
-  kSingleLabel,          // text-classification, softmax over num_labels
-  kMultiLabel,           // text-classification, a sigmoid for each label
-  kRegression,           // text-classification, one real output
+  kSingleLabel,          // text- or image-classification, softmax over num_labels
+  kMultiLabel,           // text- or image-classification, a sigmoid for each label
+  kRegression,           // text- or image-classification, one real output
   kTokenClassification,  // token-classification, softmax over num_labels for every token
   kQuestionAnswering,  // question-answering, softmaxes over the tokens for the start and the end of an answer
   kMaskedLm,           // fill-mask, softmax over the vocabulary for every masked token
@@ -23,12 +23,16 @@ struct TaskNames {
   Task task;
   const char* name;
   const char* classes;
+  bool images = false;  // of families that look at images, where these have names of their own
 };
 
 inline constexpr std::array kTaskNames = {
     TaskNames{Task::kSingleLabel, "text-classification", "SequenceClassification"},
     TaskNames{Task::kMultiLabel, "text-classification", "SequenceClassification"},
     TaskNames{Task::kRegression, "text-classification", "SequenceClassification"},
+    TaskNames{Task::kSingleLabel, "image-classification", "ImageClassification", true},
+    TaskNames{Task::kMultiLabel, "image-classification", "ImageClassification", true},
+    TaskNames{Task::kRegression, "image-classification", "ImageClassification", true},
     TaskNames{Task::kTokenClassification, "token-classification", "TokenClassification"},
     TaskNames{Task::kQuestionAnswering, "question-answering", "QuestionAnswering"},
     TaskNames{Task::kMaskedLm, "fill-mask", "MaskedLM"},
@@ -36,9 +40,10 @@ inline constexpr std::array kTaskNames = {
     TaskNames{Task::kEmbedding, "feature-extraction", nullptr},
 };
 
-constexpr const TaskNames& NamesOf(Task task) {
+// Of a family that looks at `images` or at text.
+constexpr const TaskNames& NamesOf(Task task, bool images) {
   for (const TaskNames& names : kTaskNames) {
-    if (names.task == task) return names;
+    if (names.task == task && names.images == images) return names;
   }
   return kTaskNames.back();
 }

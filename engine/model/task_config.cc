@@ -15,7 +15,7 @@ absl::Status Refuse(std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("config.json: ", std::string(what)));
 }
 
-// Of text classification, by "problem_type" and the number of labels.
+// Of text and image classification, by "problem_type" and the number of labels.
 absl::Status SettleClassification(const json& config, ModelConfig& model) {
   const json problem = config.value("problem_type", json());
   if (problem.is_null()) {
@@ -43,18 +43,25 @@ absl::Status SettleClassification(const json& config, ModelConfig& model) {
   return absl::OkStatus();
 }
 
+// The class that the checkpoint was saved from.
+std::string Architecture(const json& config) {
+  json architecture = config.value("architectures", json());
+  if (architecture.is_array() && !architecture.empty()) architecture = architecture[0];
+  return architecture.is_string() ? architecture.get<std::string>() : architecture.dump();
+}
+
 // The task's public name: the one that was asked for, or what the folder itself implies.
 absl::StatusOr<std::string> TaskName(const json& config, const std::string& requested, bool has_modules,
                                      const Family& family) {
   if (requested != "auto") return requested;
-  const char* const embeddings = NamesOf(Task::kEmbedding).name;
+  const char* const embeddings = NamesOf(Task::kEmbedding, family.patches != nullptr).name;
   if (has_modules) return embeddings;
-  json architecture = config.value("architectures", json());
-  if (architecture.is_array() && !architecture.empty()) architecture = architecture[0];
-  const std::string name = architecture.is_string() ? architecture.get<std::string>() : architecture.dump();
+  const std::string name = Architecture(config);
   if (name == BaseClass(family)) return embeddings;
   for (const TaskNames& task : kTaskNames) {
-    if (task.classes != nullptr && absl::EndsWith(name, absl::StrCat("For", task.classes))) return task.name;
+    if (task.classes == nullptr) continue;
+    const std::string classes = absl::StrCat("For", task.classes);
+    if (absl::EndsWith(name, classes) || absl::EndsWith(name, classes + kWithTeacher)) return task.name;
   }
   return Refuse(absl::StrCat("\"architectures\" is ", name,
                              ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
@@ -66,10 +73,15 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
                         ModelConfig& model) {
   const absl::StatusOr<std::string> name = TaskName(config, requested, has_modules, *model.family);
   if (!name.ok()) return name.status();
+  bool known = false;
   for (const TaskNames& task : kTaskNames) {
-    if (*name == task.name) model.task = task.task;
+    if (*name != task.name || (task.images != model.patches.has_value() && task.classes != nullptr)) continue;
+    model.task = task.task;
+    known = true;
   }
-  if (const TaskHead* head = model.head(); head != nullptr && !head->output && !head->tied_bias) {
+  model.with_teacher = model.task != Task::kEmbedding && absl::EndsWith(Architecture(config), kWithTeacher);
+  const TaskHead* const head = model.head();
+  if (!known || (head != nullptr && !head->output && !head->tied_bias)) {
     return Refuse(absl::StrCat("\"model_type\" is ", model.family->model_type,
                                ", of which there are no models for ", *name, "; accepted are other tasks"));
   }

@@ -124,7 +124,7 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
       EvaluationBytes(config, workload, share) + (options.has_several_models() || options.chooses_setting()
                                                       ? models + streams - 4 * workload.parameters
                                                       : 0);
-  return runtime + workload.tokens * kIndexBytesPerToken + std::max(pruning, judging);
+  return runtime + workload.tokens * kIndexBytesPerToken + workload.image_bytes + std::max(pruning, judging);
 }
 
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,

@@ -47,7 +47,7 @@ inline bool IsPlainName(std::string_view name) {
   });
 }
 
-inline constexpr std::array<std::string_view, 15> kModelFiles = {"config.json",
+inline constexpr std::array<std::string_view, 16> kModelFiles = {"config.json",
                                                                  "tokenizer.json",
                                                                  "tokenizer_config.json",
                                                                  "special_tokens_map.json",
@@ -61,6 +61,7 @@ inline constexpr std::array<std::string_view, 15> kModelFiles = {"config.json",
                                                                  "modules.json",
                                                                  "sentence_bert_config.json",
                                                                  "config_sentence_transformers.json",
+                                                                 "preprocessor_config.json",
                                                                  "model.safetensors.index.json"};
 
 inline bool IsModelName(std::string_view name) {

@@ -10,13 +10,18 @@ namespace kprune {
 
 // Names as Hugging Face's pipelines and hub have them.
 inline constexpr std::array kTasks = {"text-classification", "token-classification", "question-answering",
-                                      "fill-mask",           "multiple-choice",      "feature-extraction"};
+                                      "fill-mask",           "multiple-choice",      "image-classification",
+                                      "feature-extraction"};
+
+// The tasks of families that look at images.
+inline constexpr std::string_view kImageTasks = "image-classification feature-extraction";
 
 struct SupportedFamily {
   const char* model_type;  // of config.json
   // Tasks that transformers has no class of the family for, and exports that its results cannot have: names
   // with blanks between them.
   std::string_view missing_tasks = {}, missing_exports = {};
+  bool images = false;  // looks at images, not at text
 };
 
 inline constexpr std::array kSupportedFamilies = {
@@ -24,6 +29,7 @@ inline constexpr std::array kSupportedFamilies = {
     SupportedFamily{"bert"},
     SupportedFamily{"camembert"},
     SupportedFamily{"deberta-v2"},
+    SupportedFamily{.model_type = "deit", .images = true},
     SupportedFamily{"distilbert"},
     SupportedFamily{"electra"},
     SupportedFamily{"gte", "question-answering multiple-choice", "dense"},
@@ -31,6 +37,7 @@ inline constexpr std::array kSupportedFamilies = {
     SupportedFamily{"mpnet"},
     SupportedFamily{"nomic_bert", "question-answering multiple-choice", "dense"},
     SupportedFamily{"roberta"},
+    SupportedFamily{.model_type = "vit", .images = true},
     SupportedFamily{"xlm-roberta"},
 };
 
@@ -51,7 +58,8 @@ constexpr bool HasWord(std::string_view words, std::string_view word) {
 }
 
 constexpr bool HasTask(const SupportedFamily& family, std::string_view task) {
-  return !HasWord(family.missing_tasks, task);
+  if (family.images) return HasWord(kImageTasks, task);
+  return task != "image-classification" && !HasWord(family.missing_tasks, task);
 }
 constexpr bool HasExport(const SupportedFamily& family, std::string_view format) {
   return !HasWord(family.missing_exports, format);

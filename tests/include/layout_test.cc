@@ -24,7 +24,7 @@ TEST(Layout, Examples) {
 TEST(Layout, TheTokenizerFilesOfEveryFamilyGoAlong) {
   for (const char* name :
        {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
-        "spm.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+        "spm.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "preprocessor_config.json"}) {
     EXPECT_TRUE(Model(name)) << name;
     EXPECT_TRUE(Result(name)) << name;
   }

@@ -7,7 +7,7 @@
     transformers_consumer.py sentences FOLDER --data FILE                 embeddings by sentence-transformers
     transformers_consumer.py refusal FOLDER                               what loading without the folder's code says
 
---inputs has JSON lines {"input_ids": [...], "token_type_ids": [...]}, --data has JSON lines {"text": ..., "label": ...}. --stock
+--inputs has JSON lines {"input_ids": [...], "token_type_ids": [...]} or {"pixel_values": [[[...]]]}, --data has JSON lines {"text": ..., "label": ...}. --stock
 takes the class of transformers that config.json names and trusts no code. Outputs are rows: of every input, or of
 tasks that say something of tokens of every token of every input; inputs 2i and 2i + 1 are two choices.
 """
@@ -26,6 +26,7 @@ TASKS = {
     "question-answering": transformers.AutoModelForQuestionAnswering,
     "fill-mask": transformers.AutoModelForMaskedLM,
     "multiple-choice": transformers.AutoModelForMultipleChoice,
+    "image-classification": transformers.AutoModelForImageClassification,
 }
 
 
@@ -37,6 +38,8 @@ def read_lines(path):
 def batch_of(path, config):
     """All inputs as one padded batch."""
     rows = read_lines(path)
+    if "pixel_values" in rows[0]:
+        return {"pixel_values": torch.tensor([row["pixel_values"] for row in rows])}
     longest = max(len(row["input_ids"]) for row in rows)
 
     def padded(values, padding=0):
@@ -69,6 +72,10 @@ def load(folder, attention="sdpa", stock=False, encoder=False, task="text-classi
 
 def run(model, batch, pooling, task):
     """Rows of outputs."""
+    if pooling == "cls":
+        return model(**batch).last_hidden_state[:, 0]
+    if task == "image-classification":
+        return model(**batch).logits
     mask = batch["attention_mask"].bool()
     if pooling is None and task == "question-answering":
         result = model(**batch)
@@ -79,7 +86,7 @@ def run(model, batch, pooling, task):
         logits = model(**batch).logits
         return logits if logits.dim() == 2 else logits[mask]
     states, mask = model(**batch).last_hidden_state, batch["attention_mask"].unsqueeze(-1)
-    return states[:, 0] if pooling == "cls" else (states * mask).sum(1) / mask.sum(1)
+    return (states * mask).sum(1) / mask.sum(1)
 
 
 @torch.no_grad()
@@ -103,9 +110,9 @@ def outputs(arguments):
 
 def train(arguments):
     torch.manual_seed(0)
-    model = load(arguments.folder)
+    model = load(arguments.folder, task=arguments.task)
     batch = batch_of(arguments.inputs, model.config)
-    labels = torch.arange(len(batch["input_ids"])) % model.config.num_labels
+    labels = torch.arange(len(next(iter(batch.values())))) % model.config.num_labels
 
     def loss():
         return model(**batch, labels=labels).loss

@@ -10,7 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kprune/supported_models.h"
-#include "tests/worker/job_directory.h"
+#include "tests/worker/image_job.h"
 
 namespace kprune {
 namespace {
@@ -31,6 +31,10 @@ class EveryFamilyJobTest : public ::testing::TestWithParam<Case> {
  protected:
   // A job with the family's classifier, and rows of tokens that mean padding to no family.
   EveryFamilyJobTest() {
+    if (FindFamily(GetParam().first)->patches != nullptr) {
+      testing::UseGoldenOfImages(job_, GetParam().first + "_image_classification");
+      return;
+    }
     std::string folder = GetParam().first + "_text_classification";
     std::replace(folder.begin(), folder.end(), '-', '_');
     fs::remove_all(job_ / "model");

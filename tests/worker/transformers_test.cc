@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cost/latency.h"
 #include "engine/evaluation/metrics.h"
 #include "engine/evaluation/outputs.h"
 #include "engine/model/dense_folder.h"
@@ -60,9 +61,26 @@ class ConsumerTest : public ::testing::Test {
 
   void WriteSamples() {
     std::string lines;
-    for (const Sample& sample : samples_)
-      lines += json{{"input_ids", sample.input_ids}, {"token_type_ids", sample.token_type_ids}}.dump() + "\n";
+    for (const Sample& sample : samples_) {
+      const json line = sample.image != nullptr ? json{{"pixel_values", PixelsOf(*sample.image)}}
+                                                : json{{"input_ids", sample.input_ids},
+                                                       {"token_type_ids", sample.token_type_ids}};
+      lines += line.dump() + "\n";
+    }
     testing::WriteFile(folder_ / "inputs.jsonl", lines);
+  }
+
+  static json PixelsOf(const Image& image) {
+    const ImageShape& shape = image.shape();
+    std::vector<float> values(static_cast<size_t>(shape.values()));
+    image.Write(absl::MakeSpan(values));
+    json channels = json::array();
+    for (auto value = values.begin(); value != values.end();) {
+      json& rows = channels.emplace_back(json::array());
+      for (int64_t row = 0; row < shape.height; ++row, value += shape.width)
+        rows.push_back(std::vector<float>(value, value + shape.width));
+    }
+    return channels;
   }
 
   static at::Tensor ToTensor(const json& rows_NC) {
@@ -135,14 +153,19 @@ TEST_P(TransformersTest, Examples) {
 
 // On checkpoints that transformers wrote (tests/engine/goldens).
 TEST_P(TransformersTest, LoadsHalvesOfEveryFamily) {
-  for (const std::string family : kFamilies) {
+  for (const SupportedFamily& row : kSupportedFamilies) {
+    const std::string family = row.model_type;
     const bool newer = family == "gte" || family == "nomic_bert";
     if (newer && transformers_.major() < 5) continue;  // it has no such classes
-    for (const std::string task : {"text_classification", "feature_extraction"}) {
-      std::string name = family + "_" + task;
+    std::vector<std::string> goldens = {row.images ? "image_classification" : "text_classification",
+                                        "feature_extraction"};
+    if (family == "deit") goldens.emplace_back("with_teacher");
+    for (const std::string& golden : goldens) {
+      std::string name = family + "_" + golden;
       std::replace(name.begin(), name.end(), '-', '_');
       SCOPED_TRACE(name);
-      const ModelFolder original = Opened(fs::path(KPRUNE_SOURCE_DIR) / "tests/engine/goldens" / name).folder;
+      const fs::path path = fs::path(KPRUNE_SOURCE_DIR) / "tests/engine/goldens" / name;
+      const ModelFolder original = Opened(path).folder;
       Encoder half = Loaded(original);
       for (const int t : half.config.OwnSublayers()) {
         half.Keep(t, t % 2 == 0 ? Selection{1} : Selection{0, 2, 3, 7, 8, 11});
@@ -153,15 +176,16 @@ TEST_P(TransformersTest, LoadsHalvesOfEveryFamily) {
       for (const fs::path& path : {pruned, dense}) fs::create_directory(path);
       ASSERT_TRUE(WriteModelFolder(original, half, pruned.string()).ok());
       samples_.clear();
-      for (int length = 1; length <= 12; ++length) {
+      if (row.images) samples_ = AnySamples({.batch_size = 7}, original.config);
+      for (int length = 1; length <= 12 && !row.images; ++length) {
         Sample& sample = samples_.emplace_back();
         for (int i = 0; i < length; ++i) sample.input_ids.push_back(4 + (i * 37 + length * 11) % 28);
         sample.token_type_ids.assign(length, 0);
       }
       WriteSamples();
-      const std::vector<std::string> pooling = task == "feature_extraction"
-                                                   ? std::vector<std::string>{"--pooling", "mean"}
-                                                   : std::vector<std::string>{};
+      std::vector<std::string> pooling;
+      if (golden == "feature_extraction") pooling = {"--pooling", row.images ? "cls" : "mean"};
+      if (row.images && pooling.empty()) pooling = {"--task", "image-classification"};
       ExpectLoadsAs(transformers_, pruned, half, pooling);
       const absl::Status status = WriteDenseFolder(original, half, dense.string());
       if (newer) {

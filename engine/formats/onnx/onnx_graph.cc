@@ -71,10 +71,12 @@ OnnxGraph::OnnxGraph(const std::string& name) : model_(std::make_unique<Model>()
 
 OnnxGraph::~OnnxGraph() = default;
 
-OnnxGraph::Value OnnxGraph::AddInput(const std::string& name, const std::vector<Dimension>& shape) {
+OnnxGraph::Value OnnxGraph::AddInput(const std::string& name, const std::vector<Dimension>& shape,
+                                     Type type) {
   onnx::ValueInfoProto& input = *model_->graph().add_input();
   input.set_name(name);
-  input.mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT64);
+  input.mutable_type()->mutable_tensor_type()->set_elem_type(type == Type::kInt64 ? onnx::TensorProto::INT64
+                                                                                  : onnx::TensorProto::FLOAT);
   SetShape(shape, *input.mutable_type()->mutable_tensor_type());
   return name;
 }

@@ -31,8 +31,10 @@ class OnnxGraph {
   OnnxGraph(const OnnxGraph&) = delete;
   OnnxGraph& operator=(const OnnxGraph&) = delete;
 
-  // An input of int64, or an output of float32.
-  Value AddInput(const std::string& name, const std::vector<Dimension>& shape);
+  enum class Type { kInt64, kFloat32 };
+
+  // An input, or an output of float32.
+  Value AddInput(const std::string& name, const std::vector<Dimension>& shape, Type type = Type::kInt64);
   void AddOutput(const std::string& name, const std::vector<Dimension>& shape);
 
   // Constants; of equal integers and numbers there is one.

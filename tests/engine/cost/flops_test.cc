@@ -88,6 +88,16 @@ TEST(FlopsTest, AnEncoderIsTheSumOfItsUnits) {
   EXPECT_EQ(EncoderFlops(Config(d, h, {0, 0}, {0, 0}), s), 0);
 }
 
+TEST(FlopsTest, PicturesCountAsTheirTokensDo) {
+  // ViT-base: 196 patches and one token before them, at the well-known 17.6 G multiply-adds with the patches'
+  // projection, which is no unit's.
+  const ModelConfig base = Config(768, 64, std::vector<int>(12, 12), std::vector<int>(12, 3072));
+  const PatchConfig patches{{3, 224, 224}, 16, 16, 1};
+  const double projection = 2.0 * 196 * 768 * static_cast<double>(patches.values());
+  EXPECT_EQ(patches.tokens(), 197);
+  EXPECT_NEAR((EncoderFlops(base, 197) + projection) / 2e9, 17.56, 0.01);
+}
+
 TEST(FlopsTest, GatedNeuronsHaveTwoRowsOfTheInputProjection) {
   static constexpr Family kGated{.model_type = "", .class_prefix = "", .prefix = "", .gated_ffn = true};
   const int64_t s = 6, d = 8;

@@ -8,6 +8,7 @@ token_type_ids [N, S] (int64, padded on the right), output [N, C] (float32; logi
 outputs for every token those of all tokens, row after row; of multiple choice rows 2i and 2i + 1 are two choices). All
 parameters are redrawn wide, biases and norms included, so that a wrong activation, mask, epsilon or order of
 projections shows far above rounding. 16-bit checkpoints: the golden runs the rounded weights in float32.
+Of families of images golden.safetensors has pixel_values [N, channels, height, width] instead.
 """
 
 import json
@@ -156,6 +157,17 @@ FAMILIES = {
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA | dict(layer_norm_eps=1e-5),
 }
+# Pictures that are no squares, in patches that are none.
+IMAGES = dict(hidden_size=8, intermediate_size=12, num_attention_heads=2, num_hidden_layers=2, image_size=(8, 12),
+              patch_size=(4, 3), num_channels=3)
+IMAGE_FAMILIES = {
+    "deit": IMAGES,
+    "vit": IMAGES,
+}
+IMAGE_TASKS = {
+    "feature-extraction": transformers.AutoModel,
+    "image-classification": transformers.AutoModelForImageClassification,
+}
 TASKS = {
     "feature-extraction": transformers.AutoModel,
     "text-classification": transformers.AutoModelForSequenceClassification,
@@ -235,6 +247,33 @@ def write_family(family, task, name, settings):
     print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
 
 
+IMAGE_VARIANTS = {
+    "deit_with_teacher": ("deit", transformers.DeiTForImageClassificationWithTeacher, IMAGES),
+    "vit_gray_without_qkv_bias": ("vit", transformers.ViTForImageClassification, IMAGES | dict(
+        image_size=8, patch_size=4, num_channels=1, qkv_bias=False, hidden_act="relu", layer_norm_eps=1e-6)),
+}
+
+
+def write_image_family(family, kind, name, settings):
+    torch.manual_seed(sum(map(ord, name)))
+    config = transformers.AutoConfig.for_model(family, **settings)
+    config.num_labels = LABELS
+    config._attn_implementation = "eager"
+    config.architectures = []  # DeiT has two classes for images, and takes the first
+    model = (kind.from_config(config) if hasattr(kind, "from_config") else kind(config)).eval()
+    redraw(model)
+    height, width = config.image_size if isinstance(config.image_size, tuple) else (config.image_size,) * 2
+    pixels = torch.randn(6, config.num_channels, height, width)
+    with torch.no_grad():
+        result = model(pixel_values=pixels)
+    output = result.logits if hasattr(result, "logits") else result.last_hidden_state[:, 0]
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    model.save_pretrained(folder)
+    save_file(dict(pixel_values=pixels, output=output.contiguous()), folder / "golden.safetensors")
+    print(name, tuple(output.shape), "largest output", round(output.abs().max().item(), 3))
+
+
 # Names of folders, families or tasks, or none for all of them.
 wanted = sys.argv[1:]
 for case_name, case_values in CASES.items():
@@ -249,3 +288,11 @@ for family_name in FAMILIES:
 for variant_name, (family_name, values) in VARIANTS.items():
     if not wanted or variant_name in wanted:
         write_family(family_name, "text-classification", variant_name, values)
+for family_name in IMAGE_FAMILIES:
+    for task_name, kind in IMAGE_TASKS.items():
+        if not wanted or family_name in wanted or task_name in wanted:
+            folder_name = f"{family_name}_{task_name}".replace("-", "_")
+            write_image_family(family_name, kind, folder_name, IMAGE_FAMILIES[family_name])
+for variant_name, values in IMAGE_VARIANTS.items():
+    if not wanted or variant_name in wanted:
+        write_image_family(values[0], values[1], variant_name, values[2])

@@ -43,7 +43,7 @@ TEST_P(FamilyGradientsTest, AreThoseOfAutograd) {
   c10::NoGradGuard no_grad;
   const fs::path path = GoldensFolder() / GetParam();
   Encoder encoder = Loaded(Opened(path));
-  const std::vector<Sample> samples = SamplesOf(*OpenGolden(path / "golden.safetensors"));
+  const std::vector<Sample> samples = InputsOf(*OpenGolden(path / "golden.safetensors"), encoder.config);
   encoder.Keep(0, {encoder.sublayers[0].num_units() - 1});
   const Batch batch = MakeBatches(samples, kAnyNumber, "file", at::kCPU)[0];
   for (int first = 0; first < std::min(3, encoder.num_sublayers()); ++first) {

@@ -45,13 +45,13 @@ class FamilyParityTest : public ::testing::TestWithParam<Case> {
  protected:
   FamilyParityTest()
       : golden_(OpenGolden(Path() / "golden.safetensors")),
-        samples_(Samples(*golden_)),
         folder_(Opened(Path())),
+        samples_(Samples(*golden_, folder_.config)),
         encoder_(Loaded(folder_)) {}
 
   // Two choices a sample, where there are choices.
-  static std::vector<Sample> Samples(const TensorSource& golden) {
-    std::vector<Sample> samples = SamplesOf(golden);
+  static std::vector<Sample> Samples(const TensorSource& golden, const ModelConfig& config) {
+    std::vector<Sample> samples = InputsOf(golden, config);
     if (GetParam().second != "multiple-choice") return samples;
     for (size_t i = 0; i < samples.size(); ++i) samples[i].choice = static_cast<int32_t>(i % 2);
     return samples;
@@ -66,8 +66,8 @@ class FamilyParityTest : public ::testing::TestWithParam<Case> {
   }
 
   const std::unique_ptr<TensorSource> golden_;
-  const std::vector<Sample> samples_;
   const ModelFolder folder_;
+  const std::vector<Sample> samples_;
   const Encoder encoder_;
   const TempDirectory written_;
 };
@@ -140,7 +140,9 @@ TEST(FamilyWithoutTaskTest, IsRefused) {
       if (HasTask(family, task)) continue;
       Options options;
       options.task = task;
-      const fs::path folder = GoldensFolder() / FolderOf({family.model_type, "token-classification"});
+      const fs::path folder =
+          GoldensFolder() /
+          FolderOf({family.model_type, family.images ? "image-classification" : "token-classification"});
       const absl::Status status = OpenModelFolder(folder.string(), options).status();
       EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << family.model_type << " " << task;
       EXPECT_NE(std::string(status.message()).find("there are no models"), std::string::npos) << status;
@@ -154,7 +156,9 @@ INSTANTIATE_TEST_SUITE_P(Goldens, FamilyParityTest, ::testing::ValuesIn(AllCases
 INSTANTIATE_TEST_SUITE_P(Variants, FamilyParityTest,
                          ::testing::Values(Case{"albert_two_groups", ""},
                                            Case{"deberta_v2_own_projections", ""},
-                                           Case{"modernbert_mean_with_biases", ""}),
+                                           Case{"deit_with_teacher", ""},
+                                           Case{"modernbert_mean_with_biases", ""},
+                                           Case{"vit_gray_without_qkv_bias", ""}),
                          [](const auto& info) { return FolderOf(info.param); });
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "engine/data/samples.h"
 #include "engine/formats/safetensors.h"
+#include "engine/model/model_config.h"
 
 namespace kprune {
 
@@ -18,6 +19,21 @@ inline std::vector<int64_t> LongsOf(const TensorView& view) {
   std::vector<int64_t> values(view.bytes.size() / sizeof(int64_t));
   std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
   return values;
+}
+
+// Pictures of pixel values.
+inline std::vector<Sample> PicturesOf(const TensorSource& golden, const PatchConfig& patches) {
+  const TensorView& pixels = *golden.Find("pixel_values");
+  const auto copy = std::make_shared<std::vector<std::byte>>(pixels.bytes.begin(), pixels.bytes.end());
+  const size_t bytes = static_cast<size_t>(patches.image.values()) * sizeof(float);
+  std::vector<Sample> samples(pixels.shape[0]);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    samples[i].image = std::make_shared<StoredImage>(
+        patches.image, DType::kF32, absl::MakeConstSpan(*copy).subspan(i * bytes, bytes), copy,
+        /*tables=*/nullptr, /*mapped=*/false);
+    samples[i].image_tokens = static_cast<int32_t>(patches.tokens());
+  }
+  return samples;
 }
 
 // Padded rows of a golden as ragged samples; token types are 0 where it has none.
@@ -35,6 +51,11 @@ inline std::vector<Sample> SamplesOf(const TensorSource& golden, const std::stri
     sample.token_type_ids.push_back(static_cast<int32_t>(types[i]));
   }
   return samples;
+}
+
+// Whatever the model takes.
+inline std::vector<Sample> InputsOf(const TensorSource& golden, const ModelConfig& config) {
+  return config.patches ? PicturesOf(golden, *config.patches) : SamplesOf(golden);
 }
 
 inline std::unique_ptr<TensorSource> OpenGolden(const std::filesystem::path& path) {
