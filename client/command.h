@@ -68,6 +68,34 @@ inline const CLI::Validator kNamesAFolder(
     },
     "", "folder");
 
+// Whether MODEL names a source that a server fetches from (JobSpec.model_uri) rather than a folder here. Only
+// what has a scheme does: a mistyped folder must not become a download.
+inline bool IsModelUri(const std::string& model) {
+  return model.find("://") != std::string::npos || model.rfind("hub:", 0) == 0;
+}
+
+// MODEL of the commands that read it themselves.
+inline const CLI::Validator kModelFolder(
+    [](const std::string& model) -> std::string {
+      if (!IsModelUri(model)) return CLI::ExistingDirectory(model);
+      return model +
+             " is fetched by servers only: kprune submit hands it to one; here, name a folder that has the "
+             "model";
+    },
+    "", "folder");
+
+// MODEL of kprune submit.
+inline const CLI::Validator kModelFolderOrUri(
+    [](const std::string& model) -> std::string {
+      if (IsModelUri(model)) return "";
+      const std::string problem = CLI::ExistingDirectory(model);
+      return problem.empty()
+                 ? ""
+                 : problem +
+                       "; a model that the server fetches is named https://..., s3://... or hub:org/name";
+    },
+    "", "folder or URI");
+
 // --progress.
 void AddProgressFlag(CLI::App& app, ProgressMode& mode);
 

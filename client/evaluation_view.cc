@@ -176,6 +176,7 @@ std::string VerificationText(const json& verification) {
 }
 
 std::string PreflightText(const kprune::v1::Preflight& preflight) {
+  if (!preflight.not_checked().empty()) return absl::StrCat(preflight.not_checked(), "\n");
   TextTable table;
   table.AddRow({"family", preflight.family()});
   table.AddRow({"task", preflight.task()});

@@ -28,7 +28,7 @@ std::string LatencyTableText(const nlohmann::json& table);
 // {"models": [{"folder", "formats"}]} of a result of several.
 std::string VerificationText(const nlohmann::json& verification);
 
-// preflight.json, and Job.preflight of a server.
+// preflight.json, and Job.preflight of a server: what is predicted, or what was not checked.
 std::string PreflightText(const kprune::v1::Preflight& preflight);
 
 }  // namespace kprune::client

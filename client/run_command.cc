@@ -118,7 +118,7 @@ void AddRunCommand(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("run", "Prune a model on this machine, without a server");
   command->add_option("MODEL", flags->job.model, "Hugging Face model folder")
       ->required()
-      ->check(CLI::ExistingDirectory);
+      ->check(kModelFolder);
   command
       ->add_option("--data", flags->job.data,
                    "Sample texts (.jsonl) or token ids (.safetensors); labels not needed")

@@ -50,6 +50,8 @@ std::string InfoText(const v1::ServerInfo& info) {
   table.AddRow({"methods", absl::StrJoin(info.methods(), ", ")});
   table.AddRow({"largest file", FormatBytes(static_cast<double>(info.limits().max_artifact_bytes()))});
   table.AddRow({"queue", absl::StrCat("at most ", info.limits().max_queued_jobs(), " jobs")});
+  if (!info.model_sources().empty())
+    table.AddRow({"fetches models from", absl::StrJoin(info.model_sources(), ", ")});
   return absl::StrCat(table.ToString(), "\n", SupportText(info));
 }
 

@@ -60,7 +60,8 @@ absl::Status AddFiles(const std::vector<NamedFile>& files, const Interrupt& inte
 
 absl::StatusOr<v1::JobSpec> UploadInputs(const SubmitFlags& flags, const Connection& connection,
                                          Session& session) {
-  const absl::StatusOr<ModelFiles> model = FindModelFiles(flags.model);
+  absl::StatusOr<ModelFiles> model = ModelFiles();
+  if (!IsModelUri(flags.model)) model = FindModelFiles(flags.model);
   if (!model.ok()) return model.status();
   if (flags.verbose) {
     for (const std::string& name : model->left_out) session.err << "not sent: " << name << "\n";
@@ -72,6 +73,7 @@ absl::StatusOr<v1::JobSpec> UploadInputs(const SubmitFlags& flags, const Connect
 
   v1::JobSpec spec;
   *spec.mutable_options() = flags.options;
+  if (IsModelUri(flags.model)) spec.set_model_uri(flags.model);
   std::vector<FileToUpload> uploads;
   absl::Status status = AddFiles(model->files, session.interrupt, *spec.mutable_model(), uploads);
   status.Update(AddFiles(*data, session.interrupt, *spec.mutable_data(), uploads));
@@ -99,7 +101,9 @@ absl::Status Watch(const SubmitFlags& flags, const Connection& connection, const
 absl::Status Submit(const SubmitFlags& flags, Session& session) {
   const OutputFolder output(flags.output.empty() ? "." : flags.output, flags.overwrite);
   if (!flags.output.empty()) {
-    if (absl::Status allowed = CheckOutput(output, {flags.model}); !allowed.ok()) return allowed;
+    std::vector<std::string> inputs;
+    if (!IsModelUri(flags.model)) inputs.push_back(flags.model);
+    if (absl::Status allowed = CheckOutput(output, inputs); !allowed.ok()) return allowed;
   }
   const Connection connection(flags.server, session.interrupt);
   const absl::StatusOr<v1::JobSpec> spec = UploadInputs(flags, connection, session);
@@ -130,9 +134,12 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
   auto flags = std::make_shared<SubmitFlags>();
   CLI::App* command =
       app.add_subcommand("submit", "Send a model to a server to be pruned; prints the job's name");
-  command->add_option("MODEL", flags->model, "Hugging Face model folder")
+  command
+      ->add_option("MODEL", flags->model,
+                   "Hugging Face model folder, or what the server fetches where its operator allows it: "
+                   "https://host/folder/, s3://bucket/prefix/ or hub:org/name@revision")
       ->required()
-      ->check(CLI::ExistingDirectory);
+      ->check(kModelFolderOrUri);
   command
       ->add_option("--data", flags->data,
                    "Sample texts (.jsonl) or token ids (.safetensors); labels not needed")

@@ -9,6 +9,9 @@
 #include <iostream>
 #include <system_error>
 
+#include "server/model_sources.h"
+#include "server/sources/address_rules.h"
+
 namespace kprune {
 namespace {
 
@@ -47,9 +50,56 @@ const CLI::Validator kOnnxRuntime(
     },
     "", "library");
 
+// What `Parse` makes of a text is put together again in server/model_sources.h; here only whether it can be.
+template <typename Parse>
+CLI::Validator Parses(const Parse& parse, const std::string& name) {
+  return CLI::Validator(
+      [parse](const std::string& text) { return std::string(parse(text).status().message()); }, "", name);
+}
+
 std::filesystem::path BesideThisProgram(const char* name) {
   std::error_code error;
   return std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+}
+
+void AddSourceFlags(CLI::App& app, ServerFlags& flags) {
+  AddFlag(app, "model-source-allow", flags.model_source_allow,
+          "Folders that jobs may have models fetched from, such as "
+          "https://models.example.com/team/,s3://bucket/prefix/; "
+          "none by default")
+      ->check(Parses(SourceAllowList::Parse, "folders"));
+  AddFlag(app, "model-source-networks", flags.model_source_networks,
+          "Networks beside the public Internet that those hosts may be in, such as 10.1.0.0/16")
+      ->check(Parses(AddressRules::Parse, "networks"));
+  AddFlag(app, "model-source-tokens-file", flags.model_source_tokens_file,
+          "File of lines \"https://host/folder/ TOKEN\": bearer tokens, each for one folder; read for every "
+          "fetch")
+      ->check(CLI::ExistingFile);
+  AddFlag(app, "model-source-ca-file", flags.model_source_ca_file,
+          "Certificates (PEM) of authorities that are trusted beside the system's")
+      ->check(CLI::ExistingFile);
+  AddFlag(app, "hub-mirror", flags.hub_mirror,
+          "Mirror of the model hub, such as https://mirror.example.com/, for models named hub:org/name")
+      ->check(Parses(ParseHubMirror, "URL"));
+  AddFlag(app, "s3-endpoint", flags.s3_endpoint,
+          "Where buckets are (path style), such as https://minio.example.com:9000; by default AWS")
+      ->check(Parses(ParseS3Endpoint, "URL"));
+  AddFlag(app, "s3-region", flags.s3_region, "Region that requests to buckets are signed for")
+      ->check(Parses(ParseS3Region, "region"));
+  AddFlag(app, "s3-credentials-file", flags.s3_credentials_file,
+          "S3 credentials as AWS's tools write them ([default]); by default AWS_ACCESS_KEY_ID and "
+          "AWS_SECRET_ACCESS_KEY; "
+          "read for every fetch")
+      ->check(CLI::ExistingFile);
+  AddFlag(app, "max-model-bytes", flags.max_model_bytes,
+          "Largest model that is fetched, all its files together")
+      ->check(CLI::PositiveNumber);
+  AddFlag(app, "model-fetch-seconds", flags.model_fetch_seconds, "Longest fetch of a model")
+      ->check(CLI::PositiveNumber)
+      ->check(kFinite);
+  AddFlag(app, "model-fetch-stall-seconds", flags.model_fetch_stall_seconds,
+          "Try again where a host sends less than a kilobyte a second for so long")
+      ->check(CLI::Range(1, 3600));
 }
 
 }  // namespace
@@ -92,11 +142,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
           "Devices that run one job each: auto (every GPU, else cpu) or a list like cuda:0,cuda:1");
   AddFlag(app, "max-queued-jobs", flags.max_queued_jobs, "Most jobs that wait at once")
       ->check(CLI::PositiveNumber);
-  AddFlag(app, "max-artifact-bytes", flags.max_artifact_bytes, "Largest upload in bytes")
+  AddFlag(app, "max-artifact-bytes", flags.max_artifact_bytes, "Largest file in bytes, uploaded or fetched")
       ->check(CLI::PositiveNumber);
   AddFlag(app, "disk-low-bytes", flags.disk_low_bytes,
-          "Refuse uploads that would leave less free disk than this")
+          "Refuse uploads and fetches that would leave less free disk than this")
       ->check(CLI::NonNegativeNumber);
+  AddSourceFlags(app, flags);
   AddFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
           "From asking a worker to stop to killing it")
       ->check(CLI::NonNegativeNumber)

@@ -21,6 +21,18 @@ struct ServerFlags {
   std::string devices = "auto";
   int64_t max_queued_jobs = 1000;
   int64_t max_artifact_bytes = int64_t{64} << 30;
+  // What jobs may have fetched (server/sources); nothing by default.
+  std::string model_source_allow;
+  std::string model_source_networks;
+  std::string model_source_tokens_file;
+  std::string model_source_ca_file;
+  std::string hub_mirror;
+  std::string s3_endpoint;  // empty: AWS's of the region
+  std::string s3_region = "us-east-1";
+  std::string s3_credentials_file;
+  int64_t max_model_bytes = int64_t{16} << 30;
+  double model_fetch_seconds = 3600;
+  double model_fetch_stall_seconds = 30;
   int64_t disk_low_bytes = int64_t{1} << 30;
   double cancel_grace_seconds = 10;
   double drain_seconds = 30;

@@ -26,6 +26,7 @@
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/prometheus_metrics.h"
 #include "server/metrics/queue_collector.h"
+#include "server/model_sources.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/server_service.h"
@@ -65,9 +66,14 @@ struct Foundation {
   std::vector<Device> devices;
   std::unique_ptr<LocalArtifactStore> artifacts;
   std::unique_ptr<JobStore> jobs;
+  std::unique_ptr<SystemClock> clock;
+  std::unique_ptr<ModelFetcher> fetcher;
 };
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
+  auto clock = std::make_unique<SystemClock>();
+  auto fetcher = MakeModelFetcher(flags, JobManagerOptions().max_files, *clock);
+  if (!fetcher.ok()) return fetcher.status();
   auto lock = DataDirLock::Acquire(flags.data_dir);
   if (!lock.ok()) return lock.status();
   const auto found = ProbeDevices(flags.worker, kProbeLimit, flags.signing_key);
@@ -80,7 +86,8 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   options.max_queued_jobs = flags.max_queued_jobs;
   auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
   if (!jobs.ok()) return jobs.status();
-  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts), *std::move(jobs)};
+  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts),
+                    *std::move(jobs), std::move(clock),    *std::move(fetcher)};
 }
 
 PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
@@ -113,23 +120,25 @@ JobManagerOptions JobManagerOptionsOf(const std::vector<Device>& devices) {
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
       : launcher(flags.worker, flags.onnxruntime, flags.signing_key),
-        preflight(*base.artifacts, launcher, clock, PreflightOptionsOf(flags)),
-        supervisor({*base.jobs, *base.artifacts, references, launcher, clock, metrics},
+        preflight(*base.artifacts, launcher, *base.clock, PreflightOptionsOf(flags)),
+        intake({*base.fetcher, preflight, *base.jobs, *base.artifacts, references, *base.clock, metrics}),
+        supervisor({*base.jobs, *base.artifacts, references, launcher, *base.clock, metrics, &intake},
                    SupervisorOptionsOf(flags, base.devices)),
-        manager({*base.jobs, *base.artifacts, references, preflight, supervisor, clock, metrics},
-                JobManagerOptionsOf(base.devices)),
-        queue(std::make_shared<QueueCollector>(base.jobs.get(), &clock)),
+        manager(
+            {*base.jobs, *base.artifacts, references, preflight, supervisor, *base.clock, metrics, &intake},
+            JobManagerOptionsOf(base.devices)),
+        queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
         artifact_service(base.artifacts.get(), &metrics, &draining),
         job_service(manager, *base.jobs, JobServiceOptions()),
-        server_service(base.devices,
-                       {flags.max_artifact_bytes, flags.max_queued_jobs, JobManagerOptions().max_files}) {}
+        server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs,
+                                      JobManagerOptions().max_files, base.fetcher->AllowedSources()}) {}
 
-  SystemClock clock;
   PrometheusMetrics metrics;
   absl::Notification draining;
   ArtifactReferences references;
   ProcessWorkerLauncher launcher;
   PreflightRunner preflight;
+  ModelIntake intake;
   Supervisor supervisor;
   JobManager manager;
   std::shared_ptr<QueueCollector> queue;

@@ -64,7 +64,10 @@ struct JobError {
 
 // What a client asks for.
 struct JobInput {
+  // As asked, it has either `model` or `model_uri`. Once what the URI names has been fetched, `model` says
+  // which bytes that were, and nothing asks the URI again.
   Manifest model;
+  std::string model_uri;
   Manifest data;
   Manifest eval;
   // kprune.v1.Options in proto3 JSON with original field names.
@@ -74,6 +77,12 @@ struct JobInput {
 
   bool operator==(const JobInput&) const = default;
 };
+
+// What was asked for, without what was fetched since: two requests with the same body have the same.
+inline JobInput AsAsked(JobInput input) {
+  if (!input.model_uri.empty()) input.model.clear();
+  return input;
+}
 
 struct NewJob {
   JobInput input;

@@ -135,6 +135,11 @@ class JobStore {
   // discard.
   virtual absl::Status Heartbeat(const Lease& lease, absl::Time now) = 0;
   virtual absl::Status SetWorker(const Lease& lease, const ProcessIdentity& worker) = 0;
+  // Records what was fetched from the input's model_uri, together with an event.
+  virtual absl::Status SetModel(const Lease& lease, const Manifest& model, std::string_view payload_json,
+                                absl::Time now) = 0;
+  // Replaces JobRecord::preflight_json.
+  virtual absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) = 0;
   virtual absl::Status AppendEvent(const Lease& lease, std::string_view payload_json,
                                    std::optional<double> progress, absl::Time now) = 0;
   virtual absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) = 0;

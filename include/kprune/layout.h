@@ -98,6 +98,10 @@ inline constexpr int kMostDecimals = 12;
 
 }  // namespace layout_internal
 
+// Names that a model's folder may have whatever the model is: those that can be asked for where a folder
+// cannot be listed. Weights and the configs of poolings are named by others.
+inline constexpr const auto& FixedModelNames() { return layout_internal::kModelFiles; }
+
 // The folder of the model that keeps the share `keep`, in (0, 1), in a result of several: "keep-0.50",
 // "keep-0.125"; at least two decimals and at most twelve.
 inline std::string BudgetFolder(double keep) {

@@ -1,5 +1,5 @@
-// What the service reports about itself, as domain events; server/metrics turns them into Prometheus series, tests record
-// them. Implementations are thread-safe and never block.
+// What the service reports about itself, as domain events; server/metrics turns them into Prometheus series,
+// tests record them. Implementations are thread-safe and never block.
 #ifndef KPRUNE_METRICS_H_
 #define KPRUNE_METRICS_H_
 
@@ -10,7 +10,8 @@
 
 namespace kprune {
 
-enum class Direction { kUpload, kDownload };
+// kFetch: from where a job's model_uri names.
+enum class Direction { kUpload, kDownload, kFetch };
 
 class Metrics {
  public:

@@ -26,12 +26,13 @@ Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& opti
     : context_(context),
       options_(options),
       checkpoints_(checkpoints),
-      job_(job),
       lease_{job.id, job.lease_epoch},
-      directory_(checkpoints.AttemptDirectory(job.id, job.attempt)) {}
+      directory_(checkpoints.AttemptDirectory(job.id, job.attempt)),
+      job_(job) {}
 
 void Attempt::Run(const std::string& device) {
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
+  if (absl::Status status = TakeModelIn(); !status.ok()) return EndWithoutModel(status);
   if (absl::Status status = VerifyArtifacts(job_.input, context_.artifacts); !status.ok())
     return RecordFailure(status);
   {
@@ -48,6 +49,40 @@ void Attempt::Run(const std::string& device) {
   }
   std::error_code ignored;  // a checkpoint or the next attempt's directory may be there
   std::filesystem::remove(directory_.parent_path(), ignored);
+}
+
+absl::Status Attempt::TakeModelIn() {
+  if (job_.input.model_uri.empty() || !job_.input.model.empty()) return absl::OkStatus();
+  if (context_.intake == nullptr)
+    return absl::PermissionDeniedError(
+        "This server fetches no models (any more); upload the model's folder.");
+  const std::filesystem::path folder = directory_.parent_path() / absl::StrCat("fetched-", job_.attempt);
+  work_begins_ = kFetchShare;
+  return context_.intake->Run(
+      lease_, folder, [this] { return GoesOn(); }, job_.input);
+}
+
+bool Attempt::GoesOn() {
+  RenewLease();
+  return !lease_lost_ && !stop_reason();
+}
+
+void Attempt::EndWithoutModel(const absl::Status& reason) {
+  Holds(absl::IsAborted(reason) ? reason : absl::OkStatus());
+  if (lease_lost_ || stop_reason() == StopReason::kCancelled) {
+    Discard();
+  } else if (absl::IsCancelled(reason) && stop_reason() == StopReason::kDrained) {
+    Requeue();
+  } else {
+    RecordFailure(reason);
+  }
+  std::error_code ignored;  // there is more in it
+  std::filesystem::remove(directory_.parent_path(), ignored);
+}
+
+std::optional<Attempt::StopReason> Attempt::stop_reason() {
+  std::lock_guard lock(mutex_);
+  return stop_;
 }
 
 void Attempt::Stop(StopReason reason) {
@@ -99,12 +134,16 @@ WorkerExitStatus Attempt::FollowWorker(WorkerProcess& worker) {
   return *exit;
 }
 
+void Attempt::RenewLease() {
+  const absl::Time now = context_.clock.Now();
+  if (now < next_heartbeat_) return;
+  next_heartbeat_ = now + options_.heartbeat_interval;
+  Holds(context_.store.Heartbeat(lease_, now));
+}
+
 void Attempt::Watch(WorkerProcess& worker) {
   const absl::Time now = context_.clock.Now();
-  if (now >= next_heartbeat_) {
-    next_heartbeat_ = now + options_.heartbeat_interval;
-    Holds(context_.store.Heartbeat(lease_, now));
-  }
+  RenewLease();
   if (lease_lost_) Stop(StopReason::kCancelled);
   std::lock_guard lock(mutex_);
   if (now >= kill_at_) worker.Kill();
@@ -118,7 +157,7 @@ void Attempt::HandleProgress(const ProgressRead& read) {
 }
 
 void Attempt::HandleLine(const std::string& text) {
-  absl::StatusOr<ProgressLine> line = ParseProgressLine(text);
+  absl::StatusOr<ProgressLine> line = ParseProgressLine(text, work_begins_);
   if (!line.ok()) return RejectLine(std::string(line.status().message()));
   if (line->sublayer_kind) {
     if (told_sublayers_.contains(line->payload_json)) return;
@@ -140,17 +179,11 @@ void Attempt::RejectLine(const std::string& reason) {
 void Attempt::HandleExit(const WorkerExitStatus& exit) {
   if (bad_lines_ > 0)
     LogWarning("bad-progress-lines", {{"job", job_.id}, {"count", absl::StrCat(bad_lines_)}});
-  std::optional<StopReason> stop;
-  {
-    std::lock_guard lock(mutex_);
-    stop = stop_;
-  }
+  const std::optional<StopReason> stop = stop_reason();
   const int status = exit.signalled ? -1 : exit.value;
   if (stop == StopReason::kCancelled) {
     context_.metrics.OnWorkerExit("cancelled");
-    // The lease is gone, unless the job was cancelled and retried while the cancellation was on its way here.
-    if (!lease_lost_ && Holds(context_.store.Heartbeat(lease_, context_.clock.Now()))) Requeue();
-    LogInfo("attempt-discarded", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}});
+    Discard();
   } else if (status == kWorkerSucceeded) {
     context_.metrics.OnWorkerExit("succeeded");
     Publish();
@@ -199,6 +232,12 @@ void Attempt::Requeue() {
   if (Holds(context_.store.Requeue(lease_, context_.clock.Now())))
     LogInfo("job-requeued", {{"job", job_.id}});
   if (lease_lost_) checkpoints_.Drop(job_.id);
+}
+
+void Attempt::Discard() {
+  // The lease is gone, unless the job was cancelled and retried while the cancellation was on its way here.
+  if (!lease_lost_ && Holds(context_.store.Heartbeat(lease_, context_.clock.Now()))) Requeue();
+  LogInfo("attempt-discarded", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}});
 }
 
 void Attempt::ReadToldSublayers() {

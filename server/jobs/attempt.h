@@ -34,13 +34,20 @@ class Attempt {
   void Stop(StopReason reason);
 
  private:
+  // Brings in the model where the job names it by a URI and it was not fetched yet.
+  absl::Status TakeModelIn();
+  // For TakeModelIn: renews the lease in time. False: the attempt is to end.
+  bool GoesOn();
+
   // Each ends with the job in its next state, or with the lease lost.
+  void EndWithoutModel(const absl::Status& reason);
   void RunWorker(const std::string& device);
   void HandleExit(const WorkerExitStatus& exit);
   void Publish();
   void RecordFailure(const absl::Status& failure);
   void RecordCrash(const absl::Status& crash);
   void Requeue();
+  void Discard();
 
   // Hears and follows the worker until it has ended.
   WorkerExitStatus FollowWorker(WorkerProcess& worker);
@@ -49,6 +56,8 @@ class Attempt {
   void RejectLine(const std::string& reason);
   // Renews the lease in time, and kills a worker that was asked to end and has not.
   void Watch(WorkerProcess& worker);
+  void RenewLease();
+  std::optional<StopReason> stop_reason();
 
   void AppendEvent(const std::string& payload_json, std::optional<double> progress);
   // Remembers the sublayers that earlier attempts told of; a resumed worker tells of them again.
@@ -60,16 +69,17 @@ class Attempt {
   const SupervisorContext& context_;
   const SupervisorOptions& options_;
   const CheckpointKeeper& checkpoints_;
-  const JobRecord job_;
   const Lease lease_;
   const std::filesystem::path directory_;  // of this attempt; there while it runs
 
   // Of the thread in Run.
+  JobRecord job_;           // changes only in what was fetched
+  double work_begins_ = 0;  // share of the job that is done when the worker starts
   bool lease_lost_ = false;
   std::set<std::string> told_sublayers_;  // payloads of earlier attempts
   int events_ = 0;
   int bad_lines_ = 0;
-  absl::Time next_heartbeat_;
+  absl::Time next_heartbeat_ = absl::InfinitePast();
 
   std::mutex mutex_;
   // Guarded by mutex_.

@@ -72,7 +72,7 @@ absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindRequest(std::stri
   for (const auto& [rank, entry] : jobs_) {
     const JobRecord& record = entry.job.record;
     if (request_id.empty() || record.request_id != request_id) continue;
-    if (record.input != input) return RequestIdTaken(request_id, record.id);
+    if (AsAsked(record.input) != input) return RequestIdTaken(request_id, record.id);
     return std::optional(record);
   }
   return std::optional<JobRecord>();
@@ -186,6 +186,24 @@ absl::Status InMemoryJobStore::SetWorker(const Lease& lease, const ProcessIdenti
   std::lock_guard lock(mutex_);
   auto entry = FindLeased(lease);
   if (entry.ok()) (*entry)->job.worker = worker;
+  return entry.status();
+}
+
+absl::Status InMemoryJobStore::SetModel(const Lease& lease, const Manifest& model,
+                                        std::string_view payload_json, absl::Time now) {
+  {
+    std::lock_guard lock(mutex_);
+    auto entry = FindLeased(lease);
+    if (!entry.ok()) return entry.status();
+    (*entry)->job.record.input.model = model;
+  }
+  return AppendEvent(lease, payload_json, std::nullopt, now);
+}
+
+absl::Status InMemoryJobStore::SetPreflight(const Lease& lease, std::string_view preflight_json) {
+  std::lock_guard lock(mutex_);
+  auto entry = FindLeased(lease);
+  if (entry.ok()) (*entry)->job.record.preflight_json = std::string(preflight_json);
   return entry.status();
 }
 

@@ -29,6 +29,9 @@ class InMemoryJobStore final : public JobStore {
   absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
   absl::Status Heartbeat(const Lease& lease, absl::Time now) override;
   absl::Status SetWorker(const Lease& lease, const ProcessIdentity& worker) override;
+  absl::Status SetModel(const Lease& lease, const Manifest& model, std::string_view payload_json,
+                        absl::Time now) override;
+  absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) override;
   absl::Status AppendEvent(const Lease& lease, std::string_view payload_json, std::optional<double> progress,
                            absl::Time now) override;
   absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;

@@ -105,6 +105,23 @@ absl::Status VerifyArtifact(const FileEntry& file, ArtifactStore& artifacts) {
                                           "; upload it again and retry the job."));
 }
 
+// Whether the model is whole: files with a config and weights, or a URI.
+absl::Status CheckModel(const JobInput& input) {
+  if (!input.model_uri.empty() && !input.model.empty()) {
+    return absl::InvalidArgumentError("spec has both model and model_uri; send one of them.");
+  }
+  if (!input.model_uri.empty()) return absl::OkStatus();
+  auto has = [&](auto condition) { return std::any_of(input.model.begin(), input.model.end(), condition); };
+  if (!has([](const FileEntry& file) { return file.name == "config.json"; })) {
+    return absl::InvalidArgumentError(
+        "spec.model has no config.json; send the model folder's config.json too.");
+  }
+  if (!has([](const FileEntry& file) { return file.name.ends_with(".safetensors"); })) {
+    return absl::InvalidArgumentError("spec.model has no weights; send its model*.safetensors.");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status VerifyArtifacts(const JobInput& input, ArtifactStore& artifacts) {
@@ -121,14 +138,7 @@ absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vec
   status.Update(CheckManifest("data", FileRole::kData, input.data, max_files));
   status.Update(CheckManifest("eval", FileRole::kData, input.eval, max_files));
   if (!status.ok()) return status;
-  auto has = [&](auto condition) { return std::any_of(input.model.begin(), input.model.end(), condition); };
-  if (!has([](const FileEntry& file) { return file.name == "config.json"; })) {
-    return absl::InvalidArgumentError(
-        "spec.model has no config.json; send the model folder's config.json too.");
-  }
-  if (!has([](const FileEntry& file) { return file.name.ends_with(".safetensors"); })) {
-    return absl::InvalidArgumentError("spec.model has no weights; send its model*.safetensors.");
-  }
+  if (status = CheckModel(input); !status.ok()) return status;
   if (input.data.empty()) {
     return absl::InvalidArgumentError(
         "spec.data is empty; send at least one .jsonl or .safetensors of samples.");

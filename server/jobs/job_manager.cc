@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
 #include "server/jobs/job_checks.h"
 #include "server/log.h"
 
@@ -14,6 +15,10 @@ namespace {
 constexpr int kDefaultPageSize = 50;
 constexpr int kMaxPageSize = 1000;
 constexpr size_t kMaxIdBytes = 64;
+constexpr char kNotChecked[] =
+    "The model is fetched when the job starts: whether it is there and can be pruned, whether the samples "
+    "and options "
+    "fit it, and what the job will take, was not checked.";
 
 bool IsJobId(std::string_view id) {
   return !id.empty() && id.size() <= kMaxIdBytes && std::all_of(id.begin(), id.end(), [](char c) {
@@ -42,12 +47,21 @@ absl::Status JobManager::CheckAccepting() const {
   return absl::UnavailableError("This server is shutting down; try again in a minute.");
 }
 
+absl::StatusOr<std::string> JobManager::CheckUri(const std::string& uri) const {
+  if (context_.intake == nullptr)
+    return absl::PermissionDeniedError(
+        "spec.model_uri is refused: this server fetches no models; upload the model's folder.");
+  if (absl::Status allowed = context_.intake->Check(uri); !allowed.ok()) return allowed;
+  return nlohmann::json{{"not_checked", kNotChecked}}.dump();
+}
+
 absl::StatusOr<JobRecord> JobManager::Validate(const JobInput& input) {
   absl::Status status = CheckAccepting();
   if (status.ok()) status = CheckInput(input, options_.max_files, options_.devices);
   if (status.ok()) status = CheckArtifacts(input, context_.artifacts);
   if (!status.ok()) return status;
-  absl::StatusOr<std::string> preflight = context_.preflight.Run(input);
+  absl::StatusOr<std::string> preflight =
+      input.model_uri.empty() ? context_.preflight.Run(input) : CheckUri(input.model_uri);
   if (!preflight.ok()) return preflight.status();
   JobRecord record;
   record.input = input;

@@ -37,6 +37,8 @@ struct JobManagerContext {
   Supervisor& supervisor;
   Clock& clock;
   Metrics& metrics;
+  // Says which URIs of models may be fetched; null: none.
+  const ModelIntake* intake = nullptr;
 };
 
 // Thread-safe.
@@ -48,7 +50,8 @@ class JobManager {
   // JobService.CreateJob.
   absl::StatusOr<JobRecord> Create(const JobInput& input, std::string_view request_id);
 
-  // Checks and runs the preflight only: a record with input and preflight, without an id.
+  // Checks and runs the preflight only: a record with input and preflight, without an id. What a model_uri
+  // names is fetched, and then checked, when the job runs: its preflight only says so.
   absl::StatusOr<JobRecord> Validate(const JobInput& input);
 
   // `name` is "jobs/ID"; INVALID_ARGUMENT where it is not. Else the errors of JobStore.
@@ -65,6 +68,8 @@ class JobManager {
 
  private:
   absl::Status CheckAccepting() const;
+  // The preflight of a job that names its model by a URI.
+  absl::StatusOr<std::string> CheckUri(const std::string& uri) const;
 
   const JobManagerContext context_;
   const JobManagerOptions options_;

@@ -133,7 +133,8 @@ class SpawnPlan {
     // The server's own settings are none of the worker's business.
     std::vector<char*> environment;
     for (char** variable = environ; *variable != nullptr; ++variable) {
-      if (!std::string_view(*variable).starts_with("KPRUNE_")) environment.push_back(*variable);
+      const std::string_view text = *variable;
+      if (!text.starts_with("KPRUNE_") && !text.starts_with("AWS_")) environment.push_back(*variable);
     }
     environment.push_back(nullptr);
     return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv.data(), environment.data());

@@ -79,13 +79,14 @@ class FieldCopy {
   absl::Status status_;
 };
 
-absl::Status CopyStage(const json& from, json& to, ProgressLine& line) {
+absl::Status CopyStage(const json& from, json& to, double begin, ProgressLine& line) {
   FieldCopy copy(from, to);
   copy.Name("stage", kStages);
   copy.Number("fraction");
   const double fraction = to.value("fraction", 0.0);
   if (fraction < 0 || fraction > 1) copy.Reject("fraction");
-  line.fraction = fraction;
+  line.fraction = begin + (1 - begin) * fraction;
+  if (begin > 0) to["fraction"] = *line.fraction;
   return copy.status();
 }
 
@@ -120,7 +121,7 @@ std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::er
 
 }  // namespace
 
-absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view text) {
+absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view text, double begin) {
   const json event = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!event.is_object()) return absl::InvalidArgumentError("it is no JSON object");
   std::string kind;
@@ -136,12 +137,16 @@ absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view text) {
   ProgressLine line;
   json payload;
   absl::Status status;
-  if (kind == "stage") status = CopyStage(event[kind], payload[kind], line);
+  if (kind == "stage") status = CopyStage(event[kind], payload[kind], begin, line);
   if (kind == "sublayer") status = CopySublayer(event[kind], payload[kind], line);
   if (kind == "warning") status = CopyWarning(event[kind], payload[kind]);
   if (!status.ok()) return status;
   line.payload_json = Dump(payload);
   return line;
+}
+
+std::string LoadPayload(double fraction) {
+  return Dump({{"stage", {{"stage", "LOAD"}, {"fraction", fraction}}}});
 }
 
 std::string WarningPayload(std::string_view message) {

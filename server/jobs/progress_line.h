@@ -22,12 +22,14 @@ struct ProgressLine {
   double sublayer_seconds = 0;
 };
 
-// INVALID_ARGUMENT: no JSON object, not exactly one of stage, sublayer and warning, an unknown name, or a
-// value of another type.
-absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view line);
+// Fractions of stages, which a worker counts from 0, are put into [begin, 1]: what came before it did the
+// rest. INVALID_ARGUMENT: no JSON object, not exactly one of stage, sublayer and warning, an unknown name, or
+// a value of another type.
+absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view line, double begin = 0);
 
-// A warning of the server's own, as payload.
+// Events of the server's own, as payload.
 std::string WarningPayload(std::string_view message);
+std::string LoadPayload(double fraction);
 
 }  // namespace kprune
 

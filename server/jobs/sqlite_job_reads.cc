@@ -1,6 +1,46 @@
+#include "absl/strings/str_cat.h"
 #include "server/jobs/sqlite_job_rows.h"
 
 namespace kprune {
+namespace {
+
+constexpr char kPage[] =
+    "SELECT " KPRUNE_JOB_COLUMNS
+    " FROM jobs WHERE rank < ? AND state IN (?, ?, ?, ?, ?, ?) ORDER BY rank DESC LIMIT ?";
+
+}  // namespace
+
+absl::StatusOr<JobPage> ReadJobPage(SqliteDatabase& database, const ListQuery& list) {
+  int64_t before = INT64_MAX;
+  if (!list.page_token.empty()) {
+    absl::StatusOr<int64_t> rank = ParsePageToken(list.page_token);
+    if (!rank.ok()) return rank.status();
+    before = *rank;
+  }
+  SqliteQuery query = database.Query(kPage);
+  query.Bind(before);
+  for (size_t i = 0; i < kJobStates.size(); ++i) {
+    // A shorter list of states repeats its first one.
+    const JobState state = list.states.empty() ? kJobStates[i] : list.states[i < list.states.size() ? i : 0];
+    query.Bind(JobStateName(state));
+  }
+  query.Bind(int64_t{list.page_size} + 1);
+  JobPage page;
+  int64_t last = 0;
+  for (;;) {
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return page;
+    if (static_cast<int>(page.jobs.size()) == list.page_size) {
+      page.next_page_token = absl::StrCat(last);
+      return page;
+    }
+    absl::StatusOr<RankedJob> job = ReadJobRow(database, query);
+    if (!job.ok()) return job.status();
+    last = job->rank;
+    page.jobs.push_back(std::move(job->job.record));
+  }
+}
 
 absl::StatusOr<std::vector<RunningJob>> ReadRunningJobs(SqliteDatabase& database) {
   SqliteQuery query = database.Query(

@@ -7,7 +7,7 @@
 namespace kprune {
 namespace {
 
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 // Times are microseconds since 1970.
 constexpr char kSchema[] = R"sql(
@@ -54,6 +54,12 @@ CREATE TABLE events (
   PRIMARY KEY (job_rank, sequence)
 ) WITHOUT ROWID;
 PRAGMA user_version = 1;
+)sql";
+
+// From version 1 on, in order.
+constexpr char kToVersion2[] = R"sql(
+ALTER TABLE jobs ADD COLUMN model_uri TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 2;
 )sql";
 
 std::optional<int64_t> OptionalMicros(const std::optional<absl::Time>& time) {
@@ -106,14 +112,16 @@ absl::Status PrepareSchema(SqliteDatabase& database) {
     version = query.Int(0);
   }
   if (version == kSchemaVersion) return absl::OkStatus();
-  if (version != 0) {
+  if (version > kSchemaVersion) {
     return absl::FailedPreconditionError(absl::StrCat("The job database has version ", version,
                                                       ", and this kprune-server reads version ",
                                                       kSchemaVersion, "; start the server that wrote it."));
   }
   auto transaction = SqliteTransaction::Begin(database);
   if (!transaction.ok()) return transaction.status();
-  if (absl::Status status = database.Execute(kSchema); !status.ok()) return status;
+  absl::Status status = version == 0 ? database.Execute(kSchema) : absl::OkStatus();
+  if (status.ok()) status = database.Execute(kToVersion2);
+  if (!status.ok()) return status;
   return transaction->Commit();
 }
 
@@ -141,6 +149,7 @@ absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery
   ranked.job.not_before = absl::FromUnixMicros(row.Int(17));
   ranked.job.heartbeat_time = absl::FromUnixMicros(row.Int(18));
   ranked.job.worker = {row.Int(19), row.Int(20), row.Text(21)};
+  job.input.model_uri = row.Text(22);
   if (absl::Status status = ReadFiles(database, ranked); !status.ok()) return status;
   return ranked;
 }
@@ -160,7 +169,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
       database
           .Query(
               "INSERT INTO jobs VALUES (NULL, ?, NULLIF(?, ''), ?, ?, ?, ?, 0, 0, 0, '', '', "
-              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '')")
+              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?)")
           .Bind(std::string_view(record.id))
           .Bind(std::string_view(record.request_id))
           .Bind(JobStateName(record.state))
@@ -169,6 +178,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
           .Bind(std::string_view(record.preflight_json))
           .Bind(absl::ToUnixMicros(record.create_time))
           .Bind(absl::ToUnixMicros(job.queue_time))
+          .Bind(std::string_view(record.input.model_uri))
           .Run();
   if (!status.ok()) return status;
   const int64_t rank = database.last_insert_rowid();

@@ -22,10 +22,6 @@ constexpr char kClaimable[] = "SELECT " KPRUNE_JOB_COLUMNS
 constexpr char kNextRetry[] =
     "SELECT MIN(not_before_us) FROM jobs WHERE state = 'RETRY_WAIT' AND device IN ('auto', ?)";
 
-constexpr char kPage[] =
-    "SELECT " KPRUNE_JOB_COLUMNS
-    " FROM jobs WHERE rank < ? AND state IN (?, ?, ?, ?, ?, ?) ORDER BY rank DESC LIMIT ?";
-
 // Digests of one job's files that no other job has.
 constexpr char kUnreferenced[] =
     "SELECT DISTINCT sha256 FROM job_files AS mine WHERE job_rank = ?1 AND NOT EXISTS "
@@ -47,6 +43,9 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
   absl::Status Heartbeat(const Lease& lease, absl::Time now) override;
   absl::Status SetWorker(const Lease& lease, const ProcessIdentity& worker) override;
+  absl::Status SetModel(const Lease& lease, const Manifest& model, std::string_view payload_json,
+                        absl::Time now) override;
+  absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) override;
   absl::Status AppendEvent(const Lease& lease, std::string_view payload_json, std::optional<double> progress,
                            absl::Time now) override;
   absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
@@ -102,7 +101,7 @@ absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindRequest(std::string
   if (!*row) return std::optional<JobRecord>();
   absl::StatusOr<RankedJob> earlier = ReadJobRow(*database_, query);
   if (!earlier.ok()) return earlier.status();
-  if (earlier->job.record.input != input) return RequestIdTaken(request_id, earlier->job.record.id);
+  if (AsAsked(earlier->job.record.input) != input) return RequestIdTaken(request_id, earlier->job.record.id);
   return std::optional(std::move(earlier->job.record));
 }
 
@@ -145,37 +144,9 @@ absl::StatusOr<JobRecord> SqliteJobStore::Get(std::string_view job_id) {
   return std::move(job->job.record);
 }
 
-absl::StatusOr<JobPage> SqliteJobStore::List(const ListQuery& list) {
-  int64_t before = INT64_MAX;
-  if (!list.page_token.empty()) {
-    absl::StatusOr<int64_t> rank = ParsePageToken(list.page_token);
-    if (!rank.ok()) return rank.status();
-    before = *rank;
-  }
+absl::StatusOr<JobPage> SqliteJobStore::List(const ListQuery& query) {
   std::lock_guard lock(mutex_);
-  SqliteQuery query = database_->Query(kPage);
-  query.Bind(before);
-  for (size_t i = 0; i < kJobStates.size(); ++i) {
-    // A shorter list of states repeats its first one.
-    const JobState state = list.states.empty() ? kJobStates[i] : list.states[i < list.states.size() ? i : 0];
-    query.Bind(JobStateName(state));
-  }
-  query.Bind(int64_t{list.page_size} + 1);
-  JobPage page;
-  int64_t last = 0;
-  for (;;) {
-    absl::StatusOr<bool> row = query.Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return page;
-    if (static_cast<int>(page.jobs.size()) == list.page_size) {
-      page.next_page_token = absl::StrCat(last);
-      return page;
-    }
-    absl::StatusOr<RankedJob> job = ReadJobRow(*database_, query);
-    if (!job.ok()) return job.status();
-    last = job->rank;
-    page.jobs.push_back(std::move(job->job.record));
-  }
+  return ReadJobPage(*database_, query);
 }
 
 absl::StatusOr<JobRecord> SqliteJobStore::ChangeJob(std::string_view job_id, absl::Time now,
@@ -310,6 +281,20 @@ absl::Status SqliteJobStore::SetWorker(const Lease& lease, const ProcessIdentity
       "UPDATE jobs SET worker_pid = ?, worker_start_ticks = ?, worker_boot_id = ? "
       "WHERE state = 'RUNNING' AND id = ? AND lease_epoch = ?");
   query.Bind(worker.pid).Bind(worker.start_ticks).Bind(std::string_view(worker.boot_id));
+  return FencedUpdate(*database_, std::move(query), lease);
+}
+
+absl::Status SqliteJobStore::SetModel(const Lease& lease, const Manifest& model,
+                                      std::string_view payload_json, absl::Time now) {
+  auto record_model = [&](RankedJob& job) { return InsertFiles(*database_, job.rank, "model", model); };
+  return ChangeLeased(lease, now, record_model, payload_json).status();
+}
+
+absl::Status SqliteJobStore::SetPreflight(const Lease& lease, std::string_view preflight_json) {
+  std::lock_guard lock(mutex_);
+  SqliteQuery query = database_->Query(
+      "UPDATE jobs SET preflight_json = ? WHERE state = 'RUNNING' AND id = ? AND lease_epoch = ?");
+  query.Bind(preflight_json);
   return FencedUpdate(*database_, std::move(query), lease);
 }
 

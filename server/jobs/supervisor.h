@@ -1,6 +1,7 @@
 // Runs the queue's jobs: one thread and at most one worker process for each device. A thread claims a job,
-// lays out its directory from the manifests, starts the worker, turns its progress lines into events, and
-// publishes what came out. A job that is tried again goes on from its checkpoint.
+// brings in its model where it is named by a URI and was not fetched yet, lays out its directory from the
+// manifests, starts the worker, turns its progress lines into events, and publishes what came out. A job that
+// is tried again goes on from its checkpoint.
 #ifndef KPRUNE_SERVER_JOBS_SUPERVISOR_H_
 #define KPRUNE_SERVER_JOBS_SUPERVISOR_H_
 
@@ -22,6 +23,7 @@
 #include "kprune/worker_launcher.h"
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/checkpoint_keeper.h"
+#include "server/jobs/model_intake.h"
 
 namespace kprune {
 
@@ -49,6 +51,8 @@ struct SupervisorContext {
   WorkerLauncher& launcher;
   Clock& clock;
   Metrics& metrics;
+  // Brings in what jobs name by a model_uri; null: none may.
+  const ModelIntake* intake = nullptr;
 };
 
 // Thread-safe, but Start and Drain are called once each, in that order.

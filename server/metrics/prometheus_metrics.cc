@@ -21,7 +21,10 @@ constexpr std::array kExitReasons = {"succeeded", "failed", "cancelled", "crashe
 const char* Name(SublayerKind kind) {
   return kind == SublayerKind::kAttention ? "attention" : "feed_forward";
 }
-const char* Name(Direction direction) { return direction == Direction::kUpload ? "upload" : "download"; }
+const char* Name(Direction direction) {
+  if (direction == Direction::kFetch) return "fetch";
+  return direction == Direction::kUpload ? "upload" : "download";
+}
 
 }  // namespace
 
@@ -55,7 +58,7 @@ PrometheusMetrics::PrometheusMetrics()
       .Set(1);
   // Series with a known set of labels are there from the start, so that a rate over them sees the first
   // event.
-  for (const Direction direction : {Direction::kUpload, Direction::kDownload})
+  for (const Direction direction : {Direction::kUpload, Direction::kDownload, Direction::kFetch})
     OnBytesTransferred(direction, 0);
   for (const char* reason : kExitReasons) worker_exits_.Add({{"reason", reason}});
   for (const SublayerKind kind : {SublayerKind::kAttention, SublayerKind::kFeedForward}) {

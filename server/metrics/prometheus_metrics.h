@@ -4,7 +4,7 @@
 //   kprune_queue_oldest_seconds                      age of the longest waiting job, 0 when none waits
 //   kprune_job_seconds{state}                        histogram: creation to final state
 //   kprune_sublayer_seconds{kind}                    histogram: "attention", "feed_forward"
-//   kprune_transfer_bytes_total{direction}           "upload", "download"
+//   kprune_transfer_bytes_total{direction}           "upload", "download", "fetch"
 //   kprune_worker_exits_total{reason}
 //   kprune_rpc_seconds{method,code}                  histogram
 #ifndef KPRUNE_SERVER_METRICS_PROMETHEUS_METRICS_H_

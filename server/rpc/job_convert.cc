@@ -59,6 +59,7 @@ v1::JobState StateToProto(JobState state) {
 JobInput FromProto(const v1::JobSpec& spec) {
   JobInput input;
   input.model = FilesFromProto(spec.model());
+  input.model_uri = spec.model_uri();
   input.data = FilesFromProto(spec.data());
   input.eval = FilesFromProto(spec.eval());
   input.options_json = ToJson(spec.options());
@@ -88,6 +89,7 @@ absl::StatusOr<std::vector<JobState>> FromProto(const google::protobuf::Repeated
 v1::Job ToProto(const JobRecord& record) {
   v1::Job job;
   FilesToProto(record.input.model, job.mutable_spec()->mutable_model());
+  job.mutable_spec()->set_model_uri(record.input.model_uri);
   FilesToProto(record.input.data, job.mutable_spec()->mutable_data());
   FilesToProto(record.input.eval, job.mutable_spec()->mutable_eval());
   FromJson(record.input.options_json, job.mutable_spec()->mutable_options());

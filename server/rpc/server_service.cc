@@ -27,6 +27,7 @@ ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const S
   }
   for (const char* task : kTasks) info_.add_tasks(task);
   for (const char* method : kMethods) info_.add_methods(method);
+  for (const std::string& source : limits.model_sources) info_.add_model_sources(source);
   v1::Limits* out = info_.mutable_limits();
   out->set_max_chunk_bytes(kMaxChunkBytes);
   out->set_max_artifact_bytes(limits.max_artifact_bytes);

@@ -3,6 +3,7 @@
 #define KPRUNE_SERVER_RPC_SERVER_SERVICE_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "kprune/v1/server_service.grpc.pb.h"
@@ -14,6 +15,7 @@ struct ServerLimits {
   int64_t max_artifact_bytes = 0;
   int64_t max_queued_jobs = 0;
   int64_t max_files = 0;
+  std::vector<std::string> model_sources;  // what a model_uri may begin with
 };
 
 // Thread-safe: immutable after construction.

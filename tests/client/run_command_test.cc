@@ -199,6 +199,14 @@ TEST_F(RunCommandTest, AWrongCommandLineIsExitCodeThree) {
   EXPECT_EQ(RunProgram({"prune-all"}).exit_code, 3);
 }
 
+TEST_F(RunCommandTest, WhatOnlyServersFetchIsToldSo) {
+  const Outcome outcome =
+      RunProgram({"run", "s3://bucket/model", "--data", folder_ / "data.jsonl", "--output", folder_ / "out"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("s3://bucket/model is fetched by servers only: kprune submit hands it to one"));
+}
+
 TEST_F(RunCommandTest, AResultThatCannotBePrintedIsAFailure) {
   for (const std::string& arguments : {std::string("--version"), "run " + folder_ / "model" + " --data " +
                                                                      folder_ / "data.jsonl" + " --dry-run"}) {

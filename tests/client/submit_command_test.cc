@@ -105,6 +105,29 @@ TEST_F(SubmitCommandTest, ADryRunOnlyValidates) {
   EXPECT_TRUE(server_.jobs.created.front().validate_only());
 }
 
+TEST_F(SubmitCommandTest, AUriGoesToTheServerAsItIs) {
+  for (const std::string uri :
+       {"https://models.example.com/team/sst2/", "s3://bucket/team/sst2", "hub:org/name@v1"}) {
+    const Outcome outcome =
+        Run({"submit", uri, "--data", folder_ / "my data.jsonl", "--output", folder_ / "out", "--overwrite"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(server_.jobs.created.back().spec().model_uri(), uri);
+    EXPECT_EQ(server_.jobs.created.back().spec().model_size(), 0);
+    EXPECT_EQ(server_.jobs.created.back().spec().data_size(), 1);
+  }
+  server_.jobs.job.mutable_preflight()->set_not_checked("The model is fetched when the job starts.");
+  EXPECT_EQ(Run({"submit", "hub:org/name", "--data", folder_ / "my data.jsonl", "--dry-run"}).out,
+            "The model is fetched when the job starts.\n");
+}
+
+TEST_F(SubmitCommandTest, AMistypedFolderIsNoDownload) {
+  const Outcome outcome = Run({"submit", "org/name", "--data", folder_ / "my data.jsonl"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("does not exist: org/name; a model that the server fetches is named https://"));
+  EXPECT_EQ(server_.jobs.created.size(), 0u);
+}
+
 TEST_F(SubmitCommandTest, WatchShowsEventsAndThenTheJob) {
   const Outcome outcome = Run({"watch", "7", "--progress=json"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;

@@ -43,6 +43,8 @@ inline const std::vector<Library>& RestrictedLibraries() {
       {"prometheus", {"prometheus/", "civetweb"}},
       {"cli", {"CLI/"}},
       {"onnx", {"onnx/"}},
+      {"curl", {"curl/"}},
+      {"pugixml", {"pugixml"}},
   };
   return libraries;
 }
@@ -60,6 +62,7 @@ inline const std::vector<Room>& Rooms() {
       {"bench/", {"kprune/", "engine/", "worker/", "bench/"}, {"torch"}},
       {"bench/kprune_bench.cc", {"kprune/", "engine/", "worker/", "bench/"}, {"torch", "cli"}},
       {"server/", {"kprune/", "server/"}, {"sqlite", "prometheus", "cli"}},
+      {"server/sources/", {"kprune/", "server/sources/", "server/artifacts/sha256.h"}, {"curl", "pugixml"}},
       {"server/rpc/", {"kprune/", "server/"}, {"grpc", "protobuf"}},
       {"server/grpc_endpoint", {"kprune/", "server/"}, {"grpc", "protobuf"}},
       {"server/main.cc", {"kprune/", "server/"}, {"grpc", "protobuf", "cli"}},

@@ -55,9 +55,31 @@ TEST(Flags, HelpShowsEachFlagWithItsVariable) {
   ::testing::internal::CaptureStdout();
   EXPECT_EQ(Parse({"--help"}).exit_status, 0);
   const std::string help = ::testing::internal::GetCapturedStdout();
-  for (const char* flag : {"listen", "port-file", "metrics-listen", "metrics-port-file", "data-dir", "worker",
-                           "devices", "onnxruntime", "signing-key", "max-queued-jobs", "max-artifact-bytes",
-                           "disk-low-bytes", "cancel-grace-seconds", "drain-seconds"}) {
+  for (const char* flag : {"listen",
+                           "port-file",
+                           "metrics-listen",
+                           "metrics-port-file",
+                           "data-dir",
+                           "worker",
+                           "devices",
+                           "onnxruntime",
+                           "signing-key",
+                           "max-queued-jobs",
+                           "max-artifact-bytes",
+                           "disk-low-bytes",
+                           "cancel-grace-seconds",
+                           "drain-seconds",
+                           "model-source-allow",
+                           "model-source-networks",
+                           "model-source-tokens-file",
+                           "model-source-ca-file",
+                           "hub-mirror",
+                           "s3-endpoint",
+                           "s3-region",
+                           "s3-credentials-file",
+                           "max-model-bytes",
+                           "model-fetch-seconds",
+                           "model-fetch-stall-seconds"}) {
     std::string variable = "KPRUNE_";
     for (const char* c = flag; *c != '\0'; ++c)
       variable += *c == '-' ? '_' : static_cast<char>(std::toupper(*c));

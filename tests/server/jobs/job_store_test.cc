@@ -81,6 +81,36 @@ TEST_P(JobStoreTest, ARequestIdWithAnotherBodyIsRefused) {
   EXPECT_TRUE(absl::IsAlreadyExists(store_->FindByRequestId("request", SomeJob("", "0.25").input).status()));
 }
 
+TEST_P(JobStoreTest, WhatWasFetchedIsTheJobsOwnAndNotTheRequests) {
+  NewJob by_uri = SomeJob("mine");
+  by_uri.input.model_uri = "https://models.example.com/team/";
+  const Manifest model = std::exchange(by_uri.input.model, {});
+  const std::string id = Create(by_uri).id;
+  EXPECT_EQ(Get(id).input, by_uri.input);
+  const Lease lease = Claim();
+  ASSERT_TRUE(store_->SetModel(lease, model, R"({"stage": {"stage": "LOAD"}})", Tick()).ok());
+  ASSERT_TRUE(store_->SetPreflight(lease, R"({"family": "fetched"})").ok());
+  EXPECT_EQ(Get(id).input.model, model);
+  EXPECT_EQ(Get(id).input.model_uri, by_uri.input.model_uri);
+  EXPECT_EQ(Get(id).preflight_json, R"({"family": "fetched"})");
+  EXPECT_THAT(Payloads(id).back(), testing::HasSubstr("LOAD"));
+
+  // The same request is still the same, and another URI another.
+  EXPECT_EQ(Create(by_uri).id, id);
+  EXPECT_EQ((*store_->FindByRequestId("mine", by_uri.input))->id, id);
+  by_uri.input.model_uri = "https://models.example.com/other/";
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->Create(by_uri, Tick()).status()));
+
+  // Only the lease's holder records; what was recorded stays, also for a retry.
+  ASSERT_TRUE(store_->Cancel(id, Tick()).ok());
+  EXPECT_TRUE(absl::IsAborted(store_->SetModel(lease, model, "{}", Tick())));
+  EXPECT_TRUE(absl::IsAborted(store_->SetPreflight(lease, "{}")));
+  ASSERT_TRUE(store_->Retry(id, Tick()).ok());
+  EXPECT_EQ(Get(id).input.model, model);
+  ASSERT_TRUE(store_->Cancel(id, Tick()).ok());
+  EXPECT_THAT(store_->Delete(id)->unreferenced, testing::Contains(model[0].sha256));
+}
+
 TEST_P(JobStoreTest, JobsWithoutARequestIdAreAllNew) {
   EXPECT_NE(Create().id, Create().id);
   auto found = store_->FindByRequestId("", SomeJob().input);

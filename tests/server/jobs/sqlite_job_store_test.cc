@@ -8,6 +8,7 @@
 
 #include <fstream>
 
+#include "server/jobs/sqlite_database.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -110,6 +111,24 @@ TEST_F(SqliteJobStoreTest, AFileThatIsNoDatabaseIsDataLoss) {
 TEST_F(SqliteJobStoreTest, AMissingFolderIsNamed) {
   auto store = OpenSqliteJobStore(folder_.path() / "nowhere" / "jobs.db", {});
   EXPECT_TRUE(absl::IsUnavailable(store.status())) << store.status();
+}
+
+TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
+  std::string id;
+  {
+    auto store = Open();
+    id = store->Create(SomeJob(), kStart)->job.id;
+  }
+  {
+    // As the first version left it: without what came since.
+    auto database = SqliteDatabase::Open(file_);
+    ASSERT_TRUE(database.ok()) << database.status();
+    ASSERT_TRUE(
+        (*database)->Execute("ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;").ok());
+  }
+  auto store = Open();
+  EXPECT_EQ(store->Get(id)->input, SomeJob().input);
+  EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id);
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfANewerVersionIsLeftAlone) {

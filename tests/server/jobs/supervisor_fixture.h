@@ -40,7 +40,7 @@ class SupervisorTest : public testing::Test {
     launcher_ = std::move(launcher);
     supervisor_ = std::make_unique<Supervisor>(
         SupervisorContext{store_, artifacts_, references_, launcher_ != nullptr ? *launcher_ : processes_,
-                          clock != nullptr ? *clock : system_clock_, metrics_},
+                          clock != nullptr ? *clock : system_clock_, metrics_, intake_},
         options_);
     const absl::Status started = supervisor_->Start();
     EXPECT_TRUE(started.ok()) << started;
@@ -117,6 +117,7 @@ class SupervisorTest : public testing::Test {
   SimulatedClock simulated_clock_;
   RecordingMetrics metrics_;
   SupervisorOptions options_;
+  const ModelIntake* intake_ = nullptr;
   std::unique_ptr<WorkerLauncher> launcher_;
   std::unique_ptr<Supervisor> supervisor_;  // last: it uses what is above
 };

@@ -38,16 +38,21 @@ class JobServiceTest : public ::testing::Test {
     auto opened = OpenSqliteJobStore(folder_.path() / "jobs.db", store_options_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
+    preflight_ = std::make_unique<PreflightRunner>(artifacts_, launcher_, clock_,
+                                                   PreflightOptions{folder_.path(), preflight_limit_});
+    if (fetcher_) {
+      intake_ = std::make_unique<ModelIntake>(
+          ModelIntakeContext{*fetcher_, *preflight_, *store_, artifacts_, references_, clock_, metrics_});
+    }
     SupervisorOptions supervisor_options;
     supervisor_options.data_dir = folder_.path();
     supervisor_options.grace_period = absl::Milliseconds(200);
     supervisor_ = std::make_unique<Supervisor>(
-        SupervisorContext{*store_, artifacts_, references_, launcher_, clock_, metrics_}, supervisor_options);
-    preflight_ = std::make_unique<PreflightRunner>(artifacts_, launcher_, clock_,
-                                                   PreflightOptions{folder_.path(), preflight_limit_});
-    manager_ = std::make_unique<JobManager>(
-        JobManagerContext{*store_, artifacts_, references_, *preflight_, *supervisor_, clock_, metrics_},
-        JobManagerOptions{8, {"cpu"}});
+        SupervisorContext{*store_, artifacts_, references_, launcher_, clock_, metrics_, intake_.get()},
+        supervisor_options);
+    manager_ = std::make_unique<JobManager>(JobManagerContext{*store_, artifacts_, references_, *preflight_,
+                                                              *supervisor_, clock_, metrics_, intake_.get()},
+                                            JobManagerOptions{8, {"cpu"}});
     service_ = std::make_unique<JobServiceImpl>(*manager_, *store_, service_options_);
     grpc::ServerBuilder builder;
     int port = 0;
@@ -67,6 +72,7 @@ class JobServiceTest : public ::testing::Test {
     service_.reset();
     supervisor_.reset();
     manager_.reset();
+    intake_.reset();
     preflight_.reset();
     store_.reset();
   }
@@ -197,9 +203,11 @@ class JobServiceTest : public ::testing::Test {
   ProcessWorkerLauncher launcher_{std::filesystem::path(KPRUNE_BIN_DIR) / "fake_worker"};
   SystemClock clock_;
   RecordingMetrics metrics_;
+  std::unique_ptr<ModelFetcher> fetcher_;  // null: no model is fetched
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<PreflightRunner> preflight_;
+  std::unique_ptr<ModelIntake> intake_;
   std::unique_ptr<JobManager> manager_;
   std::unique_ptr<JobServiceImpl> service_;
   std::unique_ptr<grpc::Server> server_;
