@@ -18,7 +18,7 @@ readonly DEBIAN_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config           # compiler and build
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libcurl4-openssl-dev libpugixml-dev
-  libutf8proc-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
+  libutf8proc-dev libonig-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev                         # tests
   python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
 )

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/data/samples.h"
-#include "engine/data/tokenizer.h"
+#include "engine/tokenizers/tokenizer.h"
 #include "engine/model/model_folder.h"
 
 namespace kprune {

@@ -7,13 +7,9 @@
 #include <string>
 #include <vector>
 
-namespace kprune {
+#include "engine/tokenizers/text_span.h"
 
-// Characters (code points) begin .. end - 1 of a text.
-struct TextSpan {
-  int32_t begin = 0;
-  int32_t end = 0;
-};
+namespace kprune {
 
 // One line of the data.
 struct Question {

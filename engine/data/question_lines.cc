@@ -6,8 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "engine/data/sample_files.h"
 #include "engine/data/task_lines.h"
-#include "engine/data/unicode.h"
+#include "engine/tokenizers/unicode.h"
 #include "engine/formats/json_fields.h"
+#include "engine/tokenizers/token_windows.h"
 
 namespace kprune {
 namespace {
@@ -61,10 +62,9 @@ absl::StatusOr<std::vector<Sample>> ReadQuestionLine(const Json& json, const Lin
   }
   const auto question =
       std::make_shared<const Question>(Question{DecodeUtf8(**context), *std::move(answers)});
-  const int step = room - std::min(kOverlap, room / 2);
   std::vector<Sample> samples;
-  for (int begin = 0; samples.empty() || begin + room - step < size; begin += step) {
-    const int end = std::min(size, begin + room);
+  const bool left = source.tokenizer.truncates_left();
+  for (const auto& [begin, end] : TokenWindows(size, room, std::min(kOverlap, room / 2), left)) {
     Encoding encoding =
         source.tokenizer.Frame(question_ids, absl::MakeConstSpan(tokens.ids).subspan(begin, end - begin));
     QuestionWindow window{

@@ -39,7 +39,7 @@
 #include "absl/types/span.h"
 #include "engine/data/image.h"
 #include "engine/data/question.h"
-#include "engine/data/tokenizer.h"
+#include "engine/tokenizers/tokenizer.h"
 
 namespace kprune {
 

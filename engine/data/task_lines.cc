@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/sample_files.h"
-#include "engine/data/unicode.h"
+#include "engine/tokenizers/unicode.h"
 #include "engine/formats/json_fields.h"
 #include "engine/formats/quoted.h"
 

@@ -95,14 +95,17 @@ absl::StatusOr<std::vector<Sample>> ReadTokenLine(const Json& json, const LineSo
   if (!labels.ok()) return labels.status();
 
   const auto room = static_cast<size_t>(LongestSequence(source.limits) - special);
-  words->ids.resize(std::min(words->ids.size(), room));
-  Encoding encoding = source.tokenizer.Frame(words->ids, std::nullopt);
-  const int begin = encoding.first.begin;
+  // The words that are cut off, at one end or the other, have no token.
+  const size_t size = words->ids.size(), kept = std::min(size, room);
+  const size_t cut = source.tokenizer.truncates_left() ? size - kept : 0;
+  Encoding encoding =
+      source.tokenizer.Frame(absl::MakeConstSpan(words->ids).subspan(cut, kept), std::nullopt);
+  const int begin = encoding.first.begin - static_cast<int>(cut);
   absl::StatusOr<Sample> sample = ToSample(std::move(encoding), source.limits);
   if (!sample.ok()) return sample.status();
   for (size_t word = 0; word < words->begins.size(); ++word) {
     const int32_t at = words->begins[word];
-    if (at < 0 || at >= static_cast<int32_t>(words->ids.size())) continue;
+    if (at < static_cast<int32_t>(cut) || at >= static_cast<int32_t>(cut + kept)) continue;
     if (!labels->empty()) {
       if ((*labels)[word] == kNoLabel) continue;
       sample->labels.push_back((*labels)[word]);

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "engine/data/unicode.h"
+#include "engine/tokenizers/unicode.h"
 #include "engine/model/output_rows.h"
 
 namespace kprune {

@@ -3,7 +3,7 @@
 //
 //   engine, worker, server, client -> include      worker -> engine      client, server -> proto
 //
-// The engine knows no gRPC, protobuf, database or job; its formats, data and kernels know no torch either,
+// The engine knows no gRPC, protobuf, database or job; its formats, tokenizers, data and kernels know no torch,
 // and libonnx is known to one folder alone. Below server/rpc/ nothing sees a protobuf or gRPC. The contracts
 // in include/ are plain C++. Pure functions; thread-safe.
 #ifndef KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
@@ -54,8 +54,9 @@ inline const std::vector<Room>& Rooms() {
       {"include/", {"kprune/"}},
       {"engine/", {"kprune/", "engine/"}, {"torch"}},
       {"engine/formats/", {"kprune/", "engine/formats/", "engine/data/"}},
+      {"engine/tokenizers/", {"kprune/", "engine/formats/", "engine/tokenizers/"}},
       {"engine/formats/onnx/", {"kprune/", "engine/formats/"}, {"onnx"}},
-      {"engine/data/", {"kprune/", "engine/formats/", "engine/data/"}},
+      {"engine/data/", {"kprune/", "engine/formats/", "engine/tokenizers/", "engine/data/"}},
       {"engine/kernels/", {"engine/kernels/"}},
       {"worker/", {"kprune/", "engine/", "worker/"}, {"torch"}},
       {"worker/main.cc", {"kprune/", "engine/", "worker/"}, {"torch", "cli"}},

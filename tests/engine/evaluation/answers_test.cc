@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "engine/data/unicode.h"
+#include "engine/tokenizers/unicode.h"
 #include "engine/formats/json.h"
 #include "gtest/gtest.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/data/tokenizer.h"
+#include "engine/tokenizers/tokenizer.h"
 #include "engine/formats/safetensors.h"
 #include "engine/model/model_folder.h"
 #include "engine/pruning_methods.h"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "engine/data/samples.h"
-#include "engine/data/unicode.h"
+#include "engine/tokenizers/unicode.h"
 #include "engine/formats/safetensors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
