@@ -12,10 +12,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(ReplayTest, NoFileOfTheCorpusCrashesItsReader) {
+TEST(SampleReplayTest, NoFileOfTheCorpusCrashesItsReader) {
   int files = 0;
   for (const fs::directory_entry& format :
-       fs::directory_iterator(fs::path(KPRUNE_SOURCE_DIR) / "tests/fuzz/corpus")) {
+       fs::directory_iterator(fs::path(KPRUNE_SOURCE_DIR) / "tests/fuzz/sample_corpus")) {
     for (const fs::directory_entry& entry : fs::directory_iterator(format.path())) {
       SCOPED_TRACE(entry.path().string());
       std::ifstream stream(entry.path(), std::ios::binary);
