@@ -1,6 +1,5 @@
 #include "bench/bench_inputs.h"
 
-#include "engine/data/draw.h"
 #include "worker/inputs.h"
 
 namespace kprune {
@@ -10,14 +9,13 @@ absl::StatusOr<BenchInputs> LoadBenchInputs(const std::string& model_folder, con
                                             double holdout, at::Device device) {
   absl::StatusOr<ModelInputs> model = OpenModel(model_folder, options);
   if (!model.ok()) return model.status();
-  absl::StatusOr<SampleSet> data = ReadModelSamples(*model, {data_file}, options);
+  Options reading = options;
+  reading.holdout = holdout;
+  absl::StatusOr<DrawnSamples> data = DrawModelSamples(*model, {data_file}, reading);
   if (!data.ok()) return data.status();
-  absl::StatusOr<SampleDraw> draw =
-      DrawSamples(static_cast<int64_t>(data->samples.size()), options.samples, holdout, options.seed);
-  if (!draw.ok()) return draw.status();
   BenchInputs inputs;
-  inputs.samples = Take(*data, draw->pruning);
-  inputs.held_out = Take(*data, draw->judging);
+  inputs.samples = std::move(data->pruning);
+  inputs.held_out = std::move(data->judging.samples);
   if (!eval_file.empty()) {
     absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model, {eval_file}, options);
     if (!eval.ok()) return eval.status();

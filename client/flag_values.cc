@@ -50,6 +50,16 @@ std::string CheckRounding(const std::string& value) {
                       " and such as heads:2,neurons:16");
 }
 
+std::string CheckColumn(const std::string& value) {
+  const size_t equals = value.find('=');
+  const std::string role = value.substr(0, equals);
+  if (equals != std::string::npos &&
+      std::find(kColumnRoles.begin(), kColumnRoles.end(), role) != kColumnRoles.end())
+    return "";
+  return absl::StrCat(value, " is not accepted; accepted is such as text=NAME, with one of ",
+                      absl::StrJoin(kColumnRoles, ", "));
+}
+
 std::string CheckMilliseconds(const std::string& value) {
   if (ParseMilliseconds(value)) return "";
   return absl::StrCat(value, " is no time above 0; accepted are e.g. 5ms and 0.2s");

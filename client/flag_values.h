@@ -22,6 +22,8 @@ std::string CheckBytes(const std::string& value);         // 4GiB
 std::string CheckDevice(const std::string& value);        // auto, cpu, cuda:N
 std::string CheckRounding(const std::string& value);      // device, heads:2,neurons:16
 
+std::string CheckColumn(const std::string& value);  // text=review
+
 std::string CheckMilliseconds(const std::string& value);  // 5ms, 0.2s
 std::string CheckLatencyTable(const std::string& path);   // a file that kprune calibrate wrote
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <system_error>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/file_digest.h"
@@ -81,11 +82,11 @@ absl::StatusOr<std::vector<NamedFile>> NameDataFiles(const std::vector<std::stri
   std::set<std::string> taken;
   for (size_t i = 0; i < paths.size(); ++i) {
     const fs::path path = paths[i];
-    const std::string extension = path.extension().string();
-    if (extension != ".jsonl" && extension != ".safetensors") {
-      return absl::InvalidArgumentError(
-          absl::StrCat(paths[i], " is neither .jsonl (one object with \"text\" a line) nor ",
-                       ".safetensors (token ids); data is one of the two"));
+    const std::string name_given = absl::AsciiStrToLower(path.filename().string());
+    const std::string ending(DataEnding(name_given));
+    if (ending.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          paths[i], " is of no format that is known by its name; data is one of ", DataEndings()));
     }
     std::error_code error;
     const auto size = fs::file_size(path, error);
@@ -93,8 +94,8 @@ absl::StatusOr<std::vector<NamedFile>> NameDataFiles(const std::vector<std::stri
     if (size == 0)
       return absl::InvalidArgumentError(absl::StrCat(paths[i], " is empty; data has at least one line"));
     std::string name = path.filename().string();
-    if (!IsAllowedName(FileRole::kData, name)) name = absl::StrCat("data-", i + 1, extension);
-    for (size_t next = i + 1; taken.count(name) != 0; ++next) name = absl::StrCat("data-", next, extension);
+    if (!IsAllowedName(FileRole::kData, name)) name = absl::StrCat("data-", i + 1, ending);
+    for (size_t next = i + 1; taken.count(name) != 0; ++next) name = absl::StrCat("data-", next, ending);
     taken.insert(name);
     files.push_back({name, path, static_cast<int64_t>(size)});
   }

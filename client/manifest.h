@@ -29,8 +29,8 @@ struct ModelFiles {
 // model*.safetensors; a folder that has its weights only as pickle or .bin is told "safetensors only".
 absl::StatusOr<ModelFiles> FindModelFiles(const std::filesystem::path& folder);
 
-// Names for data files: each one's own name, or data-N.jsonl (data-N.safetensors) where that is not allowed
-// or is taken. Errors: INVALID_ARGUMENT where a file is empty or is neither .jsonl nor .safetensors.
+// Names for data files: each one's own name, or data-N with its ending (data-2.csv.gz) where that is not
+// allowed or is taken. Errors: INVALID_ARGUMENT where a file is empty or has none of DataEndings.
 absl::StatusOr<std::vector<NamedFile>> NameDataFiles(const std::vector<std::string>& paths);
 
 // The manifest entry of a file; reads it to the end for its digest.

@@ -68,6 +68,14 @@ std::vector<OptionFlag> MakeTable() {
        {},
        NumberText(defaults.samples),
        true},
+      {"--columns",
+       "columns",
+       "Fields of the data by other names than the usual ones, such as text=review,label=stars; label= "
+       "leaves "
+       "labels out, and a file without names has 1, 2, ...",
+       {},
+       "by name",
+       true},
       {"--max-length",
        "max_length",
        "Longest sequence in tokens, special tokens included; 0 means the model's limit",
@@ -227,6 +235,7 @@ CLI::Validator ValidatorOf(const OptionFlag& flag, const FieldDescriptor& field)
   if (flag.field == "latency_table") return {CheckLatencyTable, "", "file"};
   if (flag.field == "device") return {CheckDevice, "", "device"};
   if (flag.field == "round") return {CheckRounding, "", "rounding"};
+  if (flag.field == "columns") return {EachItem(CheckColumn), "", "columns"};
   if (field.is_repeated()) return {EachItem(CheckNumber), "", "numbers"};
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_INT64) return {CheckBytes, "", "bytes"};
   return CLI::Validator("");

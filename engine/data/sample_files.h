@@ -1,52 +1,47 @@
-// The forms of sample files. Used by ReadSamples.
+// The two kinds of sample files: records and token ids. Used by ReadSamples.
 #ifndef KPRUNE_ENGINE_DATA_SAMPLE_FILES_H_
 #define KPRUNE_ENGINE_DATA_SAMPLE_FILES_H_
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/data/records.h"
 #include "engine/data/samples.h"
 #include "engine/tokenizers/tokenizer.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune {
 
-// Takes samples in order and checks what concerns them together: all labelled alike or none, and how many
-// they are.
-class SampleCollector {
+// One file, line by line; samples are made of those lines alone that are wanted.
+class SampleFile {
  public:
-  // `paths` outlives the collector and is what Sample::file counts.
-  explicit SampleCollector(absl::Span<const std::filesystem::path> paths) : paths_(paths) {}
+  virtual ~SampleFile() = default;
 
-  absl::Status Add(Sample sample);
+  // As RecordSource has them.
+  virtual absl::StatusOr<bool> Next() = 0;
+  virtual Record Current() const = 0;
 
-  // INVALID_ARGUMENT where there is no sample.
-  absl::StatusOr<SampleSet> Take();
-
- private:
-  const absl::Span<const std::filesystem::path> paths_;
-  SampleSet set_;
+  // What becomes of a line of this file: none where it is left out (a question without an answer). Errors
+  // have no place in front. Thread-safe.
+  virtual absl::StatusOr<std::vector<Sample>> Samples(const Record& record) const = 0;
 };
 
-// "data/dev.jsonl, line 7" or "data/ids.safetensors, row 7"
-std::string PlaceOf(const std::filesystem::path& path, int64_t line);
+// By its name's extension; `file` is what Sample::file becomes. All are borrowed. Errors name the file.
+absl::StatusOr<std::unique_ptr<SampleFile>> OpenSamples(const std::filesystem::path& path, int32_t file,
+                                                        const Tokenizer* tokenizer,
+                                                        const SampleLimits& limits);
 
-// `tokenizer` may be null where limits.images is there.
-absl::Status ReadJsonlSamples(const std::filesystem::path& path, int32_t file, const Tokenizer* tokenizer,
-                              const SampleLimits& limits, SampleCollector& collector);
+// Those of safetensors: token ids, and pictures, of which limits.images must tell.
+absl::StatusOr<std::unique_ptr<SampleFile>> OpenTokenSamples(const std::filesystem::path& path, int32_t file,
+                                                             const SampleLimits& limits);
+absl::StatusOr<std::unique_ptr<SampleFile>> OpenPixelSamples(const std::filesystem::path& path,
+                                                             const SampleLimits& limits);
 
-absl::Status ReadTokenSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
-                              SampleCollector& collector);
-
-// limits.images must be there.
-absl::Status ReadPixelSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
-                              SampleCollector& collector);
-
-// A "label" of JSONL as numbers, checked by `limits`; the error has no place in front.
+// A label of a record as numbers, checked by `limits`; the error has no place in front.
 absl::StatusOr<std::vector<double>> ReadLabel(const nlohmann::json& label, const SampleLimits& limits);
 
 // Checks numbers against what limits.label_kind and num_labels accept; the error has no place in front.

@@ -1,13 +1,23 @@
 #include "engine/data/samples.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/data/columns.h"
+#include "engine/data/draw.h"
+#include "engine/data/error_list.h"
+#include "engine/data/parallel_for.h"
+#include "engine/data/reservoir.h"
+#include "engine/data/sample_collector.h"
 #include "engine/data/sample_files.h"
 
 namespace kprune {
 namespace {
+
+// Lines of which samples are made together: enough for all threads, little memory.
+constexpr int64_t kBatchLines = 4096;
 
 absl::Status CheckLimits(const SampleLimits& limits) {
   if (limits.max_length < 0 || limits.max_length > limits.max_positions) {
@@ -15,29 +25,112 @@ absl::Status CheckLimits(const SampleLimits& limits) {
                                                    limits.max_positions,
                                                    ", the positions that the model has"));
   }
-  return absl::OkStatus();
+  return CheckColumns(limits);
 }
 
-bool IsLabelled(const Sample& sample) {
-  return !sample.labels.empty() || (sample.window != nullptr && !sample.window->question->answers.empty());
-}
+struct DrawnLine {
+  int32_t file = 0;
+  Record record;
+};
 
-std::string LabelCount(const Sample& sample) {
-  if (!IsLabelled(sample)) return "no label";
-  return sample.labels.empty() ? "an answer" : absl::StrCat(sample.labels.size(), " label(s)");
-}
+class SampleReader {
+ public:
+  SampleReader(absl::Span<const std::filesystem::path> paths, const Tokenizer* tokenizer,
+               const SampleLimits& limits, const LineChoice& choice)
+      : paths_(paths),
+        tokenizer_(tokenizer),
+        limits_(limits),
+        draws_(choice.samples > 0),
+        most_lines_(choice.most_lines),
+        reservoir_(draws_ ? std::optional(MostDrawn(choice.samples, choice.holdout)) : std::nullopt,
+                   choice.seed),
+        collector_(paths) {}
 
-// Tokens have a label each.
-bool LabelledAlike(const Sample& a, const Sample& b) {
-  if (IsLabelled(a) != IsLabelled(b)) return false;
-  return a.labels.size() == b.labels.size() || (!a.positions.empty() && !b.positions.empty());
-}
+  absl::StatusOr<SampleSet> Read() {
+    absl::Status status;
+    for (size_t file = 0; file < paths_.size() && status.ok(); ++file)
+      status = ReadFile(static_cast<int32_t>(file));
+    const absl::Status flushed = Flush();
+    if (!status.ok()) errors_.Add(status);
+    if (!errors_.empty()) return errors_.status();
+    if (!flushed.ok()) return flushed;
+    SampleSet set = collector_.Take();
+    set.available = lines_;
+    if (!set.samples.empty()) return set;
+    if (paths_.empty()) return absl::InvalidArgumentError("there is no data file");
+    return absl::InvalidArgumentError(
+        absl::StrCat(paths_[0].string(), ": there is no sample in the data",
+                     set.left_out > 0 ? absl::StrCat(" (", set.left_out, " questions have no answer)") : ""));
+  }
+
+ private:
+  // Passes over all lines of the file. Without a draw all are wanted, and become samples as they come.
+  absl::Status ReadFile(int32_t file) {
+    absl::StatusOr<std::unique_ptr<SampleFile>> opened =
+        OpenSamples(paths_[static_cast<size_t>(file)], file, tokenizer_, limits_);
+    if (!opened.ok()) return opened.status();
+    files_.push_back(*std::move(opened));
+    while (most_lines_ == 0 || lines_ < most_lines_) {
+      absl::StatusOr<bool> more = files_.back()->Next();
+      if (!more.ok()) return more.status();
+      if (!*more) return absl::OkStatus();
+      const int64_t index = lines_++;
+      if (!reservoir_.Wants(index)) continue;
+      reservoir_.Add(index, {file, files_.back()->Current()});
+      if (draws_ || reservoir_.size() < kBatchLines) continue;
+      if (absl::Status status = Flush(); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
+  // Makes samples of what the reservoir holds.
+  absl::Status Flush() {
+    std::vector<std::pair<int64_t, DrawnLine>> lines = reservoir_.Take();
+    for (size_t begin = 0; begin < lines.size(); begin += kBatchLines) {
+      const absl::Span<const std::pair<int64_t, DrawnLine>> batch =
+          absl::MakeConstSpan(lines).subspan(begin, kBatchLines);
+      std::vector<absl::StatusOr<std::vector<Sample>>> samples(batch.size());
+      ParallelFor(static_cast<int64_t>(batch.size()), limits_.threads, [&](int64_t i) {
+        const DrawnLine& line = batch[static_cast<size_t>(i)].second;
+        samples[static_cast<size_t>(i)] = files_[static_cast<size_t>(line.file)]->Samples(line.record);
+      });
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const auto& [index, line] = batch[i];
+        Collect(index, line, std::move(samples[i]));
+        if (!collector_.is_full()) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat(PlaceOf(paths_[static_cast<size_t>(line.file)], line.record.number),
+                         ": there are more than ", kMaxSamples, " samples: draw fewer lines with samples"));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  void Collect(int64_t index, const DrawnLine& line, absl::StatusOr<std::vector<Sample>> samples) {
+    absl::Status status = samples.status();
+    if (status.ok()) {
+      for (Sample& sample : *samples) {
+        sample.file = line.file;
+        sample.line = line.record.number;
+      }
+      status = collector_.Add(index, *std::move(samples));
+    }
+    if (!status.ok()) errors_.Add(paths_[static_cast<size_t>(line.file)], line.record.number, status);
+  }
+
+  const absl::Span<const std::filesystem::path> paths_;
+  const Tokenizer* const tokenizer_;
+  const SampleLimits& limits_;
+  const bool draws_;
+  const int64_t most_lines_;
+  std::vector<std::unique_ptr<SampleFile>> files_;
+  int64_t lines_ = 0;
+  Reservoir<DrawnLine> reservoir_;
+  SampleCollector collector_;
+  ErrorList errors_;
+};
 
 }  // namespace
-
-std::string PlaceOf(const std::filesystem::path& path, int64_t line) {
-  return absl::StrCat(path.string(), path.extension() == ".safetensors" ? ", row " : ", line ", line);
-}
 
 absl::Status CheckTokens(const SampleLimits& limits, Sample& sample) {
   for (int32_t id : sample.input_ids) {
@@ -57,31 +150,6 @@ absl::Status CheckTokens(const SampleLimits& limits, Sample& sample) {
   return absl::OkStatus();
 }
 
-absl::Status SampleCollector::Add(Sample sample) {
-  const std::filesystem::path& path = paths_[static_cast<size_t>(sample.file)];
-  if (set_.samples.size() >= static_cast<size_t>(kMaxSamples)) {
-    return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path, sample.line), ": there are more than ",
-                                                   kMaxSamples, " samples: give fewer lines"));
-  }
-  if (!set_.samples.empty() && !LabelledAlike(set_.samples.front(), sample)) {
-    const Sample& first = set_.samples.front();
-    return absl::InvalidArgumentError(
-        absl::StrCat(PlaceOf(path, sample.line), ": there is ", LabelCount(sample), ", but ",
-                     PlaceOf(paths_[static_cast<size_t>(first.file)], first.line), " has ", LabelCount(first),
-                     ": label all samples alike or none"));
-  }
-  set_.labelled = IsLabelled(sample);
-  set_.samples.push_back(std::move(sample));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<SampleSet> SampleCollector::Take() {
-  if (!set_.samples.empty()) return std::move(set_);
-  return absl::InvalidArgumentError(
-      paths_.empty() ? "there is no data file"
-                     : absl::StrCat(paths_[0].string(), ": there is no sample in the data"));
-}
-
 std::vector<int64_t> LineOffsets(absl::Span<const Sample> samples) {
   std::vector<int64_t> offsets;
   for (size_t i = 0; i < samples.size(); ++i) {
@@ -98,26 +166,10 @@ int64_t NumLines(absl::Span<const Sample> samples) {
 }
 
 absl::StatusOr<SampleSet> ReadSamples(absl::Span<const std::filesystem::path> paths,
-                                      const Tokenizer* tokenizer, const SampleLimits& limits) {
+                                      const Tokenizer* tokenizer, const SampleLimits& limits,
+                                      const LineChoice& choice) {
   if (absl::Status status = CheckLimits(limits); !status.ok()) return status;
-  SampleCollector collector(paths);
-  for (size_t file = 0; file < paths.size(); ++file) {
-    const std::filesystem::path& path = paths[file];
-    absl::Status status;
-    if (path.extension() == ".safetensors") {
-      const auto read = limits.images ? ReadPixelSamples : ReadTokenSamples;
-      status = read(path, static_cast<int32_t>(file), limits, collector);
-    } else if (path.extension() != ".jsonl") {
-      status = absl::InvalidArgumentError(absl::StrCat(path.string(), " is neither .jsonl nor .safetensors"));
-    } else if (tokenizer == nullptr && !limits.images) {
-      status = absl::InvalidArgumentError(absl::StrCat(
-          path.string(), " holds text, but the model has no tokenizer: give token ids as .safetensors"));
-    } else {
-      status = ReadJsonlSamples(path, static_cast<int32_t>(file), tokenizer, limits, collector);
-    }
-    if (!status.ok()) return status;
-  }
-  return collector.Take();
+  return SampleReader(paths, tokenizer, limits, choice).Read();
 }
 
 }  // namespace kprune

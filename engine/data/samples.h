@@ -1,14 +1,14 @@
 // Sample sets: the texts (or token ids) that a job prunes with and is judged by.
 //
-// JSONL: one object a line; other keys are ignored; empty lines are skipped. UTF-8 that is broken is refused
-// (the line is not JSON). By LabelKind a line has
+// Records (records.h): JSON lines, tables, plain text. What a field is, its name says (columns.h); other
+// fields are ignored. By LabelKind a record has
 //   kAny, kClass, kMultiLabel, kRegression   "text", optionally "text_pair" and "label" (integer, number,
-//                  class name, or an array of 0 and 1 for several labels)
-//   kTokenClass    "tokens", a list of words, and optionally as many "tags", "ner_tags" or "labels" (class
+//                  class name, or several: an array of 0 and 1, of classes, or names with commas between)
+//   kTokenClass    "tokens", a list of words (or a string of them), and optionally as many "tags" (class
 //                  names or numbers, -100 for none); or "text" without labels. The first piece of a word has
 //                  its label and is what counts; of a text, every token.
-//   kSpan          "question" and "context", optionally "answers": {"text": [...]} (as SQuAD has them). A
-//                  context that is too long becomes several sequences, which overlap.
+//   kSpan          "question" and "context", optionally "answers": {"text": [...]} (as SQuAD has them), a
+//                  string or several. A context that is too long becomes several sequences, which overlap.
 //   kMaskedToken   "text", optionally "text_pair": 15 % of its tokens are masked, and are the labels
 //   kChoice        "text" and "choices", two or more, optionally "label", the number of the right one: as
 //                  many sequences as choices
@@ -43,8 +43,8 @@
 
 namespace kprune {
 
-// A line may have this many bytes, and all files together this many samples: more is refused, never cut. A
-// million samples of 128 tokens take about 1.1 GB.
+// A record may have this many bytes, and all that are drawn together this many samples: more is refused,
+// never cut. A million samples of 128 tokens take about 1.1 GB.
 inline constexpr int64_t kMaxLineBytes = int64_t{1} << 20;
 inline constexpr int64_t kMaxSamples = 1'000'000;
 
@@ -90,6 +90,8 @@ struct SampleLimits {
   int32_t num_labels = 0;
   // Class names of config.json; empty: labels must be numbers.
   std::map<std::string, int32_t> label2id;
+  // By role ("text", "label", ...) the field that has it, "" for none; other roles are found by name.
+  std::map<std::string, std::string, std::less<>> columns;
   // For kMaskedToken: what masked tokens become (none: they cannot be masked), and what they are drawn by.
   std::optional<int32_t> mask_token_id;
   uint32_t seed = 0;
@@ -115,8 +117,7 @@ struct Sample {
   int32_t image_tokens = 0;
   // kSpan: what its tokens are in the text; null for token ids.
   std::shared_ptr<const QuestionWindow> window;
-  // Index into the `paths` given, and line (JSONL) or row (safetensors), both from 1 as error messages count
-  // them.
+  // Index into the `paths` given, and line, row or item, from 1 as error messages count them.
   int32_t file = 0;
   int64_t line = 0;
 
@@ -127,6 +128,23 @@ struct Sample {
 struct SampleSet {
   std::vector<Sample> samples;
   bool labelled = false;
+  // Of every line in `samples`, which one it is of all lines of the files, from 0, rising; and how many those
+  // are (that were passed).
+  std::vector<int64_t> lines;
+  int64_t available = 0;
+  // Lines that were drawn and are left out, since nothing can be learned of them: questions without an
+  // answer.
+  int64_t left_out = 0;
+};
+
+// Which lines are read: `samples` of them, drawn by `seed` (0: all), and beside them those that only judge
+// (draw.h).
+struct LineChoice {
+  int64_t samples = 0;
+  double holdout = 0;
+  uint32_t seed = 0;
+  // Reading ends after so many lines of all files, drawn or not; 0: at the end.
+  int64_t most_lines = 0;
 };
 
 // The first sequence of every line, and the number of sequences: [lines + 1]. Sequences that come from no
@@ -134,13 +152,17 @@ struct SampleSet {
 std::vector<int64_t> LineOffsets(absl::Span<const Sample> samples);
 int64_t NumLines(absl::Span<const Sample> samples);
 
-// Reads all files in the order given; the result does not depend on the number of threads. `tokenizer` may be
-// null when every file is safetensors. INVALID_ARGUMENT names the file and the first bad line: not JSON,
-// missing or wrong fields, text that is empty or has no token, all-padding rows, token or type ids outside
-// the tables, sequences over max_positions, labels on some lines only or outside the classes, lines and sets
-// over the caps above, no sample at all; also max_length over max_positions.
+// Reads all files in the order given; the result does not depend on the number of threads. Files stream by:
+// lines that are not drawn are neither parsed nor kept, and nothing is said of them. `tokenizer` may be null
+// when every file is safetensors. INVALID_ARGUMENT lists the first ten bad lines (error_list.h): broken
+// records, missing, ambiguous or wrong fields, text that is empty or has no token, all-padding rows, token or
+// type ids outside the tables, sequences over max_positions, labels on some lines only or outside the
+// classes, lines over the cap above; or says what is wrong with a file: format, no column names, damage, more
+// samples than the cap, no sample at all; also max_length over max_positions, and columns that the kind does
+// not have.
 absl::StatusOr<SampleSet> ReadSamples(absl::Span<const std::filesystem::path> paths,
-                                      const Tokenizer* tokenizer, const SampleLimits& limits);
+                                      const Tokenizer* tokenizer, const SampleLimits& limits,
+                                      const LineChoice& choice = {});
 
 }  // namespace kprune
 

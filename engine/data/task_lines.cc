@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "engine/data/sample_files.h"
-#include "engine/tokenizers/unicode.h"
+#include "engine/formats/json.h"
 #include "engine/formats/json_fields.h"
-#include "engine/formats/quoted.h"
+#include "engine/tokenizers/unicode.h"
 
 namespace kprune {
 namespace {
@@ -20,31 +21,18 @@ bool IsBlank(const std::string& text) {
   return std::all_of(decoded.begin(), decoded.end(), IsWhitespace);
 }
 
-std::string Keys(const Json& json) {
-  std::string keys;
-  for (const auto& [key, value] : json.items()) {
-    if (keys.size() < 200) absl::StrAppend(&keys, keys.empty() ? "" : ", ", Quoted(key));
-  }
-  return keys.empty() ? "nothing" : keys;
-}
-
-absl::Status RefuseMissing(const Json& json, const char* key) {
-  return RefuseLine(absl::StrCat("there is no \"", key, "\" (found: ", Keys(json), ")"));
-}
-
 // A text and perhaps its partner.
-absl::StatusOr<Encoding> EncodeTextLine(const Json& json, const LineSource& source) {
-  absl::StatusOr<const std::string*> text = TextField(json, "text");
+absl::StatusOr<Encoding> EncodeTextLine(const RecordFields& fields, const LineSource& source) {
+  absl::StatusOr<const std::string*> text = TextField(fields, "text");
   if (!text.ok()) return text.status();
-  absl::StatusOr<const std::string*> pair = TextField(json, "text_pair");
+  absl::StatusOr<const std::string*> pair = TextField(fields, "text_pair");
   if (!pair.ok()) return pair.status();
-  if (*text == nullptr) return RefuseMissing(json, "text");
   return EncodeTexts(**text, *pair, source);
 }
 
 // The same, some of whose tokens are masked.
-absl::StatusOr<std::vector<Sample>> ReadMaskedLine(const Json& json, const LineSource& source) {
-  absl::StatusOr<Encoding> encoding = EncodeTextLine(json, source);
+absl::StatusOr<std::vector<Sample>> ReadMaskedLine(const RecordFields& fields, const LineSource& source) {
+  absl::StatusOr<Encoding> encoding = EncodeTextLine(fields, source);
   if (!encoding.ok()) return encoding.status();
   const std::vector<int32_t> places = PlacesOfTexts(*encoding);
   absl::StatusOr<Sample> sample = ToSample(*std::move(encoding), source.limits);
@@ -56,55 +44,70 @@ absl::StatusOr<std::vector<Sample>> ReadMaskedLine(const Json& json, const LineS
 
 }  // namespace
 
-absl::StatusOr<std::vector<Sample>> ReadLine(const Json& json, const LineSource& source) {
-  if (!json.is_object())
-    return RefuseLine(absl::StrCat("the line is ", Described(json), ", accepted is an object"));
+absl::StatusOr<std::vector<Sample>> ReadLine(const RecordFields& fields, const LineSource& source) {
   switch (source.limits.label_kind) {
     case LabelKind::kTokenClass:
-      return ReadTokenLine(json, source);
+      return ReadTokenLine(fields, source);
     case LabelKind::kSpan:
-      return ReadQuestionLine(json, source);
+      return ReadQuestionLine(fields, source);
     case LabelKind::kMaskedToken:
-      return ReadMaskedLine(json, source);
+      return ReadMaskedLine(fields, source);
     case LabelKind::kChoice:
-      return ReadChoiceLine(json, source);
+      return ReadChoiceLine(fields, source);
     case LabelKind::kAny:
     case LabelKind::kClass:
     case LabelKind::kMultiLabel:
     case LabelKind::kRegression:
       break;
   }
-  return ReadTextLine(json, source);
+  return ReadTextLine(fields, source);
 }
 
-absl::StatusOr<std::vector<Sample>> ReadTextLine(const Json& json, const LineSource& source) {
-  absl::StatusOr<Encoding> encoding = EncodeTextLine(json, source);
+absl::StatusOr<std::vector<Sample>> ReadTextLine(const RecordFields& fields, const LineSource& source) {
+  absl::StatusOr<Encoding> encoding = EncodeTextLine(fields, source);
   if (!encoding.ok()) return encoding.status();
   absl::StatusOr<Sample> sample = ToSample(*std::move(encoding), source.limits);
   if (!sample.ok()) return sample.status();
-  const auto label = json.find("label");
-  if (label != json.end() && !label->is_null()) {
-    absl::StatusOr<std::vector<double>> labels = ReadLabel(*label, source.limits);
-    if (!labels.ok()) return labels.status();
-    sample->labels = *std::move(labels);
-  }
+  absl::StatusOr<std::vector<double>> labels = LabelField(fields, source.limits);
+  if (!labels.ok()) return labels.status();
+  sample->labels = *std::move(labels);
   return std::vector<Sample>{*std::move(sample)};
 }
 
-absl::StatusOr<const std::string*> TextField(const Json& json, const char* key) {
-  const auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return nullptr;
-  if (!found->is_string())
-    return RefuseLine(absl::StrCat(key, " is ", Described(*found), ", accepted is a string"));
-  const std::string& text = found->get_ref<const std::string&>();
-  if (IsBlank(text)) return RefuseLine(absl::StrCat(key, " is empty: remove the line"));
+absl::StatusOr<const std::string*> TextField(const RecordFields& fields, std::string_view role) {
+  const Column* column = fields.Find(role);
+  if (column == nullptr) return nullptr;
+  if (!column->value.is_string()) {
+    return RefuseLine(absl::StrCat(column->name, " is ", Described(column->value), ", accepted is a string"));
+  }
+  const std::string& text = column->value.get_ref<const std::string&>();
+  if (IsBlank(text)) return RefuseLine(absl::StrCat(column->name, " is empty: remove the line"));
   return &text;
 }
 
-absl::StatusOr<const std::string*> NeededTextField(const Json& json, const char* key) {
-  absl::StatusOr<const std::string*> text = TextField(json, key);
-  if (text.ok() && *text == nullptr) return RefuseMissing(json, key);
-  return text;
+absl::StatusOr<Json> ListField(const Column& column) {
+  if (column.value.is_array()) return column.value;
+  if (!column.value.is_string())
+    return RefuseLine(absl::StrCat(column.name, " is ", Described(column.value), ", accepted is a list"));
+  const std::string& text = column.value.get_ref<const std::string&>();
+  if (absl::StatusOr<Json> json = ParseJson(text, column.name); json.ok() && json->is_array()) return json;
+  Json words = Json::array();
+  for (const absl::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \t\r\n"), absl::SkipEmpty()))
+    words.push_back(std::string(word));
+  return words;
+}
+
+absl::StatusOr<std::vector<double>> LabelField(const RecordFields& fields, const SampleLimits& limits) {
+  const Column* column = fields.Find("label");
+  if (column == nullptr) return std::vector<double>();
+  const Json& label = column->value;
+  const bool one_class = limits.label_kind == LabelKind::kClass;
+  if (one_class && (label == -1 || label == "-1") && !limits.label2id.contains("-1"))
+    return std::vector<double>();
+  if (limits.label_kind == LabelKind::kAny && label.is_string()) return std::vector<double>();
+  absl::StatusOr<std::vector<double>> labels = ReadLabel(label, limits);
+  if (labels.ok() || column->name == "label") return labels;
+  return RefuseLine(absl::StrCat(column->name, ": ", labels.status().message()));
 }
 
 absl::Status CheckRoom(const SampleLimits& limits, int special) {

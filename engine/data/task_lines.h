@@ -1,5 +1,5 @@
-// What one line of JSONL becomes: a reader for each kind of label (samples.h says what the lines hold). Used
-// by ReadJsonlSamples. Errors have no place in front. Thread-safe: pure functions.
+// What one record becomes: a reader for each kind of label (samples.h says what records hold). Errors have no
+// place in front. Thread-safe: pure functions.
 #ifndef KPRUNE_ENGINE_DATA_TASK_LINES_H_
 #define KPRUNE_ENGINE_DATA_TASK_LINES_H_
 
@@ -10,9 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "engine/data/columns.h"
 #include "engine/data/samples.h"
 #include "engine/tokenizers/tokenizer.h"
-#include "nlohmann/json.hpp"
 
 namespace kprune {
 
@@ -24,18 +24,23 @@ struct LineSource {
   int64_t line = 0;
 };
 
-// By source.limits.label_kind; at least one sample.
-absl::StatusOr<std::vector<Sample>> ReadLine(const nlohmann::json& json, const LineSource& source);
+// By source.limits.label_kind; no sample where the line is left out: a question that has no answer.
+absl::StatusOr<std::vector<Sample>> ReadLine(const RecordFields& fields, const LineSource& source);
 
-absl::StatusOr<std::vector<Sample>> ReadTextLine(const nlohmann::json& json, const LineSource& source);
-absl::StatusOr<std::vector<Sample>> ReadTokenLine(const nlohmann::json& json, const LineSource& source);
-absl::StatusOr<std::vector<Sample>> ReadQuestionLine(const nlohmann::json& json, const LineSource& source);
-absl::StatusOr<std::vector<Sample>> ReadChoiceLine(const nlohmann::json& json, const LineSource& source);
+absl::StatusOr<std::vector<Sample>> ReadTextLine(const RecordFields& fields, const LineSource& source);
+absl::StatusOr<std::vector<Sample>> ReadTokenLine(const RecordFields& fields, const LineSource& source);
+absl::StatusOr<std::vector<Sample>> ReadQuestionLine(const RecordFields& fields, const LineSource& source);
+absl::StatusOr<std::vector<Sample>> ReadChoiceLine(const RecordFields& fields, const LineSource& source);
 
 // A text of the line: nullptr where it is absent or null, an error where it is blank or no string.
-absl::StatusOr<const std::string*> TextField(const nlohmann::json& json, const char* key);
-// The same of one that must be there.
-absl::StatusOr<const std::string*> NeededTextField(const nlohmann::json& json, const char* key);
+absl::StatusOr<const std::string*> TextField(const RecordFields& fields, std::string_view role);
+
+// The items of a list; of a string that is a JSON array its items, of another its words.
+absl::StatusOr<nlohmann::json> ListField(const Column& column);
+
+// A label as ReadLabel reads it; none where the line has none, or a class of -1 as data sets without labels
+// do.
+absl::StatusOr<std::vector<double>> LabelField(const RecordFields& fields, const SampleLimits& limits);
 
 // An error where `special` tokens leave no room for a text.
 absl::Status CheckRoom(const SampleLimits& limits, int special);

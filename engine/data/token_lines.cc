@@ -15,9 +15,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What the labels of words are called, here and in data sets that people have.
-constexpr const char* kTagKeys[] = {"tags", "ner_tags", "labels"};
-
 // Share of tokens that are masked, as BERT was trained.
 constexpr double kMasked = 0.15;
 
@@ -30,22 +27,21 @@ absl::StatusOr<double> ReadTag(const Json& tag, const SampleLimits& limits) {
 }
 
 // The labels of all words; empty where the line has none.
-absl::StatusOr<std::vector<double>> ReadTags(const Json& json, size_t words, const SampleLimits& limits) {
+absl::StatusOr<std::vector<double>> ReadTags(const RecordFields& fields, size_t words,
+                                             const SampleLimits& limits) {
   std::vector<double> labels;
-  for (const char* key : kTagKeys) {
-    const auto found = json.find(key);
-    if (found == json.end() || found->is_null()) continue;
-    if (!found->is_array() || found->size() != words) {
-      return RefuseLine(absl::StrCat(
-          key, " is ", Described(*found), found->is_array() ? absl::StrCat(" of ", found->size()) : "",
-          ", accepted is an array of ", words, ", one for every one of \"tokens\""));
-    }
-    for (const Json& tag : *found) {
-      absl::StatusOr<double> label = ReadTag(tag, limits);
-      if (!label.ok()) return label.status();
-      labels.push_back(*label);
-    }
-    break;
+  const Column* column = fields.Find("tags");
+  if (column == nullptr) return labels;
+  absl::StatusOr<Json> tags = ListField(*column);
+  if (!tags.ok()) return tags.status();
+  if (tags->size() != words) {
+    return RefuseLine(absl::StrCat(column->name, " is an array of ", tags->size(),
+                                   ", accepted is an array of ", words, ", one for every word"));
+  }
+  for (const Json& tag : *tags) {
+    absl::StatusOr<double> label = ReadTag(tag, limits);
+    if (!label.ok()) return RefuseLine(absl::StrCat(column->name, ": ", label.status().message()));
+    labels.push_back(*label);
   }
   return labels;
 }
@@ -56,13 +52,12 @@ struct Words {
   std::vector<int32_t> begins;
 };
 
-absl::StatusOr<Words> EncodeWords(const Json& tokens, const Tokenizer& tokenizer) {
-  if (!tokens.is_array() || tokens.empty())
-    return RefuseLine(absl::StrCat("tokens is ", Described(tokens), ", accepted is an array of words"));
+absl::StatusOr<Words> EncodeWords(const std::string& name, const Json& tokens, const Tokenizer& tokenizer) {
+  if (tokens.empty()) return RefuseLine(absl::StrCat(name, " is empty: remove the line"));
   Words words;
   for (const Json& word : tokens) {
     if (!word.is_string())
-      return RefuseLine(absl::StrCat("tokens holds ", Described(word), ", accepted are strings"));
+      return RefuseLine(absl::StrCat(name, " holds ", Described(word), ", accepted are strings"));
     const std::vector<int32_t> ids = tokenizer.EncodeText(word.get_ref<const std::string&>()).ids;
     words.begins.push_back(ids.empty() ? -1 : static_cast<int32_t>(words.ids.size()));
     words.ids.insert(words.ids.end(), ids.begin(), ids.end());
@@ -72,13 +67,12 @@ absl::StatusOr<Words> EncodeWords(const Json& tokens, const Tokenizer& tokenizer
 
 }  // namespace
 
-absl::StatusOr<std::vector<Sample>> ReadTokenLine(const Json& json, const LineSource& source) {
-  const auto tokens = json.find("tokens");
-  if (tokens == json.end() || tokens->is_null()) {
-    if (!json.contains("text"))
-      return RefuseLine("there is neither \"tokens\", a list of words, nor \"text\"");
-    absl::StatusOr<const std::string*> text = NeededTextField(json, "text");
+absl::StatusOr<std::vector<Sample>> ReadTokenLine(const RecordFields& fields, const LineSource& source) {
+  const Column* column = fields.Find("tokens");
+  if (column == nullptr) {
+    absl::StatusOr<const std::string*> text = TextField(fields, "text");
     if (!text.ok()) return text.status();
+    if (*text == nullptr) return RefuseLine("the line is empty: remove it");
     absl::StatusOr<Encoding> encoding = EncodeTexts(**text, nullptr, source);
     if (!encoding.ok()) return encoding.status();
     std::vector<int32_t> places = PlacesOfTexts(*encoding);
@@ -89,9 +83,11 @@ absl::StatusOr<std::vector<Sample>> ReadTokenLine(const Json& json, const LineSo
   }
   const int special = source.tokenizer.special_tokens(/*pair=*/false);
   if (absl::Status room = CheckRoom(source.limits, special); !room.ok()) return room;
-  absl::StatusOr<Words> words = EncodeWords(*tokens, source.tokenizer);
+  absl::StatusOr<Json> tokens = ListField(*column);
+  if (!tokens.ok()) return tokens.status();
+  absl::StatusOr<Words> words = EncodeWords(column->name, *tokens, source.tokenizer);
   if (!words.ok()) return words.status();
-  absl::StatusOr<std::vector<double>> labels = ReadTags(json, tokens->size(), source.limits);
+  absl::StatusOr<std::vector<double>> labels = ReadTags(fields, tokens->size(), source.limits);
   if (!labels.ok()) return labels.status();
 
   const auto room = static_cast<size_t>(LongestSequence(source.limits) - special);

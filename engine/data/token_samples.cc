@@ -22,8 +22,8 @@ std::vector<std::string> TensorNames(LabelKind kind) {
   return {"input_ids", "attention_mask", "token_type_ids", "labels"};
 }
 
-// One file of token ids: Open checks the tensors, ReadRow makes a sample of one row.
-class TokenFile {
+// One file of token ids: Open checks the tensors, a line is a row of them (of kChoice several).
+class TokenFile : public SampleFile {
  public:
   TokenFile(const std::filesystem::path& path, int32_t file, const SampleLimits& limits)
       : path_(path), file_(file), limits_(limits) {}
@@ -49,25 +49,28 @@ class TokenFile {
     return status.ok() ? CheckLabelTensors() : status;
   }
 
-  // Sequences, and how many of them a line has.
-  int64_t rows() const { return ids_->shape[0] * sequences(); }
-  int64_t sequences() const { return limits_.label_kind == LabelKind::kChoice ? ids_->shape[1] : 1; }
+  absl::StatusOr<bool> Next() override { return ++line_ <= ids_->shape[0]; }
+  Record Current() const override { return {line_, ""}; }
 
-  absl::StatusOr<Sample> ReadRow(int64_t row) const {
-    const int64_t line = row / sequences();
-    absl::StatusOr<Sample> sample = ReadTokens(row);
-    absl::Status status = sample.status();
-    if (status.ok()) status = CheckTokens(limits_, *sample);
-    if (status.ok()) status = ReadLabels(line, *sample);
-    if (!status.ok())
-      return absl::Status(status.code(), absl::StrCat(PlaceOf(path_, line + 1), ": ", status.message()));
-    sample->file = file_;
-    sample->line = line + 1;
-    sample->choice = static_cast<int32_t>(row % sequences());
-    return sample;
+  absl::StatusOr<std::vector<Sample>> Samples(const Record& record) const override {
+    std::vector<Sample> samples;
+    const int64_t first = (record.number - 1) * sequences();
+    for (int64_t row = first; row < first + sequences(); ++row) {
+      absl::StatusOr<Sample> sample = ReadTokens(row);
+      absl::Status status = sample.status();
+      if (status.ok()) status = CheckTokens(limits_, *sample);
+      if (status.ok()) status = ReadLabels(record.number - 1, *sample);
+      if (!status.ok()) return status;
+      sample->choice = static_cast<int32_t>(row - first);
+      samples.push_back(*std::move(sample));
+    }
+    return samples;
   }
 
  private:
+  // How many sequences a line has.
+  int64_t sequences() const { return limits_.label_kind == LabelKind::kChoice ? ids_->shape[1] : 1; }
+
   absl::Status Refuse(absl::string_view problem) const {
     return absl::InvalidArgumentError(absl::StrCat(path_.string(), ": ", problem));
   }
@@ -222,20 +225,16 @@ class TokenFile {
   const TensorView* labels_ = nullptr;
   const TensorView* starts_ = nullptr;
   const TensorView* ends_ = nullptr;
+  int64_t line_ = 0;
 };
 
 }  // namespace
 
-absl::Status ReadTokenSamples(const std::filesystem::path& path, int32_t file, const SampleLimits& limits,
-                              SampleCollector& collector) {
-  TokenFile tokens(path, file, limits);
-  if (absl::Status status = tokens.Open(); !status.ok()) return status;
-  for (int64_t row = 0; row < tokens.rows(); ++row) {
-    absl::StatusOr<Sample> sample = tokens.ReadRow(row);
-    if (!sample.ok()) return sample.status();
-    if (absl::Status status = collector.Add(*std::move(sample)); !status.ok()) return status;
-  }
-  return absl::OkStatus();
+absl::StatusOr<std::unique_ptr<SampleFile>> OpenTokenSamples(const std::filesystem::path& path, int32_t file,
+                                                             const SampleLimits& limits) {
+  auto tokens = std::make_unique<TokenFile>(path, file, limits);
+  if (absl::Status status = tokens->Open(); !status.ok()) return status;
+  return tokens;
 }
 
 }  // namespace kprune

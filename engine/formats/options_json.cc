@@ -67,6 +67,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("round", options.round);
   visit("target_latency_ms", options.target_latency_ms);
   visit("latency_table", options.latency_table);
+  visit("columns", options.columns);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -222,6 +223,19 @@ void CheckBudgets(const Options& o, Checker& check) {
                 "method \"refit\" with it");
 }
 
+void CheckColumns(const Options& o, Checker& check) {
+  std::set<std::string> roles;
+  for (const std::string& column : o.columns) {
+    const size_t equals = column.find('=');
+    const std::string role = column.substr(0, equals);
+    const bool known = std::find(kColumnRoles.begin(), kColumnRoles.end(), role) != kColumnRoles.end();
+    check.Require(known && equals != std::string::npos, "columns", Quoted(column),
+                  absl::StrCat("\"ROLE=NAME\" with one of the roles ", absl::StrJoin(kColumnRoles, ", ")));
+    check.Require(roles.insert(role).second, "columns", absl::StrCat(Quoted(role), " twice"),
+                  "each role once");
+  }
+}
+
 // export and require_verified.
 void CheckExports(const Options& o, Checker& check) {
   std::set<std::string> formats;
@@ -286,6 +300,7 @@ absl::Status ValidateOptions(const Options& o) {
   check.OneOf("method", o.method, kMethods);
   CheckBudgets(o, check);
   check.OneOf("task", o.task, kTasks, /*or_auto=*/true);
+  CheckColumns(o, check);
   check.Number(o.samples >= 0, "samples", o.samples, "0 (all) or a positive number");
   check.Number(o.max_length >= 0, "max_length", o.max_length, "0 (the model's limit) or a positive number");
   check.Require(IsDevice(o.device), "device", Quoted(o.device), "\"auto\", \"cpu\" or \"cuda:N\"");
@@ -357,6 +372,7 @@ Json ToJson(const Options& options) {
     json.erase("keep_flops");
   }
   if (options.exports.empty()) json["export"] = kDefaultExports;
+  if (options.columns.empty()) json.erase("columns");
   return json;
 }
 

@@ -93,6 +93,12 @@ inline bool IsResultName(std::string_view name) {
   return IsModelName(name) || std::find(kResultFiles.begin(), kResultFiles.end(), name) != kResultFiles.end();
 }
 
+// What data may be: formats of text, which may be packed, and others.
+inline constexpr std::array<std::string_view, 7> kTextDataEndings = {".jsonl", ".ndjson", ".json", ".csv",
+                                                                     ".tsv",   ".txt",    ".conll"};
+inline constexpr std::array<std::string_view, 2> kPackedEndings = {".gz", ".zst"};
+inline constexpr std::array<std::string_view, 2> kOtherDataEndings = {".parquet", ".safetensors"};
+
 inline constexpr std::string_view kBudgetPrefix = "keep-0.";
 inline constexpr int kMostDecimals = 12;
 
@@ -130,6 +136,33 @@ inline std::string_view BudgetFolderOf(std::string_view name) {
   return IsBudgetFolder(folder) ? folder : "";
 }
 
+// What a data file's name ends with: ".jsonl", ".csv.gz", ...; "" where it is of no format that is accepted.
+inline std::string_view DataEnding(std::string_view name) {
+  using namespace layout_internal;
+  const auto ending_of = [](std::string_view text, const auto& endings) -> std::string_view {
+    for (std::string_view ending : endings) {
+      if (EndsWith(text, ending)) return ending;
+    }
+    return "";
+  };
+  const std::string_view packed = ending_of(name, kPackedEndings);
+  std::string_view ending = ending_of(name.substr(0, name.size() - packed.size()), kTextDataEndings);
+  if (ending.empty() && packed.empty()) ending = ending_of(name, kOtherDataEndings);
+  return ending.empty() ? "" : name.substr(name.size() - packed.size() - ending.size());
+}
+
+// All endings, for messages: ".jsonl, .csv, ...".
+inline std::string DataEndings() {
+  using namespace layout_internal;
+  std::string text, packed, others;
+  for (std::string_view ending : kTextDataEndings) text += (text.empty() ? "" : ", ") + std::string(ending);
+  for (std::string_view ending : kPackedEndings)
+    packed += (packed.empty() ? "" : " or ") + std::string(ending);
+  for (std::string_view ending : kOtherDataEndings)
+    others += (others.empty() ? "" : ", ") + std::string(ending);
+  return text + " (also with " + packed + " behind), " + others;
+}
+
 // Whether `name` may stand in a manifest of that role.
 inline bool IsAllowedName(FileRole role, std::string_view name) {
   using namespace layout_internal;
@@ -137,7 +170,7 @@ inline bool IsAllowedName(FileRole role, std::string_view name) {
     case FileRole::kModel:
       return IsModelName(name);
     case FileRole::kData:
-      return IsPlainName(name) && (EndsWith(name, ".jsonl") || EndsWith(name, ".safetensors"));
+      return IsPlainName(name) && !DataEnding(name).empty();
     case FileRole::kResult: {
       const size_t folder = BudgetFolderOf(name).size();
       return IsResultName(folder > 0 ? name.substr(folder + 1) : name);

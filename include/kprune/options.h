@@ -27,6 +27,10 @@ inline constexpr std::array kDefaultExports = {"onnx", "safetensors", "torchscri
 inline constexpr std::array kRoundings = {"device", "off", "auto"};
 inline constexpr std::array kRequiredVerifiers = {"any", "onnxruntime"};
 
+// What the fields of data can be (docs/data.md).
+inline constexpr std::array kColumnRoles = {"text",     "text_pair", "label",   "tokens", "tags",
+                                            "question", "context",   "answers", "choices"};
+
 // What models are timed in.
 inline constexpr std::array kRuntimes = {"kprune", "torchscript", "onnxruntime"};
 
@@ -63,6 +67,10 @@ struct Options {
 
   // Lines of data to draw by `seed`; 0 means all.
   int32_t samples = 0;
+
+  // Fields of the data by other names than the usual ones: "role=NAME", role one of kColumnRoles and each
+  // once; "role=" leaves that role out.
+  std::vector<std::string> columns;
 
   // Longest sequence in tokens, special tokens included; 0 means the model's own limit.
   int32_t max_length = 0;

@@ -35,11 +35,11 @@ absl::Status CheckName(std::string_view field, FileRole role, const std::string&
                      " is refused: safetensors only; convert it with save_pretrained("
                      "safe_serialization=True)."));
   }
-  const char* const accepted =
+  const std::string accepted =
       role == FileRole::kModel
           ? "config.json, model*.safetensors with its index, tokenizer files, modules.json and "
             "N_Pooling/config.json"
-          : "plain names that end in .jsonl or .safetensors";
+          : absl::StrCat("plain names that end in ", DataEndings());
   return absl::InvalidArgumentError(absl::StrCat("spec.", std::string(field), " file name ", Quoted(name),
                                                  " is not accepted; accepted are ", accepted, "."));
 }
@@ -140,8 +140,7 @@ absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vec
   if (!status.ok()) return status;
   if (status = CheckModel(input); !status.ok()) return status;
   if (input.data.empty()) {
-    return absl::InvalidArgumentError(
-        "spec.data is empty; send at least one .jsonl or .safetensors of samples.");
+    return absl::InvalidArgumentError("spec.data is empty; send at least one file of samples.");
   }
   if (input.device == "auto" || std::find(devices.begin(), devices.end(), input.device) != devices.end()) {
     return absl::OkStatus();

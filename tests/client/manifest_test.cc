@@ -92,8 +92,12 @@ TEST(ManifestTest, DataKeepsAllowedNamesAndGetsSafeOnesOtherwise) {
 
 TEST(ManifestTest, DataOfAnotherKindOrWithoutALineIsRefused) {
   const ScratchFolder folder;
-  EXPECT_THAT(std::string(NameDataFiles({folder.Write("a.csv", "x")}).status().message()),
-              HasSubstr("is neither .jsonl"));
+  EXPECT_THAT(std::string(NameDataFiles({folder.Write("a.docx", "x")}).status().message()),
+              HasSubstr("is of no format that is known by its name; data is one of .jsonl"));
+  const auto packed = NameDataFiles({folder.Write("my data.csv.gz", "x"), folder.Write("Dev.TSV", "x")});
+  ASSERT_TRUE(packed.ok()) << packed.status();
+  EXPECT_EQ((*packed)[0].name, "data-1.csv.gz");
+  EXPECT_EQ((*packed)[1].name, "data-2.tsv");
   EXPECT_THAT(std::string(NameDataFiles({folder.Write("a.jsonl", "")}).status().message()),
               HasSubstr("is empty"));
 }

@@ -116,6 +116,14 @@ TEST(OptionFlagsTest, ExportsAreAListOfKnownNames) {
   EXPECT_THROW(Parse("--method refit,kprune"), CLI::ParseError);
 }
 
+TEST(OptionFlagsTest, ColumnsAreNamedByRole) {
+  const auto options = Parse("--columns text=Review,label=");
+  EXPECT_EQ(std::vector(options.columns().begin(), options.columns().end()),
+            (std::vector<std::string>{"text=Review", "label="}));
+  for (const char* bad : {"review", "body=text", "text=a,stars", "=a"})
+    EXPECT_THROW(Parse(std::string("--columns ") + bad), CLI::ParseError) << bad;
+}
+
 TEST(OptionFlagsTest, RoundingIsAWordOrMultiples) {
   EXPECT_EQ(Parse("--round off").round(), "off");
   EXPECT_EQ(Parse("--round heads:2,neurons:32").round(), "heads:2,neurons:32");

@@ -1,5 +1,6 @@
 // `kprune run` on this machine and a job on a server are the same program: they give the same bytes.
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -46,6 +47,47 @@ TEST_F(SameResultTest, Examples) {
   const json report = PruneBothWays(folder_ / "model", folder_ / "samples.jsonl");
   EXPECT_EQ(report["sublayers"].size(), 4);
   EXPECT_EQ(report["seed"], 7);
+}
+
+TEST_F(SameResultTest, OfTheDataThatIsThere) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  std::string table = "Sentence,Label\n";
+  for (int i = 0; i < 60; ++i)
+    table +=
+        "\"the river, the " + std::string(i % 2 == 0 ? "sea" : "road") + "\"," + std::to_string(i % 2) + "\n";
+  WriteFile(folder_ / "samples.csv", table);
+  const std::filesystem::path packed = folder_ / "samples.jsonl.gz";
+  gzFile file = gzopen(packed.c_str(), "wb");
+  for (int i = 0; i < 60; ++i)
+    gzprintf(file, "{\"text\": \"the river, the %s\", \"label\": %d}\n", i % 2 == 0 ? "sea" : "road", i % 2);
+  ASSERT_EQ(gzclose(file), Z_OK);
+  const json of_table = PruneBothWays(folder_ / "model", folder_ / "samples.csv");
+  EXPECT_EQ(of_table["metric"]["n"], 6);
+  const std::string weights = ReadFile(folder_ / "submit" / "model.safetensors");
+  for (const char* command : {"run", "submit"}) std::filesystem::remove_all(folder_ / command);
+  PruneBothWays(folder_ / "model", packed);
+  EXPECT_TRUE(weights == ReadFile(folder_ / "submit" / "model.safetensors"))
+      << "the format changes the model";
+}
+
+TEST_F(SameResultTest, OfRowsOfParquet) {
+  const TinyModel model = {.task = "text-classification"};
+  WriteTinyModel(folder_ / "model", model);
+  const std::string data = std::string(KPRUNE_SOURCE_DIR) + "/tests/input/goldens/parquet/sentences.parquet";
+  const Finished checked = service_.Client({"run", folder_ / "model", "--data", data, "--dry-run"});
+  if (checked.errors.find("this build does not read") != std::string::npos) GTEST_SKIP() << checked.errors;
+  for (const std::string command : {"run", "submit"}) {
+    const Finished done =
+        service_.Client({command, folder_ / "model", "--data", data, "--samples", "50", "--columns",
+                         "text=sentence,label=", "--output", folder_ / command});
+    EXPECT_EQ(done.status, 0) << command << ": " << done.errors << service_.Log();
+  }
+  EXPECT_TRUE(ReadFile(folder_ / "run" / "model.safetensors") ==
+              ReadFile(folder_ / "submit" / "model.safetensors"));
+  const json report = json::parse(ReadFile(folder_ / "submit" / "report.json"));
+  EXPECT_EQ(report["samples"], 50);
+  EXPECT_TRUE(report["metric"].is_null()) << report["metric"];
 }
 
 TEST_F(SameResultTest, OfSeveralBudgets) {

@@ -21,6 +21,24 @@ TEST(Layout, Examples) {
   EXPECT_FALSE(Model("../config.json"));
 }
 
+TEST(Layout, DataHasTheNamesOfItsFormats) {
+  for (const char* ending : {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".conll"}) {
+    for (const char* packed : {"", ".gz", ".zst"}) {
+      const std::string whole = std::string(ending) + packed;
+      EXPECT_TRUE(Data("samples" + whole)) << whole;
+      EXPECT_EQ(DataEnding("my.samples" + whole), whole);
+      EXPECT_FALSE(Data(whole)) << whole;
+    }
+  }
+  for (const char* name :
+       {"samples", "samples.gz", "samples.csv.bz2", "samples.csv.gz.gz", "ids.safetensors.gz", "a.parquet.gz",
+        "samples.xlsx", "samples.pkl", "a/samples.csv", "samples.csv.exe"}) {
+    EXPECT_FALSE(Data(name)) << name;
+  }
+  EXPECT_TRUE(Data("train-00000-of-00001.parquet"));
+  EXPECT_NE(DataEndings().find(".csv"), std::string::npos);
+}
+
 TEST(Layout, TheTokenizerFilesOfEveryFamilyGoAlong) {
   for (const char* name :
        {"tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spiece.model",
@@ -64,20 +82,19 @@ TEST(Layout, APathTrickIsNoNameInAnyRole) {
 TEST(Layout, NamesOfOneRoleAreNotThoseOfAnother) {
   EXPECT_FALSE(Model("samples.jsonl"));
   EXPECT_FALSE(Model("report.json"));
-  EXPECT_FALSE(Data("config.json"));
+  EXPECT_FALSE(Data("model.onnx"));
   EXPECT_TRUE(Data("ids.safetensors"));
   EXPECT_TRUE(Result("config.json"));
   EXPECT_FALSE(Result("samples.jsonl"));
 }
 
 TEST(Layout, AResultHasFormsOfItsModelThatNobodyMaySend) {
-  for (const std::string name : {"onnx/model.onnx", "model.torchscript.pt", "triton/model/config.pbtxt",
-                                 "triton/model/1/model.onnx", "report.html", "README.md",
-                                 "provenance.json", "provenance.dsse.json"}) {
+  for (const std::string name :
+       {"onnx/model.onnx", "model.torchscript.pt", "triton/model/config.pbtxt", "triton/model/1/model.onnx",
+        "report.html", "README.md", "provenance.json", "provenance.dsse.json"}) {
     EXPECT_TRUE(Result(name)) << name;
     EXPECT_TRUE(Result("keep-0.50/" + name)) << name;
     EXPECT_FALSE(Model(name)) << name;
-    EXPECT_FALSE(Data(name)) << name;
   }
   for (const std::string name : {"onnx/other.onnx", "model.onnx", "onnx/../model.onnx", "model.pt",
                                  "triton/model/2/model.onnx", "triton/config.pbtxt", "onnx", "onnx/"}) {

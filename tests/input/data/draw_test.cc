@@ -4,10 +4,12 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/input/data/small_tokenizer.h"
 
 namespace kprune {
 namespace {
@@ -57,9 +59,10 @@ TEST(DrawTest, TheSeedDecides) {
 }
 
 TEST(DrawTest, TheDrawIsTheSameOnEveryMachine) {
-  // From an independent implementation (in Python) of the same generator and shuffle.
+  // From an independent implementation (in Python) of the same hash.
   EXPECT_EQ(Draw(12, 4, 0.25, 3).pruning, Draw(12, 4, 0, 3).pruning);
-  EXPECT_EQ(Draw(12, 4, 0.25, 3).pruning, (std::vector<int64_t>{0, 2, 4, 10}));
+  EXPECT_EQ(Draw(12, 4, 0.25, 3).pruning, (std::vector<int64_t>{0, 4, 8, 11}));
+  EXPECT_EQ(DrawKey(3, 0), 5629846650018757432u);
 }
 
 TEST(DrawTest, EveryLineHasItsChance) {
@@ -121,6 +124,69 @@ TEST(DrawLinesTest, AllSequencesOfALineGoTogether) {
     EXPECT_EQ(sequences, 1 + (line - 1) % 3) << line;
     EXPECT_FALSE(judging.contains(line));
   }
+}
+
+// Lines "good" and "bad" by turns, of which the number is told by Sample::line.
+class DrawnLinesTest : public SmallTokenizerTest {
+ protected:
+  std::filesystem::path Lines(int count, const char* name = "a.jsonl") {
+    std::string lines;
+    for (int i = 0; i < count; ++i) lines += i % 2 == 0 ? "{\"text\": \"good\"}\n" : "{\"text\": \"bad\"}\n";
+    return Write(name, lines);
+  }
+
+  static std::vector<int64_t> LinesOf(const SampleSet& set, const std::vector<int64_t>& drawn) {
+    std::vector<int64_t> lines;
+    for (const int64_t i : drawn) lines.push_back(set.samples[i].line - 1);
+    return lines;
+  }
+};
+
+TEST_F(DrawnLinesTest, AStreamOfLinesIsDrawnFromAsAListIs) {
+  for (const auto& [lines, samples, holdout] : {std::tuple(1000, 50, 0.2), std::tuple(100, 95, 0.1),
+                                                std::tuple(10, 20, 0.5), std::tuple(5000, 0, 0.1)}) {
+    const LineChoice choice = {samples, holdout, /*seed=*/5};
+    const absl::StatusOr<SampleSet> set = Read({Lines(lines)}, choice);
+    ASSERT_TRUE(set.ok()) << set.status();
+    EXPECT_EQ(set->available, lines);
+    if (samples > 0) EXPECT_LE(static_cast<int64_t>(set->samples.size()), MostDrawn(samples, holdout));
+    const absl::StatusOr<SampleDraw> streamed = DrawLines(*set, choice);
+    ASSERT_TRUE(streamed.ok()) << streamed.status();
+    const SampleDraw listed = Draw(lines, samples, holdout, 5);
+    EXPECT_EQ(LinesOf(*set, streamed->pruning), listed.pruning);
+    EXPECT_EQ(LinesOf(*set, streamed->judging), listed.judging);
+  }
+}
+
+TEST_F(DrawnLinesTest, FilesAreDrawnFromTogether) {
+  const absl::StatusOr<SampleSet> set = Read({Lines(600), Lines(400, "b.jsonl")}, {100, 0, 5});
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->lines, Draw(1000, 100, 0, 5).pruning);
+  EXPECT_EQ(set->available, 1000);
+}
+
+TEST_F(DrawnLinesTest, ReadingMayEndEarly) {
+  const absl::StatusOr<SampleSet> set = Read({Lines(600), Lines(400, "b.jsonl")}, {100, 0, 5, 700});
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->lines, Draw(700, 100, 0, 5).pruning);
+  EXPECT_EQ(set->available, 700);
+}
+
+TEST_F(DrawnLinesTest, NothingIsSaidOfLinesThatAreNotDrawn) {
+  std::string lines(2 * kMaxLineBytes, ' ');
+  for (int i = 0; i < 20; ++i) lines += "\n{\"broken\"";
+  lines += "\n{\"text\": \"good\"}\n";
+  int accepted = 0;
+  for (uint32_t seed = 0; seed < 200; ++seed) {
+    const absl::StatusOr<SampleSet> set = Read({Write("a.jsonl", lines)}, {1, 0, seed});
+    if (!set.ok()) continue;
+    ++accepted;
+    EXPECT_EQ(set->samples[0].line, 22);
+  }
+  // 200 / 22 in the mean.
+  EXPECT_GT(accepted, 0);
+  EXPECT_LT(accepted, 40);
+  EXPECT_FALSE(Read({Write("a.jsonl", lines)}).ok());
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ TEST_F(SamplesTest, MaxLengthMustFitTheModelAndLeaveRoom) {
   ExpectRefused(path, ", line 1", "2 special tokens leave no room");
 }
 
-TEST_F(SamplesTest, ThreadsDoNotChangeTheResultNorTheFirstError) {
+TEST_F(SamplesTest, ThreadsDoNotChangeTheResultNorTheErrors) {
   std::string lines;
   for (int i = 0; i < 10'000; ++i) {
     lines += R"({"text": ")" + std::string(i % 3 == 0 ? "good" : "bad") + std::string(i % 4, '!') + "\"}\n";
@@ -104,7 +104,8 @@ TEST_F(SamplesTest, ThreadsDoNotChangeTheResultNorTheFirstError) {
     ASSERT_EQ(alone->samples[i].input_ids, together->samples[i].input_ids);
     ASSERT_EQ(together->samples[i].line, static_cast<int64_t>(i + 1));
   }
-  ExpectRefused(bad, ", line 10001", "text is empty");
+  ExpectRefused(bad, ", line 10001",
+                "text is empty: remove the line; line 10002: text is 7, accepted is a string");
 }
 
 TEST_F(SamplesTest, FilesFollowOneAnother) {
@@ -121,8 +122,9 @@ TEST_F(SamplesTest, BadLinesAreRefusedByFileAndLine) {
   ExpectLineRefused("{\"text\": \"good\xff\"}", "not valid JSON");
   ExpectLineRefused(R"({"text": "good", "text": "bad"})", "the key \"text\" appears twice");
   ExpectLineRefused(R"("good")", "the line is \"good\", accepted is an object");
-  ExpectLineRefused(R"({"sentence": "good"})", "there is no \"text\" (found: \"sentence\")");
-  ExpectLineRefused(R"({"text": null})", "there is no \"text\"");
+  ExpectLineRefused(R"({"words": "good"})",
+                    "there is no \"text\" (found: \"words\"): name it with --columns text=NAME");
+  ExpectLineRefused(R"({"text": null})", "text is empty");
   ExpectLineRefused(R"({"text": 7})", "text is 7, accepted is a string");
   ExpectLineRefused(R"({"text": ["good"]})", "text is an array");
   ExpectLineRefused(R"({"text": ""})", "text is empty");
@@ -138,7 +140,7 @@ TEST_F(SamplesTest, NoSampleIsRefused) {
   ExpectRefused(Lines("\n \r\n\n"), "", "there is no sample");
   EXPECT_EQ(Read({}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Read({folder_.path() / "none.jsonl"}).status().code(), absl::StatusCode::kNotFound);
-  ExpectRefused(Lines("x", "data.csv"), " is neither .jsonl nor .safetensors", "");
+  ExpectRefused(Lines("x", "data.docx"), " is of no format that is known by its name", ".safetensors");
 }
 
 TEST_F(SamplesTest, LabelsOnSomeLinesOnlyAreRefused) {
@@ -189,17 +191,47 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         LabelCase{LabelKind::kClass, "2", {2}}, LabelCase{LabelKind::kClass, "\"positive\"", {2}},
         LabelCase{LabelKind::kClass, "\"outside\"", {}}, LabelCase{LabelKind::kClass, "3", {}},
-        LabelCase{LabelKind::kClass, "-1", {}}, LabelCase{LabelKind::kClass, "1.0", {}},
-        LabelCase{LabelKind::kClass, "1.5", {}}, LabelCase{LabelKind::kClass, "\"1\"", {}},
-        LabelCase{LabelKind::kClass, "[1]", {}}, LabelCase{LabelKind::kClass, "true", {}},
+        LabelCase{LabelKind::kClass, "-2", {}}, LabelCase{LabelKind::kClass, "1.0", {1}},
+        LabelCase{LabelKind::kClass, "1.5", {}}, LabelCase{LabelKind::kClass, "\"1\"", {1}},
+        LabelCase{LabelKind::kClass, "\" 2.0 \"", {2}}, LabelCase{LabelKind::kClass, "\"Positive\"", {2}},
+        LabelCase{LabelKind::kClass, "\"LABEL_1\"", {}}, LabelCase{LabelKind::kClass, "\"\"", {}},
+        LabelCase{LabelKind::kClass, "[1]", {}}, LabelCase{LabelKind::kClass, "true", {1}},
         LabelCase{LabelKind::kClass, "{}", {}}, LabelCase{LabelKind::kMultiLabel, "[0, 1, 1]", {0, 1, 1}},
         LabelCase{LabelKind::kMultiLabel, "[0.0, 1.0, 0.0]", {0, 1, 0}},
-        LabelCase{LabelKind::kMultiLabel, "[0, 1]", {}}, LabelCase{LabelKind::kMultiLabel, "[0, 1, 2]", {}},
+        LabelCase{LabelKind::kMultiLabel, "[2, 1]", {0, 1, 1}},
+        LabelCase{LabelKind::kMultiLabel, "[2]", {0, 0, 1}},
+        LabelCase{LabelKind::kMultiLabel, "[]", {0, 0, 0}},
+        LabelCase{LabelKind::kMultiLabel, "[\"positive\", \"neutral\"]", {0, 1, 1}},
+        LabelCase{LabelKind::kMultiLabel, "\"positive, negative\"", {1, 0, 1}},
+        LabelCase{LabelKind::kMultiLabel, "\"neutral|negative\"", {1, 1, 0}},
+        LabelCase{LabelKind::kMultiLabel, "\"[0, 1, 1]\"", {0, 1, 1}},
+        LabelCase{LabelKind::kMultiLabel, "\"['positive']\"", {0, 0, 1}},
+        LabelCase{LabelKind::kMultiLabel, "[0, 1, 3]", {}},
+        LabelCase{LabelKind::kMultiLabel, "[\"outside\"]", {}},
         LabelCase{LabelKind::kMultiLabel, "[0, 1, \"a\"]", {}}, LabelCase{LabelKind::kMultiLabel, "1", {}},
-        LabelCase{LabelKind::kMultiLabel, "[]", {}}, LabelCase{LabelKind::kRegression, "-1.25", {-1.25}},
-        LabelCase{LabelKind::kRegression, "3", {3}}, LabelCase{LabelKind::kRegression, "\"3\"", {}},
+        LabelCase{LabelKind::kMultiLabel, "[0.5]", {}}, LabelCase{LabelKind::kRegression, "-1.25", {-1.25}},
+        LabelCase{LabelKind::kRegression, "3", {3}}, LabelCase{LabelKind::kRegression, "\"3.5\"", {3.5}},
+        LabelCase{LabelKind::kRegression, "\"high\"", {}}, LabelCase{LabelKind::kRegression, "\"nan\"", {}},
         LabelCase{LabelKind::kRegression, "[3]", {}}, LabelCase{LabelKind::kAny, "0.5", {0.5}},
-        LabelCase{LabelKind::kAny, "[0.5, 2]", {0.5, 2}}, LabelCase{LabelKind::kAny, "\"other\"", {}}));
+        LabelCase{LabelKind::kAny, "[0.5, 2]", {0.5, 2}}, LabelCase{LabelKind::kAny, "{}", {}}));
+
+TEST_F(SamplesTest, WhatStandsForNoLabelIsNone) {
+  // As data sets without labels, and corpora with labels that embeddings have no use for, are published.
+  limits_.label_kind = LabelKind::kClass;
+  limits_.num_labels = 2;
+  EXPECT_FALSE(Read({Lines(R"({"sentence": "good", "label": -1, "idx": 0})")})->labelled);
+  limits_.label2id = {{"-1", 0}, {"1", 1}};
+  EXPECT_TRUE(Read({Lines(R"({"text": "good", "label": "-1"})")})->labelled);
+  limits_.label_kind = LabelKind::kAny;
+  EXPECT_FALSE(Read({Lines(R"({"text": "good", "label": "sports"})")})->labelled);
+}
+
+TEST_F(SamplesTest, ClassesWithoutNamesMayBeCalledByTheirNumbers) {
+  limits_.label_kind = LabelKind::kClass;
+  limits_.num_labels = 2;
+  EXPECT_THAT(Read({Lines(R"({"text": "good", "label": "LABEL_1"})")})->samples[0].labels, ElementsAre(1));
+  ExpectRefused(Lines(R"({"text": "good", "label": "LABEL_2"})"), ", line 1", "the label is");
+}
 
 // Token ids in a safetensors file.
 class TokenSamplesTest : public SamplesTest {

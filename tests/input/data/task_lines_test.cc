@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/data/samples.h"
 #include "engine/tokenizers/unicode.h"
 #include "engine/formats/safetensors.h"
@@ -158,26 +159,69 @@ TEST_F(TaskLinesTest, TheSeedAndTheLineDecideWhatIsMasked) {
                           [](const Sample& a, const Sample& b) { return a.positions == b.positions; }));
 }
 
+TEST_F(TaskLinesTest, ListsMayBeWrittenAsText) {
+  // As cells of a table are.
+  const Sample words = Samples(LabelKind::kTokenClass, R"({"words": "good bad", "labels": "O B-X"})")[0];
+  EXPECT_THAT(words.input_ids, ElementsAre(2, 5, 7, 3));
+  EXPECT_THAT(words.labels, ElementsAre(0, 1));
+  const Sample json = Samples(LabelKind::kTokenClass, R"({"tokens": "[\"good\"]", "ner_tags": "[2]"})")[0];
+  EXPECT_THAT(json.labels, ElementsAre(2));
+  const std::vector<Sample> choices = Samples(
+      LabelKind::kChoice, R"({"sentence": "good", "ending0": "bad", "ending1": "good", "label": "1"})");
+  ASSERT_EQ(choices.size(), 2u);
+  EXPECT_THAT(choices[0].input_ids, ElementsAre(2, 5, 3, 7, 3));
+  EXPECT_THAT(choices[0].labels, ElementsAre(1));
+  const std::vector<Sample> keyed = Samples(
+      LabelKind::kChoice,
+      R"({"question": "good", "choices": {"label": ["A", "B"], "text": ["bad", "good"]}, "answerKey": "B"})");
+  ASSERT_EQ(keyed.size(), 2u);
+  EXPECT_THAT(keyed[0].labels, ElementsAre(1));
+}
+
+TEST_F(TaskLinesTest, AnswersComeInTheFormsOfTheirDataSets) {
+  for (const char* answers : {R"({"text": ["bad"], "answer_start": [0]})", R"(["bad"])", R"("bad")",
+                              R"([{"text": "bad", "answer_start": 0}])", R"("{\"text\": [\"bad\"]}")"}) {
+    const std::vector<Sample> asked =
+        Samples(LabelKind::kSpan,
+                absl::StrCat(R"({"question": "good", "context": "bad", "answers": )", answers, "}"));
+    ASSERT_EQ(asked.size(), 1u) << answers;
+    EXPECT_THAT(asked[0].window->question->answers, ElementsAre("bad")) << answers;
+  }
+}
+
+TEST_F(TaskLinesTest, QuestionsWithoutAnAnswerAreLeftOutAndCounted) {
+  const std::string none = R"({"question": "good", "context": "bad", "answers": {"text": []}})";
+  const absl::StatusOr<SampleSet> set =
+      Read(LabelKind::kSpan, none + "\n" + R"({"question": "good", "context": "bad", "answers": "bad"})");
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_EQ(set->samples.size(), 1u);
+  EXPECT_EQ(set->left_out, 1);
+  EXPECT_EQ(set->available, 2);
+  EXPECT_THAT(std::string(Read(LabelKind::kSpan, none).status().message()),
+              HasSubstr("there is no sample in the data (1 questions have no answer)"));
+}
+
 TEST_F(TaskLinesTest, LinesThatCannotBeReadAreRefused) {
-  ExpectRefused(LabelKind::kTokenClass, R"({"words": ["good"]})",
+  ExpectRefused(LabelKind::kTokenClass, R"({"pieces": ["good"]})",
                 "neither \"tokens\", a list of words, nor \"text\"");
   ExpectRefused(LabelKind::kTokenClass, R"({"tokens": ["good", "bad"], "tags": ["O"]})",
                 "accepted is an array of 2");
-  ExpectRefused(LabelKind::kTokenClass, R"({"tokens": ["good"], "tags": ["B-Y"]})",
-                "accepted is a whole number from 0 to 2, -100 for none or a class name");
+  ExpectRefused(
+      LabelKind::kTokenClass, R"({"tokens": ["good"], "tags": ["B-Y"]})",
+      "accepted is a whole number from 0 to 2, -100 for none or a class name (\"B-X\", \"I-X\", \"O\")");
   ExpectRefused(LabelKind::kTokenClass, R"({"tokens": ["good"], "tags": [-100]})", "no token has a label");
   ExpectRefused(LabelKind::kTokenClass, R"({"tokens": [7]})", "tokens holds 7, accepted are strings");
   ExpectRefused(LabelKind::kSpan, R"({"context": "good"})", "there is no \"question\"");
-  ExpectRefused(LabelKind::kSpan, R"({"question": "good", "context": "bad", "answers": ["bad"]})",
+  ExpectRefused(LabelKind::kSpan, R"({"question": "good", "context": "bad", "answers": {"texts": ["bad"]}})",
                 "accepted is an object with \"text\"");
-  ExpectRefused(LabelKind::kSpan, R"({"question": "good", "context": "bad", "answers": {"text": []}})",
-                "answers.text is empty");
+  ExpectRefused(LabelKind::kSpan, R"({"question": "good", "context": "bad", "answers": [7]})",
+                "answers holds 7, accepted are strings");
   ExpectRefused(LabelKind::kSpan,
                 R"({"question": "bad bad bad bad bad bad bad bad bad bad", "context": "bad"})",
                 "the question has 10 tokens, which leave no room");
   ExpectRefused(LabelKind::kChoice, R"({"text": "good", "choices": ["bad"]})", "two or more strings");
   ExpectRefused(LabelKind::kChoice, R"({"text": "good", "choices": ["bad", "good"], "label": 2})",
-                "a whole number from 0 to 1");
+                "a whole number from 0 to 1 or a class name (\"A\", \"B\")");
   limits_.mask_token_id.reset();
   ExpectRefused(LabelKind::kMaskedToken, R"({"text": "good"})", "has no mask token");
 }

@@ -38,6 +38,7 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   options.method = "kprune";
   options.auto_lambda_rep = true;
   options.precision = "bf16";
+  options.columns = {"label=", "text=Body, as = sent"};
   options.memory_limit_bytes = (int64_t{1} << 60) + 1;  // more digits than a double has
   const Json json = ToJson(options);
   const absl::StatusOr<Options> read = ParseOptions(Json::parse(json.dump()));
@@ -46,6 +47,7 @@ TEST(OptionsJson, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->keep_flops, options.keep_flops);
   EXPECT_EQ(read->seed, options.seed);
   EXPECT_EQ(read->precision, "bf16");
+  EXPECT_EQ(read->columns, options.columns);
   EXPECT_TRUE(read->auto_lambda_rep);
   EXPECT_FALSE(read->auto_mu);
   EXPECT_EQ(read->memory_limit_bytes, options.memory_limit_bytes);
@@ -82,7 +84,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
   EXPECT_EQ(json["export"], Json::array({"onnx", "safetensors", "torchscript"}));
-  EXPECT_EQ(json.size(), 31u);
+  EXPECT_EQ(json.size(), 32u);
 }
 
 TEST(OptionsJson, ExportsAreAListOrOneName) {
@@ -237,6 +239,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"method": "kprune", "distill": 5})", "options.distill is 5", "0 with method"},
         Bad{R"({"auto_lambda_rep": true})", "options.auto_lambda_rep is true", "false, or method \"kprune\""},
         Bad{R"({"auto_mu": true})", "options.auto_mu is true", "false, or method \"kprune\""},
+        Bad{R"({"columns": "review"})", "options.columns is \"review\"",
+            "\"ROLE=NAME\" with one of the roles text,"},
+        Bad{R"({"columns": ["body=text"]})", "options.columns is \"body=text\"", "answers, choices"},
+        Bad{R"({"columns": ["text=a", "text=b"]})", "options.columns is \"text\" twice", "each role once"},
         Bad{R"({"export": "pickle"})", "options.export is \"pickle\"", "\"torchscript\""},
         Bad{R"({"export": ["onnx", "onnx"]})", "options.export is \"onnx\" twice", "each format once"},
         Bad{R"({"export": ["triton"]})", "\"triton\" without \"onnx\"", "both"},
