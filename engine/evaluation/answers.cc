@@ -9,8 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "engine/tokenizers/unicode.h"
 #include "engine/model/output_rows.h"
+#include "engine/tokenizers/unicode.h"
 
 namespace kprune {
 namespace {
@@ -92,7 +92,8 @@ std::string TextOf(const Answer& answer, absl::Span<const Sample> samples) {
 }
 
 std::string NormalizedAnswer(std::string_view text) {
-  std::u32string letters = LowerCase(DecodeUtf8(text));
+  std::u32string letters = DecodeUtf8(text);
+  for (char32_t& letter : letters) letter = LowerCase(letter);
   std::erase_if(letters, IsAsciiPunctuation);
   // Articles go wherever they are words of a regular expression, others' punctuation around them or not.
   std::u32string normalized;

@@ -3,9 +3,9 @@
 //
 //   engine, worker, server, client -> include      worker -> engine      client, server -> proto
 //
-// The engine knows no gRPC, protobuf, database or job; its formats, tokenizers, data and kernels know no torch,
-// and libonnx and libarrow are known to one folder each alone. Below server/rpc/ nothing sees a protobuf or
-// gRPC. The contracts in include/ are plain C++. Pure functions; thread-safe.
+// The engine knows no gRPC, protobuf, database or job; its formats, tokenizers, data and kernels know no
+// torch, and libonnx and libarrow are known to one folder each alone. Below server/rpc/ nothing sees a
+// protobuf or gRPC. The contracts in include/ are plain C++. Pure functions; thread-safe.
 #ifndef KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
 #define KPRUNE_TESTS_LAYERING_INCLUDE_RULES_H_
 
@@ -58,7 +58,9 @@ inline const std::vector<Room>& Rooms() {
       {"engine/tokenizers/", {"kprune/", "engine/formats/", "engine/tokenizers/"}},
       {"engine/formats/onnx/", {"kprune/", "engine/formats/"}, {"onnx"}},
       {"engine/data/", {"kprune/", "engine/formats/", "engine/tokenizers/", "engine/data/"}},
-      {"engine/data/parquet/", {"kprune/", "engine/formats/", "engine/tokenizers/", "engine/data/"}, {"arrow"}},
+      {"engine/data/parquet/",
+       {"kprune/", "engine/formats/", "engine/tokenizers/", "engine/data/"},
+       {"arrow"}},
       {"engine/kernels/", {"engine/kernels/"}},
       {"worker/", {"kprune/", "engine/", "worker/"}, {"torch"}},
       {"worker/main.cc", {"kprune/", "engine/", "worker/"}, {"torch", "cli"}},

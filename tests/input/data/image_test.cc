@@ -249,7 +249,7 @@ TEST_F(ImageVariantsTest, Examples) {
   ASSERT_EQ(variants.size(), 80u);
   EXPECT_EQ(variants, Variants(2, 7)) << "the same seed, the same variants";
   EXPECT_NE(variants, Variants(2, 8));
-  EXPECT_EQ(std::set(variants.begin(), variants.end()).size(), 80u);
+  EXPECT_GT(std::set(variants.begin(), variants.end()).size(), 70u) << "few are the picture itself";
 }
 
 TEST_F(ImageVariantsTest, ShowWhatPicturesShow) {

@@ -47,8 +47,8 @@ TEST_F(JobServiceTest, NamesOutsideTheAllowListAreRefused) {
   Add(request.mutable_spec()->mutable_data(), "sub/samples.jsonl", "x");
   ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "spec.data file name \"sub/samples.jsonl\"");
   request = Request();
-  Add(request.mutable_spec()->mutable_eval(), "dev.csv", "x");
-  ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "spec.eval file name \"dev.csv\"");
+  Add(request.mutable_spec()->mutable_eval(), "dev.xlsx", "x");
+  ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "spec.eval file name \"dev.xlsx\"");
 }
 
 TEST_F(JobServiceTest, OnlySafetensorsAreAccepted) {
