@@ -70,7 +70,8 @@ TEST_P(EveryFamilyJobTest, ItsResultIsSmallerRunsAndIsVerified) {
   // It is pruned again as any other.
   fs::remove_all(job_ / "model");
   fs::rename(job_ / "result", job_ / "model");
-  change["options"]["keep_flops"] = 0.8;  // the one head that is left in all layers of ALBERT takes most of it
+  change["options"]["keep_flops"] =
+      0.8;  // the one head that is left in all layers of ALBERT takes most of it
   const absl::Status again = job_.Run("prune", change);
   EXPECT_TRUE(again.ok()) << again;
 }
