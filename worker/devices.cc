@@ -123,6 +123,8 @@ void UseDeterministicAlgorithms(at::Device device) {
   if (!device.is_cuda()) return;
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  // cuDNN compiles a plan for every shape of attention, and every layer keeps another number of heads.
+  at::globalContext().setSDPUseCuDNN(false);
   // Every buffer is written before it is read.
   at::globalContext().setDeterministicFillUninitializedMemory(false);
 }

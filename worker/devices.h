@@ -23,7 +23,8 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 // faster than float32 ones (AMX or AVX512-BF16, or a GPU's tensor cores).
 at::ScalarType ComputeType(const std::string& precision, at::Device device);
 
-// Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes.
+// Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes; and of
+// those, the ones that suit many shapes.
 // Call before the first operation on the device.
 void UseDeterministicAlgorithms(at::Device device);
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/model/unordered_rows.h"
+
 namespace kprune {
 namespace {
 
@@ -106,6 +108,7 @@ at::Tensor Batch::Pixels() const {
 at::Tensor Batch::Pad(const at::Tensor& x_Td) const {
   const int64_t d = x_Td.size(1);
   if (!padded()) return x_Td.reshape({size(), longest, d});
+  const UnorderedRows unordered;
   return at::zeros({size() * longest, d}, x_Td.options())
       .index_copy(0, slots_T, x_Td)
       .view({size(), longest, d});

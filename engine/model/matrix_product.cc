@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "engine/kernels/kernels.h"
+#include "engine/model/portable_steps.h"
 #include "engine/model/steps.h"
 #include "engine/model/thread_scratch.h"
 
@@ -107,6 +108,11 @@ void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, con
                             derivative_TU.defined() ? derivative_TU.mutable_data_ptr() : nullptr};
     return RunKernels(x_Td, weight_dU, z_TU, &gelu);
   }
+  if (!x_Td.is_cpu()) {  // adds the bias on the way out of the product
+    at::Tensor h = derivative_TU.defined() ? derivative_TU : z_TU;
+    at::addmm_out(h, bias_U, x_Td, weight_dU);
+    return portable::ActivateBiased(activation, h, z_TU, derivative_TU);
+  }
   MatrixProduct(x_Td, weight_dU, z_TU);
   Activate(activation, z_TU, bias_U, z_TU, derivative_TU);
 }
@@ -118,6 +124,13 @@ void PlainMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tens
 
 void OneDnnMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   at::native::mkldnn_matmul(a, b, out, /*beta=*/0, /*alpha=*/1);
+}
+
+at::Tensor SumsOfProducts(const at::Tensor& a, const at::Tensor& b) {
+  if (a.is_cuda() && a.scalar_type() == at::kBFloat16 && a.numel() > 0 && b.numel() > 0)
+    return at::mm(a, b, at::kFloat);
+  const at::ScalarType type = a.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  return a.to(type).mm(b.to(type));
 }
 
 bool OneDnnAccepts(const at::Tensor& a) {

@@ -23,6 +23,10 @@ void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& o
 void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const at::Tensor& weight_dU,
                       const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU);
 
+// a b in float32 (of float64 factors in float64); of bfloat16 factors on a GPU, too, where the sums are never
+// rounded to it.
+at::Tensor SumsOfProducts(const at::Tensor& a, const at::Tensor& b);
+
 // The same product by LibTorch's own choice of library, and by oneDNN; for float32 and bfloat16.
 void PlainMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);
 void OneDnnMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);

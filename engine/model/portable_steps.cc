@@ -4,11 +4,16 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "engine/model/unordered_rows.h"
+
 namespace kprune::portable {
 namespace {
 
 // 16-bit types compute in float32.
-at::Tensor Widened(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+at::ScalarType SumType(const at::Tensor& x) {
+  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
+at::Tensor Widened(const at::Tensor& x) { return x.to(SumType(x)); }
 
 // While it lives, fused attention on a GPU takes its deterministic backward pass; only warning of others, as
 // elsewhere, does not make it.
@@ -30,6 +35,37 @@ class StrictlyDeterministic {
 
 at::Tensor FirstTokens(const Batch& batch) { return batch.offsets_device.narrow(0, 0, batch.size()); }
 
+// Rows of every segment where all have as many, else 0.
+int64_t EvenLength(const Segments& segments) {
+  const absl::Span<const int64_t> offsets = segments.offsets;
+  if (segments.size() <= 0) return 0;
+  const int64_t length = offsets[1];
+  for (int64_t n = 1; n < segments.size(); ++n) {
+    if (offsets[n + 1] - offsets[n] != length) return 0;
+  }
+  return length;
+}
+
+// Query, key and value side by side [T, 3U] to [3, N, H, S, h], and [N, H, S, h] back to [T, U].
+at::Tensor SplitHeads(const at::Tensor& qkv, int64_t heads, const Batch& batch) {
+  const int64_t head_dim = qkv.size(1) / (3 * heads);
+  return batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
+}
+at::Tensor JoinHeads(const at::Tensor& x_NHSh, const Batch& batch) {
+  return batch.Unpad(
+      x_NHSh.transpose(1, 2).reshape({batch.size(), batch.longest, x_NHSh.size(1) * x_NHSh.size(3)}));
+}
+
+at::Tensor PaddedContext(const at::Tensor& q_NHSh, const at::Tensor& k_NHSh, const at::Tensor& v_NHSh,
+                         const Batch& batch, const AttentionForm& form) {
+  const at::ScalarType type = q_NHSh.scalar_type();
+  if (!form.is_plain())
+    return form.Attend(Widened(q_NHSh), Widened(k_NHSh), Widened(v_NHSh), batch.mask_N11S).to(type);
+  std::optional<at::Tensor> mask;
+  if (batch.padded()) mask = batch.mask_N11S.to(type).expand({batch.size(), 1, batch.longest, batch.longest});
+  return at::scaled_dot_product_attention(q_NHSh, k_NHSh, v_NHSh, mask);
+}
+
 const char* GeluForm(const std::string& name) { return name == "gelu_new" ? "tanh" : "none"; }
 
 }  // namespace
@@ -41,48 +77,42 @@ at::Tensor Activated(const std::string& name, const at::Tensor& h) {
   return at::gelu(h, GeluForm(name));
 }
 
+void ActivateBiased(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
+                    const at::Tensor& derivative_TU) {
+  at::Tensor z = z_TU, derivative = derivative_TU;
+  const at::Tensor one = derivative.defined() ? at::ones({}, h_TU.options()).expand_as(h_TU) : at::Tensor();
+  if (name == "relu") {
+    at::relu_out(z, h_TU);
+    if (one.defined()) at::threshold_backward_out(derivative, one, h_TU, 0);
+  } else if (name == "silu") {
+    at::silu_out(z, h_TU);
+    if (one.defined()) at::silu_backward_out(derivative, one, h_TU);
+  } else if (name == "tanh") {
+    at::tanh_out(z, h_TU);
+    if (one.defined()) at::tanh_backward_out(derivative, one, z);
+  } else {
+    at::gelu_out(z, h_TU, GeluForm(name));
+    if (one.defined()) at::gelu_backward_out(derivative, one, h_TU, GeluForm(name));
+  }
+}
+
 at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch,
                            const AttentionForm& form) {
-  const int64_t head_dim = qkv.size(1) / (3 * heads);
-  // [N, S, 3, H, h] -> three times [N, H, S, h]
-  const at::Tensor split =
-      batch.Pad(qkv).view({batch.size(), batch.longest, 3, heads, head_dim}).permute({2, 0, 3, 1, 4});
-  at::Tensor context;
-  if (form.is_plain()) {
-    std::optional<at::Tensor> mask;
-    if (batch.padded()) {
-      mask = batch.mask_N11S.to(qkv.scalar_type()).expand({batch.size(), 1, batch.longest, batch.longest});
-    }
-    context = at::scaled_dot_product_attention(split[0], split[1], split[2], mask);
-  } else {
-    context = form.Attend(Widened(split[0]), Widened(split[1]), Widened(split[2]), batch.mask_N11S)
-                  .to(qkv.scalar_type());
-  }
-  return batch.Unpad(context.transpose(1, 2).reshape({batch.size(), batch.longest, heads * head_dim}));
+  const at::Tensor split = SplitHeads(qkv, heads, batch);
+  return JoinHeads(PaddedContext(split[0], split[1], split[2], batch, form), batch);
 }
 
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
-  const at::Tensor h = Widened(h_TU) + bias_U;
-  const at::Tensor z = Activated(name, h);
-  if (derivative_TU.defined()) {
-    const at::Tensor one = at::ones_like(h);
-    if (name == "relu") {
-      derivative_TU.copy_(at::threshold_backward(one, h, 0));
-    } else if (name == "silu") {
-      derivative_TU.copy_(at::silu_backward(one, h));
-    } else if (name == "tanh") {
-      derivative_TU.copy_(at::tanh_backward(one, z));
-    } else {
-      derivative_TU.copy_(at::gelu_backward(one, h, GeluForm(name)));
-    }
-  }
-  z_TU.copy_(z);
+  at::Tensor h = derivative_TU.defined() ? derivative_TU : z_TU;
+  at::add_out(h, h_TU, bias_U);
+  ActivateBiased(name, h, z_TU, derivative_TU);
 }
 
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
-  result.y_Td.copy_(x_Td + branch_Td + branch_bias_d);
+  at::Tensor y = result.y_Td;
+  at::add_out(y, x_Td, branch_Td).add_(branch_bias_d);
   const auto [out, mean, rstd] =
       at::native_layer_norm(result.y_Td, {norm.weight.size(0)}, norm.weight, norm.bias, norm.eps);
   result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));
@@ -105,43 +135,64 @@ void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, co
 
 at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, const at::Tensor& derivative_TU,
                       const Segments& segments) {
-  const at::Tensor product_TU = Widened(z_TU) * Widened(gradient_TU);
+  at::Tensor sums_NU;
+  if (const int64_t length = EvenLength(segments); length > 1) {
+    const at::Tensor product_NSU = (z_TU * gradient_TU).view({segments.size(), length, z_TU.size(1)});
+    sums_NU = product_NSU.sum(1, /*keepdim=*/false, SumType(z_TU));
+  } else {
+    const at::Tensor product_TU = Widened(z_TU) * gradient_TU;
+    sums_NU = at::segment_reduce(product_TU, "sum", /*lengths=*/segments.offsets_device.diff(),
+                                 /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0,
+                                 /*unsafe=*/true);  // unchecked: a check would wait for the device
+  }
   if (derivative_TU.defined()) gradient_TU.mul_(derivative_TU);
-  return at::segment_reduce(product_TU, "sum", /*lengths=*/segments.offsets_device.diff(),
-                            /*indices=*/std::nullopt, /*offsets=*/std::nullopt, /*axis=*/0,
-                            /*unsafe=*/true);  // unchecked: a check would wait for the device
+  return sums_NU;
 }
 
-at::Tensor ColumnSquares(const at::Tensor& z_TU) { return Widened(z_TU).square().sum(0); }
+at::Tensor ColumnSquares(const at::Tensor& z_TU) {
+  return at::linalg_vector_norm(z_TU, 2, {0}, /*keepdim=*/false, SumType(z_TU)).square();
+}
 
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
-  const at::Tensor z_HTh = Widened(z_TU).view({z_TU.size(0), heads, z_TU.size(1) / heads}).transpose(0, 1);
-  return z_HTh.transpose(1, 2).bmm(z_HTh);
+  const at::Tensor z_HTh = z_TU.view({z_TU.size(0), heads, z_TU.size(1) / heads}).transpose(0, 1);
+  if (z_TU.is_cuda() && z_TU.scalar_type() == at::kBFloat16)
+    return at::bmm(z_HTh.transpose(1, 2), z_HTh, at::kFloat);
+  const at::Tensor wide_HTh = Widened(z_HTh);
+  return wide_HTh.transpose(1, 2).bmm(wide_HTh);
 }
 
 void Attend(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
             const at::Tensor& context_TU, const AttentionForm& form) {
-  context_TU.copy_(PaddedAttention((Widened(qkv) + bias).to(qkv.scalar_type()), heads, batch, form));
+  context_TU.copy_(PaddedAttention(qkv + bias, heads, batch, form));
 }
 
 void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads, const Batch& batch,
                     const at::Tensor& gradient_TU, const at::Tensor& gradient_qkv,
                     const AttentionForm& form) {
-  const at::Tensor leaf = (Widened(qkv) + bias).to(qkv.scalar_type()).detach().requires_grad_(true);
+  // Three leaves: the gradient of one would be put together out of three of its size.
+  std::vector<at::Tensor> leaves;
+  for (const at::Tensor& part : SplitHeads(qkv + bias, heads, batch).unbind(0))
+    leaves.push_back(part.detach().requires_grad_(true));
   at::Tensor context;
   {
     c10::AutoGradMode grad_mode(true);
-    context = PaddedAttention(leaf, heads, batch, form);
+    context = JoinHeads(PaddedContext(leaves[0], leaves[1], leaves[2], batch, form), batch);
   }
   const StrictlyDeterministic strict;
-  gradient_qkv.copy_(torch::autograd::grad({context}, {leaf}, {gradient_TU})[0]);
+  const std::vector<at::Tensor> gradients = torch::autograd::grad({context}, leaves, {gradient_TU});
+  const int64_t width = gradient_TU.size(1);
+  for (int64_t i = 0; i < 3; ++i)
+    gradient_qkv.narrow(1, i * width, width).copy_(JoinHeads(gradients[i], batch));
 }
 
 void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at::Tensor& weight,
                         int64_t heads, const Batch& batch, const at::Tensor& gradient_NU,
                         const at::Tensor& gradient_Td, const AttentionForm& form) {
   at::Tensor gradient_TU = at::zeros({qkv.size(0), gradient_NU.size(1)}, gradient_NU.options());
-  gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
+  {
+    const UnorderedRows unordered;
+    gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
+  }
   const at::Tensor gradient_qkv = at::empty_like(qkv);
   portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv, form);
   gradient_Td.copy_(gradient_qkv.mm(weight));

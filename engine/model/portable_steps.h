@@ -13,6 +13,10 @@ at::Tensor Activated(const std::string& name, const at::Tensor& h);
 at::Tensor PaddedAttention(const at::Tensor& qkv, int64_t heads, const Batch& batch,
                            const AttentionForm& form = {});
 
+// Activate of h that has its bias. `derivative` may be h; z may be h where `derivative` is undefined.
+void ActivateBiased(const std::string& name, const at::Tensor& h_TU, const at::Tensor& z_TU,
+                    const at::Tensor& derivative_TU);
+
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU);
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "engine/model/matrix_product.h"
+#include "engine/model/unordered_rows.h"
 
 namespace kprune {
 namespace {
@@ -259,6 +260,7 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
                        sublayer.attention());
     if (norm_first_) NormBackward(all, {}, sublayer.norm, PreNorm(s - 1, batch_->tokens()), all, {});
   }
+  const UnorderedRows unordered;
   all.index_add_(0, batch_->offsets_device.narrow(0, 0, batch_->size()), of_first);
   return {};
 }

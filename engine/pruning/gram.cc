@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/kernels/kernels.h"
+#include "engine/model/matrix_product.h"
 
 namespace kprune {
 namespace {
@@ -37,25 +38,27 @@ void GramAccumulator::Add(const at::Tensor& rows_TU, const at::Tensor& targets_T
     if (single) return AddByKernels(kernels.single_gram, rows, targets, scale_T);
     return AddByKernels(kernels.double_gram, rows, targets, scale_T);
   }
-  const at::ScalarType type = single ? at::kFloat : at::kDouble;
+  const at::ScalarType type = !single                            ? at::kDouble
+                              : products_ == Products::kBFloat16 ? at::kBFloat16
+                                                                 : at::kFloat;
   at::Tensor rows = rows_TU.to(type), targets = targets_Td.to(type);
   if (scale_T.defined()) {
-    const at::Tensor scale = scale_T.to(type).unsqueeze(1);
-    rows = rows * scale;
-    targets = targets * scale;
+    const at::Tensor scale = scale_T.to(single ? at::kFloat : at::kDouble).unsqueeze(1);
+    rows = (rows * scale).to(type);
+    targets = (targets * scale).to(type);
   }
   for (int64_t begin = 0; begin < columns; begin += kBlock) {
     const int64_t width = std::min(kBlock, columns - begin);
     at::Tensor block = lower_UU_.narrow(0, begin, width).narrow(1, 0, begin + width);
     const at::Tensor left = rows.narrow(1, begin, width).t(), right = rows.narrow(1, 0, begin + width);
     if (single) {
-      block.add_(left.mm(right));
+      block.add_(SumsOfProducts(left, right));
     } else {
       block.addmm_(left, right);
     }
   }
   if (single) {
-    cross_Ud_.add_(rows.t().mm(targets));
+    cross_Ud_.add_(SumsOfProducts(rows.t(), targets));
   } else {
     cross_Ud_.addmm_(rows.t(), targets);
   }

@@ -28,6 +28,9 @@ constexpr double kMeasured = 0.35, kSearched = 0.6;
 // Share of settling and distilling a model at which it is settled, where it is distilled.
 constexpr double kSettled = 0.4;
 
+// Sublayers of which a GPU orders the units at once.
+constexpr size_t kOrderedTogether = 8;
+
 constexpr double kFewestMeasured = 1536, kMostMeasured = 3072;
 
 class RefitRun {
@@ -51,7 +54,8 @@ class RefitRun {
   absl::Status ForEachMeasured(const std::function<absl::Status(const Batch&)>& step) const;
   struct FeatureSums;
   absl::Status AddFeatures(int place, FeatureSums& sums);
-  absl::StatusOr<RemovalOrder> OrderOf(int s, const FeatureSums& sums);
+  RemovalProblem ProblemOf(int s, const FeatureSums& sums) const;
+  absl::Status OrderNext(absl::Span<const RemovalProblem> problems);
   std::vector<SublayerCurve> CurvesFor(const FlopsBudget& budget) const;
   absl::Status PruneTo(const BudgetTask& task);
   absl::StatusOr<PrunedSublayer> Settle(int t);
@@ -181,6 +185,8 @@ absl::Status RefitRun::ForEachMeasured(const std::function<absl::Status(const Ba
 absl::Status RefitRun::Search() {
   const Encoder& teacher = state_.teacher();
   std::map<int, FeatureSums> sums;  // of sublayers with places still to come
+  std::vector<RemovalProblem> waiting;
+  const size_t together = state_.device().is_cpu() ? 1 : kOrderedTogether;
   for (int place = 0; place < teacher.num_sublayers(); ++place) {
     Tell(Stage::kSearch, kMeasured, kSearched, static_cast<double>(place) / teacher.num_sublayers());
     const std::vector<int> places = PlacesOf(place);
@@ -192,10 +198,12 @@ absl::Status RefitRun::Search() {
     FeatureSums& own = sums.at(s);
     if (absl::Status status = AddFeatures(place, own); !status.ok()) return status;
     if (place < places.back()) continue;
-    absl::StatusOr<RemovalOrder> order = OrderOf(s, own);
-    if (!order.ok()) return order.status();
-    orders_.push_back(*std::move(order));
+    waiting.push_back(ProblemOf(s, own));
+    gram_seconds_.push_back(own.seconds);
     sums.erase(s);
+    if (waiting.size() < together && gram_seconds_.size() < state_.own_sublayers().size()) continue;
+    if (absl::Status status = OrderNext(waiting); !status.ok()) return status;
+    waiting.clear();
   }
   sensitivity_.reset();
   return absl::OkStatus();
@@ -219,25 +227,30 @@ absl::Status RefitRun::AddFeatures(int place, FeatureSums& sums) {
 }
 
 // Of a sublayer in several places: G over the tokens in all of them, H the sum of theirs.
-absl::StatusOr<RemovalOrder> RefitRun::OrderOf(int s, const FeatureSums& sums) {
+RemovalProblem RefitRun::ProblemOf(int s, const FeatureSums& sums) const {
   const Sublayer& sublayer = state_.result().sublayers[s];
-  const Stopwatch searching;
-  const at::Tensor mean_UU = (sums.gram.Matrix() / static_cast<double>(sums.tokens)).to(at::kCPU);
   at::Tensor fisher_dd;
   for (const int place : PlacesOf(s)) {
-    const at::Tensor of_place = sensitivity_->Fisher(place).to(at::kCPU);
+    const at::Tensor of_place = sensitivity_->Fisher(place);
     fisher_dd = fisher_dd.defined() ? fisher_dd + of_place : of_place;
   }
-  std::optional<RemovalOrder> order = OrderRemovals(mean_UU, sublayer.out.weight.to(at::kCPU), fisher_dd,
-                                                    sublayer.unit_width, options_.damping);
-  if (!order) {
-    return absl::InternalError(absl::StrCat(
-        "what sublayer ", s,
-        " contributes is not finite; the model's activations overflow float32 on these samples"));
+  return {sums.gram.Matrix() / static_cast<double>(sums.tokens), sublayer.out.weight, fisher_dd,
+          sublayer.unit_width};
+}
+
+// Orders of the sublayers that follow those which have theirs.
+absl::Status RefitRun::OrderNext(absl::Span<const RemovalProblem> problems) {
+  const Stopwatch searching;
+  for (std::optional<RemovalOrder>& order : OrderRemovals(problems, options_.damping)) {
+    if (!order) {
+      return absl::InternalError(absl::StrCat(
+          "what sublayer ", state_.own_sublayers()[orders_.size()],
+          " contributes is not finite; the model's activations overflow float32 on these samples"));
+    }
+    orders_.push_back(*std::move(order));
   }
-  gram_seconds_.push_back(sums.seconds);
-  search_seconds_.push_back(searching.seconds());
-  return *std::move(order);
+  search_seconds_.resize(orders_.size(), searching.seconds() / static_cast<double>(problems.size()));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {

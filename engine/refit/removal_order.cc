@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "absl/types/span.h"
+#include "engine/refit/removal_order_on_device.h"
 
 namespace kprune {
 namespace {
@@ -205,22 +207,58 @@ RemovalOrder OrderOfBlocks(at::Tensor a_UU, at::Tensor weight_dU, const at::Tens
   return result;
 }
 
+// What units of one feature are ordered by.
+struct SingleFeatureMatrices {
+  at::Tensor inverse_UU, loss_UU;
+};
+
+// Orders of single features on a GPU, those of as many units together.
+void OrderOnDevice(const std::map<size_t, SingleFeatureMatrices>& matrices,
+                   std::vector<std::optional<RemovalOrder>>& orders) {
+  std::map<int64_t, std::vector<size_t>> by_units;
+  for (const auto& [i, each] : matrices) by_units[each.inverse_UU.size(0)].push_back(i);
+  for (const auto& [units, indices] : by_units) {
+    std::vector<at::Tensor> inverses, losses;
+    for (const size_t i : indices) {
+      inverses.push_back(matrices.at(i).inverse_UU);
+      losses.push_back(matrices.at(i).loss_UU);
+    }
+    std::vector<RemovalOrder> found = OrderSingleFeaturesOnDevice(at::stack(inverses), at::stack(losses));
+    for (size_t k = 0; k < indices.size(); ++k) orders[indices[k]] = std::move(found[k]);
+  }
+}
+
 }  // namespace
 
-std::optional<RemovalOrder> OrderRemovals(const at::Tensor& gram_UU, const at::Tensor& weight_dU,
-                                          const at::Tensor& fisher_dd, int64_t unit_width, double damping) {
-  if (gram_UU.size(0) == 0) return RemovalOrder{{}, {0}};
-  if (gram_UU.abs().max().item<double>() == 0) {  // features that are always zero: nobody misses them
+std::vector<std::optional<RemovalOrder>> OrderRemovals(absl::Span<const RemovalProblem> problems,
+                                                       double damping) {
+  std::vector<std::optional<RemovalOrder>> orders(problems.size());
+  std::map<size_t, SingleFeatureMatrices> on_device;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    const auto& [gram_UU, weight_dU, fisher_dd, unit_width] = problems[i];
     const int64_t units = gram_UU.size(0) / unit_width;
-    RemovalOrder order{std::vector<int64_t>(units), std::vector<double>(units + 1, 0.0)};
-    std::iota(order.units.begin(), order.units.end(), int64_t{0});
-    return order;
+    if (units == 0 || gram_UU.abs().max().item<double>() == 0) {  // what is always zero is missed by nobody
+      orders[i] = RemovalOrder{std::vector<int64_t>(units), std::vector<double>(units + 1, 0.0)};
+      std::iota(orders[i]->units.begin(), orders[i]->units.end(), int64_t{0});
+      continue;
+    }
+    const at::Tensor weight = weight_dU.to(at::kDouble);
+    const std::optional<at::Tensor> inverse = DampedInverse(gram_UU, damping);
+    if (!inverse || !std::isfinite(fisher_dd.sum().item<double>())) continue;
+    if (unit_width > 1) {
+      orders[i] =
+          OrderOfBlocks(inverse->to(at::kCPU), weight.to(at::kCPU), fisher_dd.to(at::kCPU), unit_width);
+      continue;
+    }
+    const at::Tensor loss_UU = weight.t().mm(fisher_dd.mm(weight));
+    if (loss_UU.is_cpu()) {
+      orders[i] = SingleFeatures(*inverse, loss_UU).Order();
+    } else {
+      on_device[i] = {*inverse, loss_UU};
+    }
   }
-  const at::Tensor weight = weight_dU.to(at::kDouble);
-  const std::optional<at::Tensor> inverse = DampedInverse(gram_UU, damping);
-  if (!inverse || !std::isfinite(fisher_dd.sum().item<double>())) return std::nullopt;
-  if (unit_width > 1) return OrderOfBlocks(*inverse, weight, fisher_dd, unit_width);
-  return SingleFeatures(*inverse, weight.t().mm(fisher_dd.mm(weight))).Order();
+  OrderOnDevice(on_device, orders);
+  return orders;
 }
 
 }  // namespace kprune

@@ -14,7 +14,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
+
+#include "absl/types/span.h"
 
 namespace kprune {
 
@@ -24,12 +27,20 @@ struct RemovalOrder {
       costs;  // [units + 1] predicted loss, in nats, once the first k units are gone; never falls
 };
 
-// Removes the cheapest unit, refits, and goes on until none is left: the exact greedy order. gram_UU and
-// fisher_dd are symmetric float64 on the CPU, weight_dU of any type. `damping` times the mean diagonal of G
-// is added to its diagonal. Ties go to the unit with the smaller number. Not to be had (nullopt) where a
-// matrix is not finite or the damped G not positive definite.
-std::optional<RemovalOrder> OrderRemovals(const at::Tensor& gram_UU, const at::Tensor& weight_dU,
-                                          const at::Tensor& fisher_dd, int64_t unit_width, double damping);
+// What one sublayer's order follows from: gram_UU and fisher_dd symmetric float64, weight_dU of any type, all
+// on one device.
+struct RemovalProblem {
+  at::Tensor gram_UU, weight_dU, fisher_dd;
+  int64_t unit_width = 1;
+};
+
+// For every sublayer on its own: removes the cheapest unit, refits, and goes on until none is left, the exact
+// greedy order. `damping` times the mean diagonal of G is added to its diagonal. Ties go to the unit with the
+// smaller number. Not to be had (nullopt) where a matrix is not finite or the damped G not positive definite.
+// On a GPU sublayers with as many units of one feature are ordered at once, in little more time than one of
+// them.
+std::vector<std::optional<RemovalOrder>> OrderRemovals(absl::Span<const RemovalProblem> problems,
+                                                       double damping);
 
 }  // namespace kprune
 

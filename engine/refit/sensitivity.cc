@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/matrix_product.h"
 #include "engine/model/output_rows.h"
+#include "engine/model/unordered_rows.h"
 #include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
 
@@ -19,14 +21,17 @@ at::Tensor SensitivityAccumulator::Add(const Batch& batch, const at::Tensor& x_T
   const at::Tensor x_Rd = tape_.Forward(batch, x_Td);
   const at::Tensor weights_TS =
       at::zeros({batch.tokens(), encoder_.num_sublayers()}, x_Td.options().dtype(at::kFloat));
+  const at::ScalarType compute_type = encoder_.sublayers.front().in.weight.scalar_type();
   const at::Tensor first_tokens = batch.offsets_device.narrow(0, 0, batch.size());
   const auto visit = [&](int s, const at::Tensor& gradient_Td) {
     // float32 within a batch, float64 over batches.
-    sums_[s] += gradient_Td.t().mm(gradient_Td);
+    const at::Tensor factor_Td = gradient_Td.is_cuda() ? gradient_Td.to(compute_type) : gradient_Td;
+    sums_[s] += SumsOfProducts(factor_Td.t(), factor_Td);
     const at::Tensor squares = gradient_Td.square().sum(1), column = weights_TS.select(1, s);
     if (squares.size(0) == batch.tokens()) {
       column.add_(squares);
     } else {
+      const UnorderedRows unordered;
       column.index_add_(0, first_tokens, squares);
     }
   };

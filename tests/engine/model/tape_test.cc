@@ -83,8 +83,9 @@ using Case = std::tuple<Task, at::ScalarType, int>;  // task, compute type, firs
 class TapeTest : public ::testing::TestWithParam<Case> {
  protected:
   // Runs forward and backward and compares every mask's gradient.
-  void ExpectGradients(const Encoder& encoder, int first) {
+  void ExpectGradients(const Encoder& on_cpu, int first) {
     c10::NoGradGuard no_grad;
+    const Encoder encoder = testing::MovedTo(testing::ComputeDevice(), on_cpu);
     const auto [task, type, unused] = GetParam();
     const Batch batch = MakeBatches(samples_, kAnyNumber, "file", testing::ComputeDevice())[0];
     at::Tensor x = encoder.Embed(batch);

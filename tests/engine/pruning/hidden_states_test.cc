@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/engine/model/compute_device.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -50,7 +51,7 @@ TEST(HiddenStatesTest, Examples) {
 
 std::vector<at::Device> Devices() {
   std::vector<at::Device> devices = {at::kCPU};
-  if (at::hasCUDA()) devices.emplace_back(at::kCUDA, 0);
+  if (!testing::ComputeDevice().is_cpu()) devices.push_back(testing::ComputeDevice());
   return devices;
 }
 
