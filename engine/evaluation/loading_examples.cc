@@ -87,7 +87,8 @@ std::string Dense(const json& report) {
 std::string Encoded(const json& report, const std::string& kind) {
   return absl::StrCat("encoded = ",
                       LooksAtImages(report) ? "processor(images=[image]"
-                                            : "tokenizer([\"a text\"], padding=True, truncation=True",
+                                            : "tokenizer([\"a text\"], padding=True, truncation=True, "
+                                              "return_token_type_ids=True",
                       ", return_tensors=\"", kind, "\")", LooksAtImages(report) ? "  # of PIL.Image" : "",
                       "\n");
 }
@@ -101,14 +102,12 @@ std::string Onnx(const json& report) {
 }
 
 std::string TorchScript(const json& report) {
-  const bool distilbert = TextIn(report, "/family") == "distilbert";
   return absl::StrCat(
       "TorchScript, in Python or with LibTorch in C++:\n\n```python\nimport torch\n\n"
       "model = torch.jit.load(\"model.torchscript.pt\")\n",
-      Encoded(report, "pt"), "outputs = model(",
-      LooksAtImages(report) ? "encoded[\"pixel_values\"]"
-                            : "encoded[\"input_ids\"], encoded[\"attention_mask\"]",
-      distilbert || LooksAtImages(report) ? "" : ", encoded[\"token_type_ids\"]", ")\n```\n\n");
+      Encoded(report, "pt"),
+      "names = [argument.name for argument in model.forward.schema.arguments[1:]]\n"
+      "outputs = model(*[encoded[name] for name in names])\n```\n\n");
 }
 
 }  // namespace

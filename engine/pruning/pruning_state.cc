@@ -50,11 +50,15 @@ int64_t PruningState::largest_batch() const {
   return largest;
 }
 
+int PruningState::IndexOf(int t) const {
+  return static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) -
+                          own_sublayers_.begin());
+}
+
 SublayerPruned PruningState::RowOf(int t, const Selection& keep) const {
   const Sublayer& target = student_.sublayers[t];
   SublayerPruned row;
-  row.index =
-      static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) - own_sublayers_.begin());
+  row.index = IndexOf(t);
   row.total = static_cast<int>(own_sublayers_.size());
   row.layer = target.layer;
   row.layers = static_cast<int>(teacher_.config.PlacesOf(t).size());

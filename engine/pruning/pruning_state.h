@@ -96,6 +96,9 @@ class PruningState {
   double unit_flops(int t) const;  // in all places
   int64_t rounding(int t) const;   // the kept units of t are a multiple of it, or all
 
+  // Which of the own sublayers t is.
+  int IndexOf(int t) const;
+
   // The row of sublayer t if it keeps `keep`; how that came about is for the method to add.
   SublayerPruned RowOf(int t, const Selection& keep) const;
 

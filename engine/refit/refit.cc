@@ -255,8 +255,7 @@ absl::Status RefitRun::OrderNext(absl::Span<const RemovalProblem> problems) {
 
 absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
   PrunedSublayer pruned;
-  pruned.row = state_.RowOf(t, {});
-  const int k = pruned.row.index, sublayers = pruned.row.total;
+  const int k = state_.IndexOf(t), sublayers = static_cast<int>(state_.own_sublayers().size());
   TellOfBudget((options_.distill > 0 ? kSettled : 1) * k / sublayers);
   const std::vector<int64_t>& order = orders_[k].units;
   pruned.keep.assign(order.end() - kept_[k], order.end());

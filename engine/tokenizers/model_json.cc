@@ -14,9 +14,9 @@ namespace kprune {
 namespace {
 
 using Json = nlohmann::json;
-using Result = absl::StatusOr<std::unique_ptr<Model>>;
+using ModelResult = absl::StatusOr<std::unique_ptr<Model>>;
 
-constexpr std::array<std::string_view, 4> kTypes = {"BPE", "Unigram", "WordLevel", "WordPiece"};
+constexpr std::array<std::string_view, 4> kModelTypes = {"BPE", "Unigram", "WordLevel", "WordPiece"};
 
 // Files of old versions name no type.
 std::string TypeOf(JsonFields& fields) {
@@ -53,7 +53,7 @@ absl::Status CheckUnknown(const Vocabulary& vocabulary, const std::string& unk_t
       absl::StrCat(model.Name("vocab"), " lacks the unk_token ", Quoted(unk_token)));
 }
 
-Result ReadWordPiece(JsonFields& fields) {
+ModelResult ReadWordPiece(JsonFields& fields) {
   WordPieceOptions options;
   options.unk_token = fields.String("unk_token", "[UNK]");
   options.continuing_subword_prefix = fields.String("continuing_subword_prefix", "##");
@@ -66,7 +66,7 @@ Result ReadWordPiece(JsonFields& fields) {
   return std::make_unique<WordPiece>(*std::move(vocabulary), options);
 }
 
-Result ReadWordLevel(JsonFields& fields) {
+ModelResult ReadWordLevel(JsonFields& fields) {
   const std::string unk_token = fields.String("unk_token", "<unk>");
   if (!fields.status().ok()) return fields.status();
   absl::StatusOr<Vocabulary> vocabulary = ReadVocabulary(fields);
@@ -101,7 +101,7 @@ absl::StatusOr<Merges> ReadMerges(JsonFields& model) {
   return merges;
 }
 
-Result ReadBpe(JsonFields& fields, std::string_view what) {
+ModelResult ReadBpe(JsonFields& fields, std::string_view what) {
   BpeOptions options;
   if (fields.Find("unk_token") != nullptr) options.unk_token = fields.String("unk_token", "");
   options.continuing_subword_prefix = fields.String("continuing_subword_prefix", "");
@@ -126,7 +126,7 @@ Result ReadBpe(JsonFields& fields, std::string_view what) {
 }
 
 // [["<unk>", 0.0], ["▁the", -3.2], ...]: the place is the id.
-Result ReadUnigram(JsonFields& fields, std::string_view what) {
+ModelResult ReadUnigram(JsonFields& fields, std::string_view what) {
   const Json* json = fields.Require("vocab");
   if (json != nullptr && !json->is_array()) fields.Refuse("vocab", "is not an array");
   const bool byte_fallback = fields.Bool("byte_fallback", false);
@@ -151,7 +151,7 @@ Result ReadUnigram(JsonFields& fields, std::string_view what) {
 
 }  // namespace
 
-Result ReadModel(const Json& json, std::string_view what) {
+ModelResult ReadModel(const Json& json, std::string_view what) {
   JsonFields fields(json, what);
   const std::string type = TypeOf(fields);
   if (!fields.status().ok()) return fields.status();
@@ -159,7 +159,7 @@ Result ReadModel(const Json& json, std::string_view what) {
   if (type == "Unigram") return ReadUnigram(fields, what);
   if (type == "WordLevel") return ReadWordLevel(fields);
   if (type == "WordPiece") return ReadWordPiece(fields);
-  return RefuseChoice(fields.Name("type"), type, kTypes);
+  return RefuseChoice(fields.Name("type"), type, kModelTypes);
 }
 
 }  // namespace kprune

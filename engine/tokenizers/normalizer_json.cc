@@ -11,13 +11,13 @@ namespace kprune {
 namespace {
 
 using Json = nlohmann::json;
-using Result = absl::StatusOr<std::unique_ptr<Normalizer>>;
+using NormalizerResult = absl::StatusOr<std::unique_ptr<Normalizer>>;
 
-constexpr std::array<std::string_view, 14> kTypes = {
+constexpr std::array<std::string_view, 14> kNormalizerTypes = {
     "BertNormalizer", "ByteLevel", "Lowercase", "NFC",      "NFD",   "NFKC",        "NFKD", "Nmt",
     "Precompiled",    "Prepend",   "Replace",   "Sequence", "Strip", "StripAccents"};
 
-Result ReadBert(JsonFields& fields) {
+NormalizerResult ReadBert(JsonFields& fields) {
   BertNormalizerOptions options;
   options.clean_text = fields.Bool("clean_text", true);
   options.handle_chinese_chars = fields.Bool("handle_chinese_chars", true);
@@ -27,7 +27,7 @@ Result ReadBert(JsonFields& fields) {
   return std::make_unique<BertNormalizer>(options);
 }
 
-Result ReadReplace(JsonFields& fields) {
+NormalizerResult ReadReplace(JsonFields& fields) {
   absl::StatusOr<TextPattern> pattern = ReadPattern(fields, "pattern");
   if (!pattern.ok()) return pattern.status();
   std::string content = fields.String("content", "");
@@ -35,19 +35,19 @@ Result ReadReplace(JsonFields& fields) {
   return std::make_unique<ReplaceNormalizer>(*std::move(pattern), std::move(content));
 }
 
-Result ReadStrip(JsonFields& fields) {
+NormalizerResult ReadStrip(JsonFields& fields) {
   const bool left = fields.Bool("strip_left", true), right = fields.Bool("strip_right", true);
   if (!fields.status().ok()) return fields.status();
   return std::make_unique<StripNormalizer>(left, right);
 }
 
-Result ReadPrepend(JsonFields& fields) {
+NormalizerResult ReadPrepend(JsonFields& fields) {
   std::string prefix = fields.String("prepend", "");
   if (!fields.status().ok()) return fields.status();
   return std::make_unique<PrependNormalizer>(std::move(prefix));
 }
 
-Result ReadPrecompiled(JsonFields& fields) {
+NormalizerResult ReadPrecompiled(JsonFields& fields) {
   const std::string encoded = fields.String("precompiled_charsmap", "");
   std::string blob;
   if (fields.status().ok() && !absl::Base64Unescape(encoded, &blob))
@@ -59,7 +59,7 @@ Result ReadPrecompiled(JsonFields& fields) {
   return std::make_unique<PrecompiledCharsmap>(*std::move(charsmap));
 }
 
-Result ReadSequence(JsonFields& fields) {
+NormalizerResult ReadNormalizers(JsonFields& fields) {
   auto steps = ReadSteps<Normalizer>(fields, "normalizers", ReadNormalizer);
   if (!steps.ok()) return steps.status();
   return std::make_unique<NormalizerSequence>(*std::move(steps));
@@ -67,7 +67,7 @@ Result ReadSequence(JsonFields& fields) {
 
 }  // namespace
 
-Result ReadNormalizer(const Json& json, std::string_view what) {
+NormalizerResult ReadNormalizer(const Json& json, std::string_view what) {
   JsonFields fields(json, what);
   const std::string type = fields.String("type", "");
   if (!fields.status().ok()) return fields.status();
@@ -82,10 +82,10 @@ Result ReadNormalizer(const Json& json, std::string_view what) {
   if (type == "Precompiled") return ReadPrecompiled(fields);
   if (type == "Prepend") return ReadPrepend(fields);
   if (type == "Replace") return ReadReplace(fields);
-  if (type == "Sequence") return ReadSequence(fields);
+  if (type == "Sequence") return ReadNormalizers(fields);
   if (type == "Strip") return ReadStrip(fields);
   if (type == "StripAccents") return std::make_unique<StripAccentsNormalizer>();
-  return RefuseChoice(fields.Name("type"), type, kTypes);
+  return RefuseChoice(fields.Name("type"), type, kNormalizerTypes);
 }
 
 }  // namespace kprune

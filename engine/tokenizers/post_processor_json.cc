@@ -12,8 +12,8 @@ namespace {
 using Json = nlohmann::json;
 using Source = TemplatePiece::Source;
 
-constexpr std::array<std::string_view, 5> kTypes = {"BertProcessing", "ByteLevel", "RobertaProcessing",
-                                                    "Sequence", "TemplateProcessing"};
+constexpr std::array<std::string_view, 5> kPostProcessorTypes = {
+    "BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"};
 
 // ["[SEP]", 102]
 int32_t ReadTokenPair(JsonFields& fields, std::string_view key) {
@@ -107,7 +107,7 @@ absl::StatusOr<PostProcessor> ReadTemplates(JsonFields& fields) {
 }
 
 // Of ByteLevel, which adds no tokens, and one that does.
-absl::StatusOr<PostProcessor> ReadSequence(JsonFields& fields) {
+absl::StatusOr<PostProcessor> ReadPostProcessors(JsonFields& fields) {
   const Json* steps = fields.Require("processors");
   if (steps != nullptr && !steps->is_array()) fields.Refuse("processors", "is not an array");
   if (!fields.status().ok()) return fields.status();
@@ -142,7 +142,7 @@ absl::StatusOr<PostProcessor> ReadPostProcessor(const Json& json, std::string_vi
   if (!fields.status().ok()) return fields.status();
   PostProcessor processor;
   if (type == "TemplateProcessing") return ReadTemplates(fields);
-  if (type == "Sequence") return ReadSequence(fields);
+  if (type == "Sequence") return ReadPostProcessors(fields);
   if (type == "BertProcessing") {
     const int32_t cls = ReadTokenPair(fields, "cls"), sep = ReadTokenPair(fields, "sep");
     processor = BertProcessor(cls, sep);
@@ -153,7 +153,7 @@ absl::StatusOr<PostProcessor> ReadPostProcessor(const Json& json, std::string_vi
     processor = PlainProcessor();
     processor.trimming = ReadTrimming(fields);
   } else {
-    return RefuseChoice(fields.Name("type"), type, kTypes);
+    return RefuseChoice(fields.Name("type"), type, kPostProcessorTypes);
   }
   if (!fields.status().ok()) return fields.status();
   return processor;

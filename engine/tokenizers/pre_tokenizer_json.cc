@@ -12,9 +12,9 @@ namespace kprune {
 namespace {
 
 using Json = nlohmann::json;
-using Result = absl::StatusOr<std::unique_ptr<PreTokenizer>>;
+using PreTokenizerResult = absl::StatusOr<std::unique_ptr<PreTokenizer>>;
 
-constexpr std::array<std::string_view, 10> kTypes = {
+constexpr std::array<std::string_view, 10> kPreTokenizerTypes = {
     "BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits",         "Metaspace", "Punctuation",
     "Sequence",         "Split",     "Whitespace",         "WhitespaceSplit"};
 
@@ -41,7 +41,7 @@ absl::StatusOr<Value> ReadChoice(JsonFields& fields, std::string_view key, std::
   return RefuseChoice(fields.Name(key), name, accepted);
 }
 
-Result ReadByteLevel(JsonFields& fields) {
+PreTokenizerResult ReadByteLevel(JsonFields& fields) {
   const bool add_prefix_space = fields.Bool("add_prefix_space", true);
   const bool use_regex = fields.Bool("use_regex", true);
   if (!fields.status().ok()) return fields.status();
@@ -55,7 +55,7 @@ std::string ReadCharacter(JsonFields& fields, std::string_view key) {
   return character;
 }
 
-Result ReadMetaspace(JsonFields& fields) {
+PreTokenizerResult ReadMetaspace(JsonFields& fields) {
   std::string replacement = ReadCharacter(fields, "replacement");
   absl::StatusOr<PrependScheme> prepend = ReadChoice(fields, "prepend_scheme", "always", kPrependSchemes);
   if (!prepend.ok()) return prepend.status();
@@ -67,7 +67,7 @@ Result ReadMetaspace(JsonFields& fields) {
   return std::make_unique<MetaspaceSplit>(std::move(replacement), *prepend, split);
 }
 
-Result ReadSplit(JsonFields& fields) {
+PreTokenizerResult ReadSplit(JsonFields& fields) {
   absl::StatusOr<TextPattern> pattern = ReadPattern(fields, "pattern");
   if (!pattern.ok()) return pattern.status();
   fields.Require("behavior");
@@ -78,26 +78,26 @@ Result ReadSplit(JsonFields& fields) {
   return std::make_unique<PatternSplit>(*std::move(pattern), *behavior, invert);
 }
 
-Result ReadPunctuation(JsonFields& fields) {
+PreTokenizerResult ReadPunctuation(JsonFields& fields) {
   absl::StatusOr<SplitBehavior> behavior = ReadChoice(fields, "behavior", "Isolated", kBehaviors);
   if (!behavior.ok()) return behavior.status();
   return std::make_unique<PunctuationSplit>(*behavior);
 }
 
-Result ReadDigits(JsonFields& fields) {
+PreTokenizerResult ReadDigits(JsonFields& fields) {
   const bool individual = fields.Bool("individual_digits", false);
   if (!fields.status().ok()) return fields.status();
   return std::make_unique<DigitSplit>(individual);
 }
 
-Result ReadDelimiter(JsonFields& fields) {
+PreTokenizerResult ReadDelimiter(JsonFields& fields) {
   const std::string delimiter = ReadCharacter(fields, "delimiter");
   if (!fields.status().ok()) return fields.status();
   size_t at = 0;
   return std::make_unique<DelimiterSplit>(NextCharacter(delimiter, at));
 }
 
-Result ReadSequence(JsonFields& fields) {
+PreTokenizerResult ReadPreTokenizers(JsonFields& fields) {
   auto steps = ReadSteps<PreTokenizer>(fields, "pretokenizers", ReadPreTokenizer);
   if (!steps.ok()) return steps.status();
   return std::make_unique<PreTokenizerSequence>(*std::move(steps));
@@ -105,7 +105,7 @@ Result ReadSequence(JsonFields& fields) {
 
 }  // namespace
 
-Result ReadPreTokenizer(const Json& json, std::string_view what) {
+PreTokenizerResult ReadPreTokenizer(const Json& json, std::string_view what) {
   JsonFields fields(json, what);
   const std::string type = fields.String("type", "");
   if (!fields.status().ok()) return fields.status();
@@ -115,11 +115,11 @@ Result ReadPreTokenizer(const Json& json, std::string_view what) {
   if (type == "Digits") return ReadDigits(fields);
   if (type == "Metaspace") return ReadMetaspace(fields);
   if (type == "Punctuation") return ReadPunctuation(fields);
-  if (type == "Sequence") return ReadSequence(fields);
+  if (type == "Sequence") return ReadPreTokenizers(fields);
   if (type == "Split") return ReadSplit(fields);
   if (type == "Whitespace") return std::make_unique<WordSplit>();
   if (type == "WhitespaceSplit") return std::make_unique<WhitespaceSplit>();
-  return RefuseChoice(fields.Name("type"), type, kTypes);
+  return RefuseChoice(fields.Name("type"), type, kPreTokenizerTypes);
 }
 
 }  // namespace kprune
