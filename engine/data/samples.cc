@@ -98,9 +98,9 @@ class SampleReader {
         const auto& [index, line] = batch[i];
         Collect(index, line, std::move(samples[i]));
         if (!collector_.is_full()) continue;
-        return absl::InvalidArgumentError(
-            absl::StrCat(PlaceOf(paths_[static_cast<size_t>(line.file)], line.record.number),
-                         ": there are more than ", kMaxSamples, " samples: draw fewer lines with samples"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            PlaceOf(paths_[static_cast<size_t>(line.file)], line.record.unit, line.record.number),
+            ": there are more than ", kMaxSamples, " samples: draw fewer lines with samples"));
       }
     }
     return absl::OkStatus();
@@ -113,9 +113,10 @@ class SampleReader {
         sample.file = line.file;
         sample.line = line.record.number;
       }
-      status = collector_.Add(index, *std::move(samples));
+      status = collector_.Add(index, line.record, *std::move(samples));
     }
-    if (!status.ok()) errors_.Add(paths_[static_cast<size_t>(line.file)], line.record.number, status);
+    if (status.ok()) return;
+    errors_.Add(paths_[static_cast<size_t>(line.file)], line.record.unit, line.record.number, status);
   }
 
   const absl::Span<const std::filesystem::path> paths_;
@@ -125,6 +126,7 @@ class SampleReader {
   const int64_t most_lines_;
   std::vector<std::unique_ptr<SampleFile>> files_;
   int64_t lines_ = 0;
+  int64_t batch_bytes_ = 0;  // of the records that were added since the last Flush
   Reservoir<DrawnLine> reservoir_;
   SampleCollector collector_;
   ErrorList errors_;

@@ -172,7 +172,7 @@ class ParquetRecords : public RecordSource {
 
   Record Current() const override {
     Json object = Json::object();
-    Record record = {number_, "", absl::OkStatus()};
+    Record record = {number_, "", absl::OkStatus(), "row"};
     for (int column = 0; column < batch_->num_columns(); ++column) {
       absl::StatusOr<Json> value;
       record.fault = Guarded([&]() -> arrow::Status {
