@@ -16,8 +16,9 @@
 namespace kprune {
 namespace {
 
-// Lines of which samples are made together: enough for all threads, little memory.
-constexpr int64_t kBatchLines = 4096;
+// Lines of which samples are made together: enough for all threads, little memory, also where each is a
+// picture.
+constexpr int64_t kBatchLines = 1024, kBatchBytes = int64_t{64} << 20;
 
 absl::Status CheckLimits(const SampleLimits& limits) {
   if (limits.max_length < 0 || limits.max_length > limits.max_positions) {
@@ -76,8 +77,10 @@ class SampleReader {
       if (!*more) return absl::OkStatus();
       const int64_t index = lines_++;
       if (!reservoir_.Wants(index)) continue;
-      reservoir_.Add(index, {file, files_.back()->Current()});
-      if (draws_ || reservoir_.size() < kBatchLines) continue;
+      Record record = files_.back()->Current();
+      batch_bytes_ += static_cast<int64_t>(record.text.size());
+      reservoir_.Add(index, {file, std::move(record)});
+      if (draws_ || (reservoir_.size() < kBatchLines && batch_bytes_ < kBatchBytes)) continue;
       if (absl::Status status = Flush(); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -85,6 +88,7 @@ class SampleReader {
 
   // Makes samples of what the reservoir holds.
   absl::Status Flush() {
+    batch_bytes_ = 0;
     std::vector<std::pair<int64_t, DrawnLine>> lines = reservoir_.Take();
     for (size_t begin = 0; begin < lines.size(); begin += kBatchLines) {
       const absl::Span<const std::pair<int64_t, DrawnLine>> batch =

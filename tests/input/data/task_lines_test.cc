@@ -176,6 +176,17 @@ TEST_F(TaskLinesTest, LongContextsBecomeWindowsThatOverlapAndCoverThem) {
   EXPECT_EQ(NumLines(windows), 1);
 }
 
+TEST_F(TaskLinesTest, ALineThatMakesTooManySequencesIsRefused) {
+  std::string context = "bad", choices = "\"bad\"";
+  for (int i = 0; i < 1200; ++i) context += " good", choices += ", \"good\"";
+  const std::string question = "bad bad bad bad bad bad bad bad";  // leaves room for one token
+  ExpectRefused(
+      LabelKind::kSpan, absl::StrCat(R"({"question": ")", question, R"(", "context": ")", context, "\"}"),
+      "the context makes 1201 sequences of 1 tokens beside the question, at most 1024 are accepted");
+  ExpectRefused(LabelKind::kChoice, absl::StrCat(R"({"text": "good", "choices": [)", choices, "]}"),
+                "choices is an array of 1201, accepted is an array of two or more strings, at most 1024");
+}
+
 TEST_F(TaskLinesTest, TheSeedAndTheLineDecideWhatIsMasked) {
   std::string line = "{\"text\": \"good";
   for (int i = 0; i < 9; ++i) line += i % 2 == 0 ? " bad" : " good";
