@@ -2,6 +2,7 @@
 
 #include "client/flag_values.h"
 #include "client/server_address.h"
+#include "kprune/layout.h"
 
 namespace kprune::client {
 
@@ -41,6 +42,12 @@ void AddJobFormatFlag(CLI::App& app, JobFormat& format) {
                         {"json", JobFormat::kJson},
                         {"name", JobFormat::kName}},
                        "How jobs are printed on standard output");
+}
+
+void AddDataFlag(CLI::App& app, std::vector<std::string>& files, const std::string& what) {
+  app.add_option("--data", files, absl::StrCat(what, ": ", DataEndings(), " (token ids)"))
+      ->required()
+      ->check(CLI::ExistingFile);
 }
 
 void AddServerFlag(CLI::App& app, std::string& address) {

@@ -109,6 +109,9 @@ void AddSizesFlag(CLI::App& app, const std::string& flag, const std::string& hel
 // -o,--format table|wide|json|name.
 void AddJobFormatFlag(CLI::App& app, JobFormat& format);
 
+// --data of the commands that read samples: one or more files, whose formats the help names behind `what`.
+void AddDataFlag(CLI::App& app, std::vector<std::string>& files, const std::string& what);
+
 // --server, else KPRUNE_SERVER, else the default address.
 void AddServerFlag(CLI::App& app, std::string& address);
 

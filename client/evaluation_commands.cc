@@ -49,7 +49,7 @@ CLI::App* AddCommand(CLI::App& app, const std::string& name, const std::string& 
 }
 
 void AddData(CLI::App& command, EvaluationFlags& flags, const std::string& help) {
-  command.add_option("--data", flags.job.data, help)->required()->check(CLI::ExistingFile);
+  AddDataFlag(command, flags.job.data, help);
   AddOptionFlags(OptionScope::kInference, command, flags.job.options);
 }
 
@@ -57,7 +57,7 @@ void AddEval(CLI::App& app, Session& session) {
   auto flags = std::make_shared<EvaluationFlags>();
   CLI::App* command = AddCommand(app, "eval", "Measure a model: metric on labelled data, FLOPs, latency",
                                  "evaluate", "FOLDER", flags);
-  AddData(*command, *flags, "Texts (.jsonl, .csv, ...), labelled for a metric");
+  AddData(*command, *flags, "Samples, labelled for a metric");
   AddFormatFlag(*command, flags->format);
   command->footer("Example:\n  kprune eval my-model-half --data dev.jsonl --format json");
   command->callback([flags, &session] {
@@ -74,7 +74,7 @@ void AddCompare(CLI::App& app, Session& session) {
   command->add_option("PRUNED", flags->job.others, "Pruned model folders")
       ->required()
       ->check(CLI::ExistingDirectory);
-  AddData(*command, *flags, "Texts (.jsonl, .csv, ...), labelled for a metric");
+  AddData(*command, *flags, "Samples, labelled for a metric");
   AddFormatFlag(*command, flags->format);
   command->footer("Example:\n  kprune compare my-model my-model-half my-model-third --data dev.jsonl");
   command->callback([flags, &session] {
@@ -113,7 +113,7 @@ void AddTokenize(CLI::App& app, Session& session) {
   auto flags = std::make_shared<EvaluationFlags>();
   CLI::App* command =
       AddCommand(app, "tokenize", "Print the token ids of texts as JSON lines", "tokenize", "MODEL", flags);
-  AddData(*command, *flags, "Texts (.jsonl, .csv, ...)");
+  AddData(*command, *flags, "Samples");
   command->footer("Example:\n  kprune tokenize my-model --data samples.jsonl | head -3");
   command->callback(
       [flags, &session] { session.action = [flags, &session] { return Tokenize(*flags, session); }; });

@@ -193,7 +193,9 @@ std::string PreflightText(const kprune::v1::Preflight& preflight) {
   }
   table.AddRow({"predicted time", FormatSeconds(preflight.seconds())});
   table.AddRow({"predicted memory", FormatBytes(static_cast<double>(preflight.peak_memory_bytes()))});
-  return table.ToString();
+  std::string text = table.ToString();
+  for (const std::string& warning : preflight.warnings()) absl::StrAppend(&text, "warning: ", warning, "\n");
+  return text;
 }
 
 }  // namespace kprune::client

@@ -119,13 +119,7 @@ void AddRunCommand(CLI::App& app, Session& session) {
   command->add_option("MODEL", flags->job.model, "Hugging Face model folder")
       ->required()
       ->check(kModelFolder);
-  command
-      ->add_option("--data", flags->job.data,
-                   "Sample texts (.jsonl, .csv, .tsv, .txt, also with .gz or .zst) or token ids "
-                   "(.safetensors); labels not "
-                   "needed")
-      ->required()
-      ->check(CLI::ExistingFile);
+  AddDataFlag(*command, flags->job.data, "Samples, labels not needed");
   command->add_option("--eval", flags->job.eval, "Labelled texts to judge with")->check(CLI::ExistingFile);
   CLI::Option* output =
       command->add_option("--output", flags->output, "Folder of the result; must be new or empty")

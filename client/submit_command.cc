@@ -140,13 +140,7 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
                    "https://host/folder/, s3://bucket/prefix/ or hub:org/name@revision")
       ->required()
       ->check(kModelFolderOrUri);
-  command
-      ->add_option("--data", flags->data,
-                   "Sample texts (.jsonl, .csv, .tsv, .txt, also with .gz or .zst) or token ids "
-                   "(.safetensors); labels not "
-                   "needed")
-      ->required()
-      ->check(CLI::ExistingFile);
+  AddDataFlag(*command, flags->data, "Samples, labels not needed");
   command->add_option("--eval", flags->eval, "Labelled texts to judge with")->check(CLI::ExistingFile);
   AddServerFlag(*command, flags->server);
   CLI::Option* output =

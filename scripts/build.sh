@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets the machine up where needed, then configures and builds a CMake preset: scripts/build.sh [release|dev|engine]
+# Sets the machine up where needed, then configures and builds a CMake preset: scripts/build.sh [release|dev|engine|fuzz]
 set -euo pipefail
 
 preset=${1:-release}

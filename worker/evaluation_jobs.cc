@@ -55,7 +55,10 @@ json Describe(const std::filesystem::path& folder, const JudgedModel& model, dou
        {{"batch_size", setting.batch_size}, {"tokens", setting.tokens}, {"threads", at::get_num_threads()}}}};
 }
 
-void WarnOfLeftOut(const JudgedModel& model, ProgressObserver& observer) {
+// Of samples that do not judge.
+void Warn(const JudgedModel& model, ProgressObserver& observer) {
+  for (const std::string& warning : LeftOutWarnings(model.samples.left_out, "data"))
+    observer.OnWarning(warning);
   if (model.left_out == 0) return;
   observer.OnWarning(absl::StrCat("the outputs for all samples would be too large to keep: the first ",
                                   model.samples.samples.size(), " judge, ", model.left_out, " do not"));
@@ -74,7 +77,7 @@ absl::Status RunEvaluate(const WorkerJob& job, ProgressObserver& observer) {
   observer.OnStage(Stage::kLoad, 0);
   absl::StatusOr<JudgedModel> model = JudgeModel(job.model, job);
   if (!model.ok()) return model.status();
-  WarnOfLeftOut(*model, observer);
+  Warn(*model, observer);
   observer.OnStage(Stage::kMeasure, 0.8);
   const LatencySetting setting = SettingFor({&model->encoder}, model->sequence_length);
   const double latency_ms = MeasureLatency({&model->encoder}, setting, kLatencyRepeats)[0];
@@ -104,7 +107,7 @@ absl::Status RunCompare(const WorkerJob& job, ProgressObserver& observer) {
           folder.string(), " does another task than ", folders[0].string(), " (", config.num_labels,
           " outputs against ", models[0].encoder.config.num_labels, "); compare models of one task"));
     }
-    if (models.empty()) WarnOfLeftOut(*model, observer);
+    if (models.empty()) Warn(*model, observer);
     if (!models.empty() && models[0].outputs.sizes() != model->outputs.sizes()) {
       return absl::InvalidArgumentError(absl::StrCat(
           folder.string(), " makes ", model->outputs.size(0), " tokens that count of the data, ",

@@ -185,6 +185,23 @@ absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
   return eval;
 }
 
+std::vector<std::string> LeftOutWarnings(int64_t left_out, std::string_view files) {
+  if (left_out == 0) return {};
+  return {absl::StrCat("questions of ", std::string(files), " that have no answer are left out: ", left_out)};
+}
+
+std::vector<std::string> SampleWarnings(const DrawnSamples& data, const SampleSet& eval,
+                                        const Options& options) {
+  std::vector<std::string> warnings;
+  if (options.samples > data.available) {
+    warnings.push_back(absl::StrCat("samples is ", options.samples, ", but the data has ", data.available,
+                                    " lines: all are used"));
+  }
+  for (std::string& warning : LeftOutWarnings(data.left_out, "data")) warnings.push_back(std::move(warning));
+  for (std::string& warning : LeftOutWarnings(eval.left_out, "eval")) warnings.push_back(std::move(warning));
+  return warnings;
+}
+
 double SequenceLength(const Options& options, absl::Span<const Sample> samples) {
   if (options.sequence_length > 0) return options.sequence_length;
   double tokens = 0;

@@ -4,12 +4,14 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/data/samples.h"
-#include "engine/tokenizers/tokenizer.h"
 #include "engine/model/model_folder.h"
+#include "engine/tokenizers/tokenizer.h"
 
 namespace kprune {
 
@@ -32,8 +34,8 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
                                            const std::vector<std::filesystem::path>& paths,
                                            const Options& options, const LineChoice& choice = {});
 
-// What prunes and what only judges, drawn from the lines of `paths` (the first `most_lines` of them; 0: all) by
-// options.samples, holdout and seed.
+// What prunes and what only judges, drawn from the lines of `paths` (the first `most_lines` of them; 0: all)
+// by options.samples, holdout and seed.
 struct DrawnSamples {
   std::vector<Sample> pruning;
   SampleSet judging;
@@ -48,6 +50,14 @@ absl::StatusOr<DrawnSamples> DrawModelSamples(const ModelInputs& model,
 absl::StatusOr<SampleSet> ReadEvalSamples(const ModelInputs& model,
                                           const std::vector<std::filesystem::path>& paths,
                                           const Options& options);
+
+// What users are to be warned of, a sentence each; none where all went as one would think: lines of `files`
+// ("data") that are left out.
+std::vector<std::string> LeftOutWarnings(int64_t left_out, std::string_view files);
+
+// The same of all that a job prunes with and is judged by; `eval` is empty where there are no such files.
+std::vector<std::string> SampleWarnings(const DrawnSamples& data, const SampleSet& eval,
+                                        const Options& options);
 
 // Tokens a sequence at which FLOPs are counted: options.sequence_length where it is given, else the mean over
 // `samples`; 0 where there are none.

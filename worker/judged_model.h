@@ -16,9 +16,10 @@ namespace kprune {
 
 struct JudgedModel {
   Encoder encoder;
-  SampleSet samples;     // tokenised by this model
-  int64_t left_out = 0;  // samples that came behind them: their outputs would be too large to keep
-  at::Tensor outputs;    // [n, C] on the CPU
+  SampleSet samples;  // tokenised by this model
+  int64_t left_out =
+      0;               // samples that are read and come behind them: their outputs would be too large to keep
+  at::Tensor outputs;  // [n, C] on the CPU
   std::optional<Metric> metric;
   double sequence_length = 0;  // mean tokens
   double flops = 0;            // a sequence of that length

@@ -95,7 +95,8 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"budget_flops", budget->budget_flops},
       {"peak_memory_bytes", PredictPeakMemory(config, workload, job.options, *plan)},
       {"seconds", PredictSeconds(config, pruning, job.options, workload.compute_type, *device)},
-      {"speedup", SpeedUp(config, *budget)}};
+      {"speedup", SpeedUp(config, *budget)},
+      {"warnings", SampleWarnings(*data, eval, job.options)}};
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;

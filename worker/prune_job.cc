@@ -145,20 +145,14 @@ absl::StatusOr<int64_t> PruneJob::ReadData() {
   const Options& options = job_.options;
   absl::StatusOr<DrawnSamples> data = DrawModelSamples(*model_, job_.data, options);
   if (!data.ok()) return data.status();
-  if (options.samples > data->available) {
-    observer_.OnWarning(absl::StrCat("samples is ", options.samples, ", but the data has ", data->available,
-                                     " lines: all are used"));
+  if (!job_.eval.empty()) {
+    absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model_, job_.eval, options);
+    if (!eval.ok()) return eval.status();
+    eval_ = *std::move(eval);
   }
-  if (data->left_out > 0) {
-    observer_.OnWarning(
-        absl::StrCat(data->left_out, " of the questions drawn have no answer and are left out"));
-  }
+  for (const std::string& warning : SampleWarnings(*data, eval_, options)) observer_.OnWarning(warning);
   pruning_ = std::move(data->pruning);
   judging_ = std::move(data->judging);
-  if (job_.eval.empty()) return data->available;
-  absl::StatusOr<SampleSet> eval = ReadEvalSamples(*model_, job_.eval, options);
-  if (!eval.ok()) return eval.status();
-  eval_ = *std::move(eval);
   return data->available;
 }
 

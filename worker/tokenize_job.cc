@@ -18,6 +18,7 @@ absl::Status RunTokenize(const WorkerJob& job, ProgressObserver& observer) {
   }
   absl::StatusOr<SampleSet> set = ReadModelSamples(*model, job.data, job.options);
   if (!set.ok()) return set.status();
+  for (const std::string& warning : LeftOutWarnings(set->left_out, "data")) observer.OnWarning(warning);
   if (observer.cancelled()) return absl::CancelledError("the job was cancelled");
   std::string lines;
   for (const Sample& sample : set->samples) {

@@ -46,7 +46,7 @@ class ConllRecords : public RecordSource {
       }
       if (sentence_.empty()) number_ = lines_.number();
       if (static_cast<int64_t>(sentence_.size()) + lines_.bytes() > kMaxLineBytes) {
-        return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path_, number_),
+        return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path_, "line", number_),
                                                        ": the sentence has more than ", kMaxLineBytes,
                                                        " bytes: a blank line ends a sentence"));
       }

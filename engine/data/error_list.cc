@@ -2,7 +2,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/data/records.h"
 
 namespace kprune {
 namespace {
@@ -26,16 +25,17 @@ void ErrorList::Count(absl::StatusCode code) {
 void ErrorList::Add(const absl::Status& error) {
   Count(error.code());
   ++listed_;
-  entries_.push_back({{}, {}, std::string(error.message())});
+  entries_.push_back({{}, {}, {}, std::string(error.message())});
 }
 
-void ErrorList::Add(const std::filesystem::path& path, int64_t number, const absl::Status& error) {
+void ErrorList::Add(const std::filesystem::path& path, const char* unit, int64_t number,
+                    const absl::Status& error) {
   Count(error.code());
   if (listed_ == kListedErrors) return;
   ++listed_;
   std::string problem = Shortened(std::string(error.message()));
   if (entries_.empty() || entries_.back().path != path || entries_.back().problem != problem)
-    entries_.push_back({path, {}, std::move(problem)});
+    entries_.push_back({path, unit, {}, std::move(problem)});
   entries_.back().numbers.push_back(number);
 }
 
@@ -50,7 +50,7 @@ absl::Status ErrorList::status() const {
       continue;
     }
     if (before == nullptr || *before != entry.path) absl::StrAppend(&message, entry.path.string(), ", ");
-    absl::StrAppend(&message, PlaceWord(entry.path), entry.numbers.size() > 1 ? "s " : " ",
+    absl::StrAppend(&message, entry.unit, entry.numbers.size() > 1 ? "s " : " ",
                     absl::StrJoin(entry.numbers, ", "), ": ", entry.problem);
     before = &entry.path;
   }

@@ -17,8 +17,8 @@ inline constexpr int64_t kListedErrors = 10;
 // Collects the errors of records in the order in which they are added. Not thread-safe.
 class ErrorList {
  public:
-  // `error` has no place in front.
-  void Add(const std::filesystem::path& path, int64_t number, const absl::Status& error);
+  // Of a record, by its unit and number (records.h); `error` has no place in front.
+  void Add(const std::filesystem::path& path, const char* unit, int64_t number, const absl::Status& error);
   // Of a file, which it names itself.
   void Add(const absl::Status& error);
 
@@ -32,6 +32,7 @@ class ErrorList {
  private:
   struct Entry {
     std::filesystem::path path;
+    std::string unit;
     std::vector<int64_t> numbers;  // none: the problem names its place
     std::string problem;
   };

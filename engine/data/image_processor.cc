@@ -1,5 +1,7 @@
 #include "engine/data/image_processor.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -7,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/formats/json.h"
 #include "engine/formats/json_fields.h"
+#include "engine/formats/quoted.h"
 
 namespace kprune {
 namespace {
@@ -61,7 +64,8 @@ bool IsDeit(JsonFields& fields) {
     if (type.empty()) continue;
     if (type.rfind("DeiT", 0) == 0) return true;
     if (type.rfind("ViTImage", 0) == 0 || type.rfind("ViTFeature", 0) == 0) return false;
-    fields.Refuse(key, absl::StrCat("is ", type, "; accepted are ViTImageProcessor and DeiTImageProcessor"));
+    fields.Refuse(
+        key, absl::StrCat("is ", Quoted(type), "; accepted are ViTImageProcessor and DeiTImageProcessor"));
   }
   return false;
 }
@@ -116,6 +120,11 @@ absl::StatusOr<ImageProcessor> ReadImageProcessor(const std::filesystem::path& f
   }
   if (!fields.status().ok()) return fields.status();
   processor.tables = TablesOf(processor, shape.channels);
+  for (const std::array<float, 256>& table : *processor.tables) {
+    if (std::all_of(table.begin(), table.end(), [](float value) { return std::isfinite(value); })) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        kFile, ": rescale_factor, image_mean and image_std make pixel values that are too large"));
+  }
   if (size == ImageSize{shape.height, shape.width}) return processor;
   return absl::InvalidArgumentError(absl::StrCat(kFile, " makes pictures of ", size.height, " x ", size.width,
                                                  ", but config.json's image_size is ", shape.height, " x ",

@@ -47,6 +47,12 @@ class JsonCutter {
     return true;
   }
 
+  // Whether nothing but spaces is left.
+  absl::StatusOr<bool> AtEnd() {
+    if (absl::StatusOr<char> next = Peek(); !next.ok()) return next.status();
+    return buffer_.rest().empty();
+  }
+
   // The text of one value as far as `most` bytes go, and how many it has. It may not be valid JSON, but its
   // brackets are closed.
   absl::StatusOr<int64_t> TakeValue(size_t most, std::string& value) {
@@ -160,7 +166,8 @@ class JsonRecords : public RecordSource {
   }
 
   Record Current() const override {
-    return {number_, item_.substr(0, static_cast<size_t>(kMaxLineBytes)), CheckRecordSize("item", bytes_)};
+    return {number_, item_.substr(0, static_cast<size_t>(kMaxLineBytes)), CheckRecordSize("item", bytes_),
+            "item"};
   }
 
   absl::StatusOr<Json> Fields(const Record& record) const override {
@@ -169,7 +176,8 @@ class JsonRecords : public RecordSource {
 
  private:
   absl::Status Refuse(const absl::Status& problem) const {
-    return absl::Status(problem.code(), absl::StrCat(PlaceOf(path_, number_ + 1), ": ", problem.message()));
+    return absl::Status(problem.code(),
+                        absl::StrCat(PlaceOf(path_, "item", number_ + 1), ": ", problem.message()));
   }
 
   // Enters the array that an object has as "data".
@@ -182,17 +190,47 @@ class JsonRecords : public RecordSource {
       if (!key.ok()) return key.status();
       taken = cutter_.Take(':');
       if (!taken.ok() || !*taken) return taken;
-      if (value == "\"data\"") return cutter_.Take('[');
+      if (value == "\"data\"") {
+        in_object_ = true;
+        return cutter_.Take('[');
+      }
       if (key = cutter_.TakeValue(0, value); !key.ok()) return key.status();
       taken = cutter_.Take(',');
     } while (taken.ok() && *taken);
     return taken;
   }
 
+  // Behind the array nothing comes, or what else the object has that holds it.
+  absl::Status CheckEnd() {
+    absl::StatusOr<bool> closed = in_object_ ? SkipFields() : true;
+    if (!closed.ok()) return closed.status();
+    absl::StatusOr<bool> ended = cutter_.AtEnd();
+    if (!ended.ok()) return ended.status();
+    if (*closed && *ended) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("the array ends before it", *closed ? ", but more follows: a file holds one array"
+                                                         : ", but the object around it is not closed"));
+  }
+
+  // The fields behind "data"; false where they do not end with the object.
+  absl::StatusOr<bool> SkipFields() {
+    std::string ignored;
+    absl::StatusOr<bool> more = cutter_.Take(',');
+    for (; more.ok() && *more; more = cutter_.Take(',')) {
+      if (absl::StatusOr<int64_t> key = cutter_.TakeValue(0, ignored); !key.ok()) return key.status();
+      if (more = cutter_.Take(':'); !more.ok() || !*more) return more;
+      if (absl::StatusOr<int64_t> value = cutter_.TakeValue(0, ignored); !value.ok()) return value.status();
+    }
+    return more.ok() ? cutter_.Take('}') : more;
+  }
+
   absl::StatusOr<bool> NextItem() {
     absl::StatusOr<bool> ended = cutter_.Take(']');
     if (!ended.ok()) return ended.status();
-    if (*ended) return false;
+    if (*ended) {
+      if (absl::Status status = CheckEnd(); !status.ok()) return status;
+      return false;
+    }
     if (begun_) {
       absl::StatusOr<bool> comma = cutter_.Take(',');
       if (!comma.ok()) return comma.status();
@@ -207,7 +245,7 @@ class JsonRecords : public RecordSource {
 
   const std::filesystem::path path_;
   JsonCutter cutter_;
-  bool begun_ = false;
+  bool in_object_ = false, begun_ = false;
   std::string item_;
   int64_t bytes_ = 0, number_ = 0;
   std::vector<std::string> questions_;  // of an article, the next one last

@@ -41,7 +41,7 @@ class PixelFile : public SampleFile {
   }
 
   absl::StatusOr<bool> Next() override { return ++line_ <= rows(); }
-  Record Current() const override { return {line_, ""}; }
+  Record Current() const override { return {line_, "", absl::OkStatus(), "row"}; }
 
   absl::StatusOr<std::vector<Sample>> Samples(const Record& record) const override {
     const int64_t row = record.number - 1;

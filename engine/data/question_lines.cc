@@ -75,11 +75,17 @@ absl::StatusOr<std::vector<Sample>> ReadQuestionLine(const RecordFields& fields,
                                    "context in ",
                                    LongestSequence(source.limits), ": remove the line or raise max_length"));
   }
+  const bool left = source.tokenizer.truncates_left();
+  const std::vector<TokenWindow> windows = TokenWindows(size, room, std::min(kOverlap, room / 2), left);
+  if (static_cast<int64_t>(windows.size()) > kMaxSequences) {
+    return RefuseLine(absl::StrCat("the context makes ", windows.size(), " sequences of ", room,
+                                   " tokens beside the question, at most ", kMaxSequences,
+                                   " are accepted: shorten the line or raise max_length"));
+  }
   const auto question = std::make_shared<const Question>(
       Question{DecodeUtf8(**context), (*std::move(answers)).value_or(std::vector<std::string>())});
   std::vector<Sample> samples;
-  const bool left = source.tokenizer.truncates_left();
-  for (const auto& [begin, end] : TokenWindows(size, room, std::min(kOverlap, room / 2), left)) {
+  for (const auto& [begin, end] : windows) {
     Encoding encoding =
         source.tokenizer.Frame(question_ids, absl::MakeConstSpan(tokens.ids).subspan(begin, end - begin));
     QuestionWindow window{
@@ -98,9 +104,9 @@ absl::StatusOr<std::vector<Sample>> ReadChoiceLine(const RecordFields& fields, c
   const Column& column = *fields.Find("choices");
   absl::StatusOr<Json> choices = ReadChoices(column);
   if (!choices.ok()) return choices.status();
-  if (choices->size() < 2) {
+  if (choices->size() < 2 || static_cast<int64_t>(choices->size()) > kMaxSequences) {
     return RefuseLine(absl::StrCat(column.name, " is an array of ", choices->size(),
-                                   ", accepted is an array of two or more strings"));
+                                   ", accepted is an array of two or more strings, at most ", kMaxSequences));
   }
   std::vector<Sample> samples;
   for (const Json& choice : *choices) {

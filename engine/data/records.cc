@@ -33,14 +33,8 @@ absl::StatusOr<std::unique_ptr<RecordSource>> OpenRecords(const std::filesystem:
       path.string(), " is of no format that is known by its name; data is one of ", DataEndings()));
 }
 
-std::string PlaceOf(const std::filesystem::path& path, int64_t number) {
-  return absl::StrCat(path.string(), ", ", PlaceWord(path), " ", number);
-}
-
-const char* PlaceWord(const std::filesystem::path& path) {
-  const std::string extension = ExtensionOf(path);
-  if (extension == ".safetensors" || extension == ".parquet") return "row";
-  return extension == ".json" ? "item" : "line";
+std::string PlaceOf(const std::filesystem::path& path, const char* unit, int64_t number) {
+  return absl::StrCat(path.string(), ", ", unit, " ", number);
 }
 
 absl::Status CheckRecordSize(const char* what, int64_t bytes, int64_t most) {

@@ -30,9 +30,10 @@ namespace kprune {
 
 // One record as the file has it: its fields are parsed only where they are wanted.
 struct Record {
-  int64_t number = 0;  // line, row or item of the file, from 1
+  int64_t number = 0;  // of the file, from 1
   std::string text;
-  absl::Status fault = {};  // why it cannot be parsed; nothing is said of it where it is not wanted
+  absl::Status fault = {};    // why it cannot be parsed; nothing is said of it where it is not wanted
+  const char* unit = "line";  // what is counted: "line", "row" or "item"
 };
 
 // INVALID_ARGUMENT where a record (a "line", "row", ...) has more bytes than that.
@@ -58,11 +59,8 @@ class RecordSource {
 absl::StatusOr<std::unique_ptr<RecordSource>> OpenRecords(const std::filesystem::path& path,
                                                           const SampleLimits& limits);
 
-// What a file's records are called where it is told of one: "line", "row" or "item".
-const char* PlaceWord(const std::filesystem::path& path);
-
 // "data/dev.jsonl, line 7", "data/ids.safetensors, row 7"
-std::string PlaceOf(const std::filesystem::path& path, int64_t number);
+std::string PlaceOf(const std::filesystem::path& path, const char* unit, int64_t number);
 
 }  // namespace kprune
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/data/records.h"
 
 namespace kprune {
 namespace {
@@ -27,7 +26,7 @@ bool LabelledAlike(const Sample& a, const Sample& b) {
 
 }  // namespace
 
-absl::Status SampleCollector::Add(int64_t index, std::vector<Sample> samples) {
+absl::Status SampleCollector::Add(int64_t index, const Record& record, std::vector<Sample> samples) {
   if (samples.empty()) {
     ++set_.left_out;
     return absl::OkStatus();
@@ -35,11 +34,12 @@ absl::Status SampleCollector::Add(int64_t index, std::vector<Sample> samples) {
   // Those of one line are labelled alike.
   if (!set_.samples.empty() && !LabelledAlike(set_.samples.front(), samples.front())) {
     const Sample& first = set_.samples.front();
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is ", LabelCount(samples.front()), ", but ",
-                     PlaceOf(paths_[static_cast<size_t>(first.file)], first.line), " has ", LabelCount(first),
-                     ": label all samples alike or none"));
+    return absl::InvalidArgumentError(absl::StrCat("there is ", LabelCount(samples.front()), ", but ",
+                                                   first_place_, " has ", LabelCount(first),
+                                                   ": label all samples alike or none"));
   }
+  if (set_.samples.empty())
+    first_place_ = PlaceOf(paths_[static_cast<size_t>(samples.front().file)], record.unit, record.number);
   set_.labelled = IsLabelled(samples.front());
   set_.lines.push_back(index);
   set_.samples.insert(set_.samples.end(), std::make_move_iterator(samples.begin()),

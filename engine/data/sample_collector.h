@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "engine/data/records.h"
 #include "engine/data/samples.h"
 
 namespace kprune {
@@ -18,8 +20,8 @@ class SampleCollector {
   // `paths` outlives the collector and is what Sample::file counts.
   explicit SampleCollector(absl::Span<const std::filesystem::path> paths) : paths_(paths) {}
 
-  // The samples of line `index` of all lines; the error has no place in front.
-  absl::Status Add(int64_t index, std::vector<Sample> samples);
+  // The samples of line `index` of all lines, which `record` is; the error has no place in front.
+  absl::Status Add(int64_t index, const Record& record, std::vector<Sample> samples);
 
   // Of kMaxSamples.
   bool is_full() const { return static_cast<int64_t>(set_.samples.size()) > kMaxSamples; }
@@ -29,6 +31,7 @@ class SampleCollector {
  private:
   const absl::Span<const std::filesystem::path> paths_;
   SampleSet set_;
+  std::string first_place_;  // of its first line
 };
 
 }  // namespace kprune

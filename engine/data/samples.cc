@@ -16,8 +16,9 @@
 namespace kprune {
 namespace {
 
-// Lines of which samples are made together: enough for all threads, little memory.
-constexpr int64_t kBatchLines = 4096;
+// Lines of which samples are made together: enough for all threads, little memory, also where each is a
+// picture.
+constexpr int64_t kBatchLines = 1024, kBatchBytes = int64_t{64} << 20;
 
 absl::Status CheckLimits(const SampleLimits& limits) {
   if (limits.max_length < 0 || limits.max_length > limits.max_positions) {
@@ -76,8 +77,10 @@ class SampleReader {
       if (!*more) return absl::OkStatus();
       const int64_t index = lines_++;
       if (!reservoir_.Wants(index)) continue;
-      reservoir_.Add(index, {file, files_.back()->Current()});
-      if (draws_ || reservoir_.size() < kBatchLines) continue;
+      Record record = files_.back()->Current();
+      batch_bytes_ += static_cast<int64_t>(record.text.size());
+      reservoir_.Add(index, {file, std::move(record)});
+      if (draws_ || (reservoir_.size() < kBatchLines && batch_bytes_ < kBatchBytes)) continue;
       if (absl::Status status = Flush(); !status.ok()) return status;
     }
     return absl::OkStatus();
@@ -85,6 +88,7 @@ class SampleReader {
 
   // Makes samples of what the reservoir holds.
   absl::Status Flush() {
+    batch_bytes_ = 0;
     std::vector<std::pair<int64_t, DrawnLine>> lines = reservoir_.Take();
     for (size_t begin = 0; begin < lines.size(); begin += kBatchLines) {
       const absl::Span<const std::pair<int64_t, DrawnLine>> batch =
@@ -98,9 +102,9 @@ class SampleReader {
         const auto& [index, line] = batch[i];
         Collect(index, line, std::move(samples[i]));
         if (!collector_.is_full()) continue;
-        return absl::InvalidArgumentError(
-            absl::StrCat(PlaceOf(paths_[static_cast<size_t>(line.file)], line.record.number),
-                         ": there are more than ", kMaxSamples, " samples: draw fewer lines with samples"));
+        return absl::InvalidArgumentError(absl::StrCat(
+            PlaceOf(paths_[static_cast<size_t>(line.file)], line.record.unit, line.record.number),
+            ": there are more than ", kMaxSamples, " samples: draw fewer lines with samples"));
       }
     }
     return absl::OkStatus();
@@ -113,9 +117,10 @@ class SampleReader {
         sample.file = line.file;
         sample.line = line.record.number;
       }
-      status = collector_.Add(index, *std::move(samples));
+      status = collector_.Add(index, line.record, *std::move(samples));
     }
-    if (!status.ok()) errors_.Add(paths_[static_cast<size_t>(line.file)], line.record.number, status);
+    if (status.ok()) return;
+    errors_.Add(paths_[static_cast<size_t>(line.file)], line.record.unit, line.record.number, status);
   }
 
   const absl::Span<const std::filesystem::path> paths_;
@@ -125,6 +130,7 @@ class SampleReader {
   const int64_t most_lines_;
   std::vector<std::unique_ptr<SampleFile>> files_;
   int64_t lines_ = 0;
+  int64_t batch_bytes_ = 0;  // of the records that were added since the last Flush
   Reservoir<DrawnLine> reservoir_;
   SampleCollector collector_;
   ErrorList errors_;

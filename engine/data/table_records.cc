@@ -143,7 +143,7 @@ class TableRecords : public RecordSource {
 
  private:
   absl::Status Refuse(absl::string_view problem) const {
-    return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path_, number_), ": ", problem));
+    return absl::InvalidArgumentError(absl::StrCat(PlaceOf(path_, "line", number_), ": ", problem));
   }
 
   // To the next line that is not blank.

@@ -24,6 +24,10 @@ struct LineSource {
   int64_t line = 0;
 };
 
+// A line makes at most so many sequences: a question that leaves its context no room, or a list of choices
+// without end, would fill the memory.
+inline constexpr int64_t kMaxSequences = 1024;
+
 // By source.limits.label_kind; no sample where the line is left out: a question that has no answer.
 absl::StatusOr<std::vector<Sample>> ReadLine(const RecordFields& fields, const LineSource& source);
 

@@ -46,21 +46,28 @@ absl::StatusOr<std::vector<double>> ReadTags(const RecordFields& fields, size_t 
   return labels;
 }
 
-// Words one after the other, and the token at which each begins; -1: it has none.
+// Words one after the other, and the tokens begins[i] to begins[i + 1] of each, which may be none.
 struct Words {
   std::vector<int32_t> ids;
-  std::vector<int32_t> begins;
+  std::vector<int32_t> begins = {0};
 };
 
 absl::StatusOr<Words> EncodeWords(const std::string& name, const Json& tokens, const Tokenizer& tokenizer) {
   if (tokens.empty()) return RefuseLine(absl::StrCat(name, " is empty: remove the line"));
+  if (!tokenizer.encodes_words()) {
+    return RefuseLine(absl::StrCat(
+        name,
+        " are words, of which the tokenizer makes other tokens than within a text: as transformers "
+        "demands, set \"add_prefix_space\" to true in tokenizer_config.json, and in tokenizer.json "
+        "where there is one"));
+  }
   Words words;
   for (const Json& word : tokens) {
     if (!word.is_string())
       return RefuseLine(absl::StrCat(name, " holds ", Described(word), ", accepted are strings"));
     const std::vector<int32_t> ids = tokenizer.EncodeText(word.get_ref<const std::string&>()).ids;
-    words.begins.push_back(ids.empty() ? -1 : static_cast<int32_t>(words.ids.size()));
     words.ids.insert(words.ids.end(), ids.begin(), ids.end());
+    words.begins.push_back(static_cast<int32_t>(words.ids.size()));
   }
   return words;
 }
@@ -91,7 +98,8 @@ absl::StatusOr<std::vector<Sample>> ReadTokenLine(const RecordFields& fields, co
   if (!labels.ok()) return labels.status();
 
   const auto room = static_cast<size_t>(LongestSequence(source.limits) - special);
-  // The words that are cut off, at one end or the other, have no token.
+  // The words that are cut off, at one end or the other, have no token; of one that is cut through, the first
+  // token that is left counts.
   const size_t size = words->ids.size(), kept = std::min(size, room);
   const size_t cut = source.tokenizer.truncates_left() ? size - kept : 0;
   Encoding encoding =
@@ -99,9 +107,9 @@ absl::StatusOr<std::vector<Sample>> ReadTokenLine(const RecordFields& fields, co
   const int begin = encoding.first.begin - static_cast<int>(cut);
   absl::StatusOr<Sample> sample = ToSample(std::move(encoding), source.limits);
   if (!sample.ok()) return sample.status();
-  for (size_t word = 0; word < words->begins.size(); ++word) {
-    const int32_t at = words->begins[word];
-    if (at < static_cast<int32_t>(cut) || at >= static_cast<int32_t>(cut + kept)) continue;
+  for (size_t word = 0; word < tokens->size(); ++word) {
+    const int32_t at = std::max(words->begins[word], static_cast<int32_t>(cut));
+    if (at >= std::min(words->begins[word + 1], static_cast<int32_t>(cut + kept))) continue;
     if (!labels->empty()) {
       if ((*labels)[word] == kNoLabel) continue;
       sample->labels.push_back((*labels)[word]);

@@ -50,7 +50,7 @@ class TokenFile : public SampleFile {
   }
 
   absl::StatusOr<bool> Next() override { return ++line_ <= ids_->shape[0]; }
-  Record Current() const override { return {line_, ""}; }
+  Record Current() const override { return {line_, "", absl::OkStatus(), "row"}; }
 
   absl::StatusOr<std::vector<Sample>> Samples(const Record& record) const override {
     std::vector<Sample> samples;

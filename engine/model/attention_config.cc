@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "engine/formats/json_fields.h"
 
 namespace kprune {
 namespace {
@@ -12,8 +13,8 @@ namespace {
 using nlohmann::json;
 
 absl::Status Refuse(std::string_view key, const json& found, std::string_view accepted) {
-  return absl::InvalidArgumentError(absl::StrCat("config.json: \"", std::string(key), "\" is ", found.dump(),
-                                                 "; accepted is ", std::string(accepted)));
+  return absl::InvalidArgumentError(absl::StrCat("config.json: \"", std::string(key), "\" is ",
+                                                 Described(found), "; accepted is ", std::string(accepted)));
 }
 
 absl::StatusOr<int> ReadInt(const json& config, const char* key, int64_t assumed, int64_t least) {

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
+#include "engine/formats/json_fields.h"
+#include "engine/formats/quoted.h"
 #include "engine/model/pooling_config.h"
 #include "engine/model/task_config.h"
 #include "kprune/supported_models.h"
@@ -15,6 +17,9 @@ namespace kprune {
 namespace {
 
 using nlohmann::json;
+
+// All layers together may have so many heads and neurons: each is listed.
+constexpr int64_t kMostUnits = int64_t{1} << 24;
 
 absl::Status Refuse(std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("config.json: ", std::string(what)));
@@ -25,7 +30,8 @@ absl::StatusOr<int> ReadCount(const json& config, const char* key, int64_t max) 
   const auto it = config.find(key);
   if (it == config.end()) return Refuse(absl::StrCat("\"", key, "\" is missing"));
   if (!it->is_number_integer() || *it < 1 || *it > max) {
-    return Refuse(absl::StrCat("\"", key, "\" is ", it->dump(), "; accepted is an integer from 1 to ", max));
+    return Refuse(
+        absl::StrCat("\"", key, "\" is ", Described(*it), "; accepted is an integer from 1 to ", max));
   }
   return it->get<int>();
 }
@@ -37,14 +43,14 @@ absl::Status ReadGroups(const json& config, ModelConfig& model) {
   model.num_groups = *groups;
   const json inner = config.value("inner_group_num", json(1));
   if (inner == 1) return absl::OkStatus();
-  return Refuse(absl::StrCat("\"inner_group_num\" is ", inner.dump(), "; accepted is 1"));
+  return Refuse(absl::StrCat("\"inner_group_num\" is ", Described(inner), "; accepted is 1"));
 }
 
 // The rows of the position table up to that of padding belong to no token.
 absl::Status SkipPaddingPositions(const json& config, ModelConfig& model) {
   const json pad = config.value("pad_token_id", json(1));
   if (!pad.is_number_integer() || pad < 0 || pad >= model.max_positions - 1) {
-    return Refuse(absl::StrCat("\"pad_token_id\" is ", pad.dump(), "; accepted is an integer from 0 to ",
+    return Refuse(absl::StrCat("\"pad_token_id\" is ", Described(pad), "; accepted is an integer from 0 to ",
                                model.max_positions - 2, ", after which the positions begin"));
   }
   model.position_offset = pad.get<int>() + 1;
@@ -108,6 +114,11 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
                                ")"));
   }
   model.head_dim = model.hidden_size / model.num_heads;
+  const int64_t units = int64_t{model.num_layers} * (model.num_heads + model.intermediate_size);
+  if (units > kMostUnits) {
+    return Refuse(absl::StrCat("all layers together have ", units,
+                               " heads and neurons; accepted are at most ", kMostUnits));
+  }
   return absl::OkStatus();
 }
 
@@ -116,7 +127,7 @@ absl::StatusOr<std::string> ReadActivation(const json& config, const char* key, 
   const json activation = config.value(key, json(assumed));
   const auto is = [&](const char* name) { return activation == name; };
   if (std::any_of(kActivations.begin(), kActivations.end(), is)) return activation.get<std::string>();
-  return Refuse(absl::StrCat("\"", key, "\" is ", activation.dump(), "; accepted are ",
+  return Refuse(absl::StrCat("\"", key, "\" is ", Described(activation), "; accepted are ",
                              absl::StrJoin(kActivations, ", ")));
 }
 
@@ -129,7 +140,7 @@ absl::StatusOr<bool> HasBiases(const json& config, const char* key, bool assumed
   }
   const json value = config.value(key, json(assumed));
   if (!value.is_boolean())
-    return Refuse(absl::StrCat("\"", key, "\" is ", value.dump(), "; accepted is true or false"));
+    return Refuse(absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is true or false"));
   return value.get<bool>();
 }
 
@@ -167,7 +178,7 @@ absl::Status ReadHead(const json& config, ModelConfig& model) {
   const json pooling = config.value(head->pooling_key, json("cls"));
   if (pooling != "cls" && pooling != "mean") {
     return Refuse(
-        absl::StrCat("\"", head->pooling_key, "\" is ", pooling.dump(), "; accepted are cls and mean"));
+        absl::StrCat("\"", head->pooling_key, "\" is ", Described(pooling), "; accepted are cls and mean"));
   }
   model.mean_classifier = pooling == "mean";
   return absl::OkStatus();
@@ -177,8 +188,8 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   const Family& family = *model.family;
   const json eps = config.value(family.norm_eps_key, json(family.norm_eps));
   if (!eps.is_number() || !(eps.get<double>() > 0) || eps.get<double>() > 1) {
-    return Refuse(
-        absl::StrCat("\"", family.norm_eps_key, "\" is ", eps.dump(), "; accepted is a number in (0, 1]"));
+    return Refuse(absl::StrCat("\"", family.norm_eps_key, "\" is ", Described(eps),
+                               "; accepted is a number in (0, 1]"));
   }
   model.layer_norm_eps = eps.get<double>();
   absl::StatusOr<std::string> activation = ReadActivation(config, family.activation_key, "gelu");
@@ -191,14 +202,14 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   const json positions = config.value("position_embedding_type", json("absolute"));
   if (family.absolute_positions_only && positions != "absolute") {
     return Refuse(
-        absl::StrCat("\"position_embedding_type\" is ", positions.dump(), "; accepted is \"absolute\""));
+        absl::StrCat("\"position_embedding_type\" is ", Described(positions), "; accepted is \"absolute\""));
   }
   // A decoder's attention is causal, or looks at another model: pruned as an encoder it would be silently
   // wrong.
   for (const char* key : {"is_decoder", "add_cross_attention"}) {
     const json value = config.value(key, json(false));
     if (value != false && !value.is_null()) {
-      return Refuse(absl::StrCat("\"", key, "\" is ", value.dump(), "; accepted is false: an encoder"));
+      return Refuse(absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is false: an encoder"));
     }
   }
   return absl::OkStatus();
@@ -220,8 +231,8 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   if (!it->is_object()) return Refuse("\"label2id\" is not an object");
   for (const auto& [label, id] : it->items()) {
     if (!id.is_number_integer() || id < 0 || id >= model.num_labels) {
-      return Refuse(absl::StrCat("\"label2id\" maps \"", label, "\" to ", id.dump(), "; accepted is 0 to ",
-                                 model.num_labels - 1));
+      return Refuse(absl::StrCat("\"label2id\" maps ", Quoted(label), " to ", Described(id),
+                                 "; accepted is 0 to ", model.num_labels - 1));
     }
     model.label2id[label] = id.get<int>();
   }
@@ -342,17 +353,20 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Opt
   const json model_type = config->value("model_type", json());
   if (model_type.is_string()) model.family = FindFamily(model_type.get<std::string>());
   if (model.family == nullptr) {
-    return Refuse(absl::StrCat("\"model_type\" is ", model_type.dump(), "; accepted are ",
+    return Refuse(absl::StrCat("\"model_type\" is ", Described(model_type), "; accepted are ",
                                absl::StrJoin(kFamilies, ", ")));
   }
   absl::StatusOr<ModulesConfig> modules = ReadModules(folder);
   if (!modules.ok()) return modules.status();
-  for (const absl::Status& status :
-       {ReadShape(*config, model), ReadDetails(*config, model), ReadLabels(*config, model),
-        SettleTask(*config, options.task, modules->present, model), ReadBiases(*config, model),
-        ReadHead(*config, model), ReadUnits(*config, model)}) {
-    if (!status.ok()) return status;
-  }
+  // What is refused is not read on: later steps count on earlier ones.
+  absl::Status status = ReadShape(*config, model);
+  if (status.ok()) status = ReadDetails(*config, model);
+  if (status.ok()) status = ReadLabels(*config, model);
+  if (status.ok()) status = SettleTask(*config, options.task, modules->present, model);
+  if (status.ok()) status = ReadBiases(*config, model);
+  if (status.ok()) status = ReadHead(*config, model);
+  if (status.ok()) status = ReadUnits(*config, model);
+  if (!status.ok()) return status;
   if (model.task == Task::kEmbedding) {
     const bool first = model.patches && !modules->present;
     model.pooling = ParsePooling(options.pooling).value_or(first ? Pooling::kCls : modules->pooling);

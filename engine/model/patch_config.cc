@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/formats/json_fields.h"
 
 namespace kprune {
 namespace {
@@ -20,7 +21,7 @@ absl::StatusOr<std::pair<int64_t, int64_t>> ReadSize(const json& config, const c
   if (accepted(found)) return std::pair(found.get<int64_t>(), found.get<int64_t>());
   if (found.is_array() && found.size() == 2 && accepted(found[0]) && accepted(found[1]))
     return std::pair(found[0].get<int64_t>(), found[1].get<int64_t>());
-  return absl::InvalidArgumentError(absl::StrCat("config.json: \"", key, "\" is ", found.dump(),
+  return absl::InvalidArgumentError(absl::StrCat("config.json: \"", key, "\" is ", Described(found),
                                                  "; accepted are one or two integers from 1 to ",
                                                  kMostPixels));
 }
@@ -35,7 +36,7 @@ absl::StatusOr<PatchConfig> ReadPatchConfig(const json& config, const PatchTenso
   if (!patch.ok()) return patch.status();
   const json channels = config.value("num_channels", json(3));
   if (!channels.is_number_integer() || channels < 1 || channels > kMostChannels) {
-    return absl::InvalidArgumentError(absl::StrCat("config.json: \"num_channels\" is ", channels.dump(),
+    return absl::InvalidArgumentError(absl::StrCat("config.json: \"num_channels\" is ", Described(channels),
                                                    "; accepted is an integer from 1 to ", kMostChannels));
   }
   const PatchConfig patches{{channels.get<int64_t>(), image->first, image->second},

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "engine/formats/json.h"
 #include "engine/formats/json_fields.h"
+#include "engine/formats/quoted.h"
 #include "kprune/layout.h"
 
 namespace kprune {
@@ -22,7 +23,7 @@ absl::Status Refuse(std::string_view file, std::string_view what) {
 absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::string& path) {
   const std::string name = path + "/config.json";
   if (!IsAllowedName(FileRole::kModel, name))
-    return Refuse("modules.json", absl::StrCat("\"path\" is \"", path, "\"; accepted is like 1_Pooling"));
+    return Refuse("modules.json", absl::StrCat("\"path\" is ", Quoted(path), "; accepted is like 1_Pooling"));
   absl::StatusOr<json> config = ReadJsonFile(folder + "/" + name);
   if (!config.ok()) return config.status();
   if (!config->is_object()) return Refuse(name, "is not an object");
@@ -30,8 +31,8 @@ absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::st
   for (const auto& [key, value] : config->items()) {
     if (key.rfind("pooling_mode_", 0) != 0 || value != true) continue;
     if (!mode.empty())
-      return Refuse(name,
-                    absl::StrCat("both ", mode, " and ", key, " are true; accepted is one pooling mode"));
+      return Refuse(name, absl::StrCat("both ", Quoted(mode), " and ", Quoted(key),
+                                       " are true; accepted is one pooling mode"));
     mode = key;
   }
   static const auto* const modes =
@@ -43,8 +44,8 @@ absl::StatusOr<Pooling> ReadPoolingMode(const std::string& folder, const std::st
   if (const auto found = modes->find(mode); found != modes->end()) return found->second;
   std::vector<std::string> accepted;
   for (const auto& [own, pooling] : *modes) accepted.push_back(own);
-  return Refuse(
-      name, absl::StrCat("the pooling mode is \"", mode, "\"; accepted are ", absl::StrJoin(accepted, ", ")));
+  return Refuse(name, absl::StrCat("the pooling mode is ", Quoted(mode), "; accepted are ",
+                                   absl::StrJoin(accepted, ", ")));
 }
 
 // The length that sentence-transformers cuts texts to, which is often less than the position table.
@@ -86,7 +87,7 @@ absl::StatusOr<ModulesConfig> ReadModules(const std::string& folder) {
     } else if (name == "Normalize") {
       result.normalize = true;
     } else if (name != "Transformer") {
-      return Refuse("modules.json", absl::StrCat("has a module of type ", name,
+      return Refuse("modules.json", absl::StrCat("has a module of type ", Quoted(name),
                                                  "; accepted are Transformer, Pooling and Normalize"));
     }
   }

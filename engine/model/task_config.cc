@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/formats/json_fields.h"
 #include "kprune/supported_models.h"
 
 namespace kprune {
@@ -28,7 +29,7 @@ absl::Status SettleClassification(const json& config, ModelConfig& model) {
     model.task = Task::kRegression;
   } else {
     return Refuse(absl::StrCat(
-        "\"problem_type\" is ", problem.dump(),
+        "\"problem_type\" is ", Described(problem),
         "; accepted are single_label_classification, multi_label_classification and regression"));
   }
   if (model.task == Task::kRegression && model.num_labels != 1) {
@@ -43,11 +44,16 @@ absl::Status SettleClassification(const json& config, ModelConfig& model) {
   return absl::OkStatus();
 }
 
-// The class that the checkpoint was saved from.
+// What stands where the class is named that the checkpoint was saved from; and the class, "" where it is
+// none.
+json FirstArchitecture(const json& config) {
+  const json architectures = config.value("architectures", json());
+  return architectures.is_array() && !architectures.empty() ? architectures[0] : architectures;
+}
+
 std::string Architecture(const json& config) {
-  json architecture = config.value("architectures", json());
-  if (architecture.is_array() && !architecture.empty()) architecture = architecture[0];
-  return architecture.is_string() ? architecture.get<std::string>() : architecture.dump();
+  const json architecture = FirstArchitecture(config);
+  return architecture.is_string() ? architecture.get<std::string>() : "";
 }
 
 // The task's public name: the one that was asked for, or what the folder itself implies.
@@ -63,7 +69,7 @@ absl::StatusOr<std::string> TaskName(const json& config, const std::string& requ
     const std::string classes = absl::StrCat("For", task.classes);
     if (absl::EndsWith(name, classes) || absl::EndsWith(name, classes + kWithTeacher)) return task.name;
   }
-  return Refuse(absl::StrCat("\"architectures\" is ", name,
+  return Refuse(absl::StrCat("\"architectures\" is ", Described(FirstArchitecture(config)),
                              ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
 }
 

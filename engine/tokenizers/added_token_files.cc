@@ -153,9 +153,8 @@ absl::Status AddedTokenCollector::AddSpecial(const Json& value, JsonFields& fiel
     if (!entry.status().ok()) return entry.status();
   }
   token.special = true;
-  token.id = FindId(token.content).value_or(NextId());
-  const bool present = std::any_of(tokens_.begin(), tokens_.end(),
-                                   [&](const AddedToken& added) { return added.content == token.content; });
+  token.id = FindId(token.content).value_or(next_id_);
+  const bool present = places_.contains(token.content);
   const bool in_model = vocabulary_.Find(token.content) || token.id < model_vocab_size_;
   // A class's own way of matching goes before that of the files.
   const bool overrides = value.is_string() && token.lstrip;
@@ -166,31 +165,27 @@ absl::Status AddedTokenCollector::AddSpecial(const Json& value, JsonFields& fiel
 absl::Status AddedTokenCollector::Add(AddedToken token, std::string_view key, JsonFields& fields) {
   if (!fields.status().ok() || token.content.empty()) return fields.status();
   const std::optional<int32_t> known = FindId(token.content);
-  if (known.value_or(NextId()) != token.id) {
+  if (known.value_or(next_id_) != token.id) {
     fields.Refuse(
         key, known ? absl::StrCat("has the id ", token.id, ", but the vocabulary gives that token ", *known)
-                   : absl::StrCat("has the id ", token.id, ", but the next free one is ", NextId()));
+                   : absl::StrCat("has the id ", token.id, ", but the next free one is ", next_id_));
     return fields.status();
   }
-  std::erase_if(tokens_, [&](const AddedToken& added) { return added.content == token.content; });
+  const auto [place, fresh] = places_.try_emplace(token.content, tokens_.size());
+  if (!fresh) tokens_[std::exchange(place->second, tokens_.size())].content.clear();
+  next_id_ = std::max(next_id_, token.id + 1);
   tokens_.push_back(std::move(token));
   return absl::OkStatus();
 }
 
-std::optional<int32_t> AddedTokenCollector::FindId(std::string_view token) const {
-  for (const AddedToken& added : tokens_) {
-    if (added.content == token) return added.id;
-  }
-  return vocabulary_.Find(token);
+std::vector<AddedToken> AddedTokenCollector::Take() {
+  std::erase_if(tokens_, [](const AddedToken& token) { return token.content.empty(); });
+  return std::move(tokens_);
 }
 
-int32_t AddedTokenCollector::NextId() const {
-  const auto size = static_cast<int32_t>(vocabulary_.size());
-  int32_t next = size;
-  for (const AddedToken& token : tokens_) {
-    if (token.id >= size) next = std::max(next, token.id + 1);
-  }
-  return next;
+std::optional<int32_t> AddedTokenCollector::FindId(std::string_view token) const {
+  const auto place = places_.find(absl::string_view(token.data(), token.size()));
+  return place == places_.end() ? vocabulary_.Find(token) : tokens_[place->second].id;
 }
 
 }  // namespace kprune

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "engine/formats/json_fields.h"
 #include "engine/tokenizers/added_tokens.h"
@@ -21,7 +22,8 @@ namespace kprune {
 // thread-safe; borrows the vocabulary.
 class AddedTokenCollector {
  public:
-  explicit AddedTokenCollector(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
+  explicit AddedTokenCollector(const Vocabulary& vocabulary)
+      : vocabulary_(vocabulary), next_id_(static_cast<int32_t>(vocabulary.size())) {}
 
   // "added_tokens" of tokenizer.json.
   absl::Status AddList(JsonFields& tokenizer);
@@ -31,7 +33,7 @@ class AddedTokenCollector {
   // free, and are left alone where there are none.
   absl::Status AddConfig(const TokenizerConfig& config, bool native);
 
-  std::vector<AddedToken> Take() { return std::move(tokens_); }
+  std::vector<AddedToken> Take();
 
  private:
   absl::Status AddIds(const nlohmann::json& ids, const std::string& what);
@@ -41,10 +43,11 @@ class AddedTokenCollector {
   absl::Status AddSpecials(const TokenizerConfig& config);
   absl::Status Add(AddedToken token, std::string_view key, JsonFields& fields);
   std::optional<int32_t> FindId(std::string_view token) const;
-  int32_t NextId() const;
 
   const Vocabulary& vocabulary_;
-  std::vector<AddedToken> tokens_;
+  std::vector<AddedToken> tokens_;                   // those that were overridden have no content
+  absl::flat_hash_map<std::string, size_t> places_;  // of those that were not, by content
+  int32_t next_id_;                                  // of a token that is new
   int64_t model_vocab_size_ = 0;
 };
 

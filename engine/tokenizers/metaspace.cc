@@ -11,8 +11,9 @@ bool MetaspaceSplit::Prepends(const AlignedText& text, ByteRange word) const {
 
 void MetaspaceSplit::AppendWord(const AlignedText& text, ByteRange word, AlignedText& result) const {
   if (Prepends(text, word)) result.Append(replacement_, text, word.begin);
+  const std::string_view before = std::string_view(text.text()).substr(0, word.end);
   size_t done = word.begin;
-  for (size_t at = text.text().find(' ', done); at < word.end; at = text.text().find(' ', done)) {
+  for (size_t at = before.find(' ', done); at < word.end; at = before.find(' ', done)) {
     result.Append(text, {done, at});
     result.Append(replacement_, text, at);
     done = at + 1;

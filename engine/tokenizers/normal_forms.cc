@@ -15,6 +15,8 @@ namespace {
 constexpr char32_t kFirstDecomposed = 0xC0;
 constexpr char32_t kFirstCombining = 0x300;
 constexpr char32_t kFirstCompatible = 0xA0;
+// The Hangul vowel from which trailing consonants are counted. It is none, but utf8proc composes it away.
+constexpr char32_t kBeforeTrailingConsonants = 0x11A7;
 
 int CombiningClass(char32_t c) {
   static const CharacterSet none(kNoClassRanges);
@@ -51,7 +53,7 @@ void SortMarks(std::vector<CharacterChange>& changes) {
 
 // The character that two compose to; 0 where they do not.
 char32_t Composed(char32_t first, char32_t second) {
-  if (second < kFirstCombining) return 0;
+  if (second < kFirstCombining || second == kBeforeTrailingConsonants) return 0;
   utf8proc_int32_t both[] = {static_cast<utf8proc_int32_t>(first), static_cast<utf8proc_int32_t>(second)};
   constexpr auto kOptions = static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE);
   static const CharacterSet undecomposed(kUndecomposedRanges);

@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/formats/file.h"
@@ -65,15 +65,17 @@ Pieces OwnPieces(const SentencepieceModel& model, bool albert) {
 
 // Control and user-defined pieces are matched in texts.
 Json AddedTokens(const SentencepieceModel& model, const Json& vocabulary) {
+  absl::flat_hash_map<absl::string_view, int64_t> places;  // of several the first
+  for (size_t id = 0; id < vocabulary.size(); ++id)
+    places.emplace(vocabulary[id][0].get_ref<const std::string&>(), static_cast<int64_t>(id));
   Json tokens = Json::array();
   for (const Piece& piece : model.pieces) {
     const bool control = piece.type == Piece::Type::kControl;
     if (!control && piece.type != Piece::Type::kUserDefined) continue;
-    const auto place = std::find_if(vocabulary.begin(), vocabulary.end(),
-                                    [&](const Json& entry) { return entry[0] == piece.text; });
-    const auto id = static_cast<int64_t>(place - vocabulary.begin());
-    if (place == vocabulary.end()) continue;
-    tokens.push_back({{"id", id}, {"content", piece.text}, {"normalized", false}, {"special", control}});
+    const auto place = places.find(piece.text);
+    if (place == places.end()) continue;
+    tokens.push_back(
+        {{"id", place->second}, {"content", piece.text}, {"normalized", false}, {"special", control}});
   }
   return tokens;
 }

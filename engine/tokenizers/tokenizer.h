@@ -59,6 +59,11 @@ class Tokenizer {
   // end.
   virtual bool truncates_left() const = 0;
 
+  // Whether a word gets the tokens that it has within a text from EncodeText of the word alone. Not those of
+  // a RoBERTa tokenizer without "add_prefix_space", to which a blank belongs to the word behind it;
+  // transformers refuses words then, too.
+  virtual bool encodes_words() const = 0;
+
   // One more than the greatest id, added tokens included.
   virtual int32_t vocab_size() const = 0;
 

@@ -47,6 +47,13 @@ absl::Status CheckPreTokenizer(const Json& pre_tokenizer, const TokenizerConfig&
   return fields.status();
 }
 
+// What RobertaTokenizerFast asserts of words that were split before.
+bool EncodesWords(const Json* pre_tokenizer, const TokenizerConfig& config) {
+  if (config.tokenizer_class == nullptr || config.tokenizer_class->name != "Roberta") return true;
+  return pre_tokenizer == nullptr || pre_tokenizer->value("type", "") != "ByteLevel" ||
+         pre_tokenizer->value("add_prefix_space", true);
+}
+
 absl::Status ReadComponents(const JsonFields& root, const TokenizerConfig& config, TokenizerParts& parts) {
   if (const Json* json = root.Find("normalizer")) {
     auto normalizer = ReadNormalizer(*json, root.Name("normalizer"));
@@ -89,6 +96,7 @@ absl::StatusOr<TokenizerParts> ReadTokenizerJson(const Json& json, const Tokeniz
   const std::string mask = config.SpecialToken("mask_token");
   parts.mask_token = mask.empty() && config.tokenizer_class == nullptr ? "[MASK]" : mask;
   parts.truncates_left = config.truncates_left;
+  parts.encodes_words = EncodesWords(root.Find("pre_tokenizer"), config);
   return parts;
 }
 

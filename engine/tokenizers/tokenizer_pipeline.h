@@ -29,6 +29,7 @@ struct TokenizerParts {
   PostProcessor post_processor = PlainProcessor();
   std::optional<std::string> mask_token;
   bool truncates_left = false;
+  bool encodes_words = true;
 };
 
 class TokenizerPipeline : public Tokenizer {
@@ -41,6 +42,7 @@ class TokenizerPipeline : public Tokenizer {
                  std::optional<absl::Span<const int32_t>> second) const override;
   int special_tokens(bool pair) const override;
   bool truncates_left() const override { return parts_.truncates_left; }
+  bool encodes_words() const override { return parts_.encodes_words; }
   int32_t vocab_size() const override { return vocab_size_; }
   std::optional<int32_t> mask_id() const override;
   std::optional<int32_t> Id(std::string_view token) const override;

@@ -231,6 +231,8 @@ TEST_F(RunCommandTest, EveryCommandHasHelpWithAnExample) {
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Example:\n  kprune " + std::string(command))) << command;
   }
+  for (const char* command : {"run", "submit", "eval", "compare", "tokenize"})
+    EXPECT_THAT(RunProgram({command, "--help"}).out, HasSubstr(".conll")) << command;
   EXPECT_EQ(RunProgram({"--version"}).out, "kprune " KPRUNE_VERSION "\n");
 }
 

@@ -103,6 +103,9 @@ TEST_F(SubmitCommandTest, ADryRunOnlyValidates) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, StartsWith("family"));
   EXPECT_TRUE(server_.jobs.created.front().validate_only());
+  server_.jobs.job.mutable_preflight()->add_warnings("questions of data that have no answer are left out: 2");
+  EXPECT_THAT(Submit({"--dry-run"}).out,
+              ::testing::EndsWith("\nwarning: questions of data that have no answer are left out: 2\n"));
 }
 
 TEST_F(SubmitCommandTest, AUriGoesToTheServerAsItIs) {

@@ -1,12 +1,10 @@
 #include "tests/fuzz/fuzzed_samples.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <memory>
 
 #include "engine/data/samples.h"
-#include "nlohmann/json.hpp"
+#include "tests/fuzz/promises.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -39,12 +37,6 @@ struct Model {
   SampleLimits limits;
 };
 
-void Require(bool holds, const char* what, const absl::Status& status) {
-  if (holds) return;
-  std::fprintf(stderr, "%s: %s\n", what, status.ToString().c_str());
-  std::abort();
-}
-
 }  // namespace
 
 void ReadAsSamples(const std::string& name, const uint8_t* bytes, size_t size) {
@@ -54,24 +46,18 @@ void ReadAsSamples(const std::string& name, const uint8_t* bytes, size_t size) {
   Write(path, reinterpret_cast<const char*>(bytes), size);
   const LineChoice choice = {static_cast<int64_t>(size / std::size(kKinds) % 3), 0.5, 1};
   const absl::StatusOr<SampleSet> set = ReadSamples({path}, model.tokenizer.get(), model.limits, choice);
-  if (!set.ok()) {
-    const std::string message(set.status().message());
-    const bool refused = absl::IsInvalidArgument(set.status()) || absl::IsUnimplemented(set.status());
-    Require(refused && !message.empty() && message.size() < 8192, "not a refusal", set.status());
-    Require(!nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::strict).empty(),
-            "no UTF-8", set.status());
-    return;
-  }
-  Require(!set->samples.empty() && set->available >= static_cast<int64_t>(set->lines.size()), "no sample",
-          set.status());
+  if (!set.ok()) return RequireRefusal(set.status());
+  Require(!set->samples.empty() && set->available >= static_cast<int64_t>(set->lines.size()),
+          "there is a sample");
   for (const Sample& sample : set->samples) {
     Require(!sample.input_ids.empty() &&
                 static_cast<int32_t>(sample.input_ids.size()) <= model.limits.max_positions,
-            "length", set.status());
+            "samples are as long as they may be");
     for (const int32_t id : sample.input_ids)
-      Require(id >= 0 && id < model.limits.vocab_size, "id", set.status());
+      Require(id >= 0 && id < model.limits.vocab_size, "ids are below vocab_size");
     for (const int32_t place : sample.positions)
-      Require(place >= 0 && place < static_cast<int32_t>(sample.input_ids.size()), "position", set.status());
+      Require(place >= 0 && place < static_cast<int32_t>(sample.input_ids.size()),
+              "positions are within the sample");
   }
 }
 

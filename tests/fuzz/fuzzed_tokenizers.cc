@@ -1,8 +1,6 @@
 #include "tests/fuzz/fuzzed_tokenizers.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -11,6 +9,7 @@
 
 #include "engine/tokenizers/tokenizer.h"
 #include "engine/tokenizers/unicode.h"
+#include "tests/fuzz/promises.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -29,12 +28,6 @@ const std::map<std::string, std::string> kFolders = {{"tokenizer.json", "modernb
                                                      {"merges.txt", "roberta"},
                                                      {"spiece.model", "albert"},
                                                      {"vocab.txt", "vocab_txt"}};
-
-void Require(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "broken promise: %s\n", what);
-  std::abort();
-}
 
 void RequireInBounds(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   const int32_t end = tokenizer.vocab_size();
@@ -80,14 +73,7 @@ void LoadWith(const std::string& name, std::string_view bytes) {
   std::ofstream(folder->path() / name, std::ios::binary)
       .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder->path());
-  if (!tokenizer.ok()) {
-    const std::string_view message(tokenizer.status().message().data(), tokenizer.status().message().size());
-    Require(absl::IsInvalidArgument(tokenizer.status()) || absl::IsUnimplemented(tokenizer.status()),
-            "what is refused is INVALID_ARGUMENT or UNIMPLEMENTED");
-    Require(!message.empty() && message.size() < 4096 && RepairUtf8(message) == message,
-            "a refusal is a sentence in UTF-8");
-    return;
-  }
+  if (!tokenizer.ok()) return RequireRefusal(tokenizer.status());
   for (const char* text :
        {"The quick brown fox's 12 <mask> jumps", "\xe2\x96\x81 na\xc3\xafve e\xcc\x81  \xf0\x9f\x98\x80\xff"})
     EncodeAll(**tokenizer, text);

@@ -71,77 +71,94 @@ auto ValueOf(const arrow::Scalar& scalar) {
   return static_cast<const Scalar&>(scalar).value;
 }
 
-absl::StatusOr<Json> ToJson(const arrow::Scalar& scalar);
-
-absl::StatusOr<Json> ToJson(const arrow::Array& items) {
-  Json list = Json::array();
-  for (int64_t i = 0; i < items.length(); ++i) {
-    const auto item = items.GetScalar(i);
-    if (!item.ok()) return absl::InvalidArgumentError(item.status().message());
-    absl::StatusOr<Json> json = ToJson(**item);
-    if (!json.ok()) return json.status();
-    list.push_back(*std::move(json));
-  }
-  return list;
-}
-
-absl::StatusOr<Json> ToJson(const arrow::StructScalar& scalar) {
-  Json object = Json::object();
-  for (size_t i = 0; i < scalar.value.size(); ++i) {
-    absl::StatusOr<Json> json = ToJson(*scalar.value[i]);
-    if (!json.ok()) return json.status();
-    object[scalar.type->field(static_cast<int>(i))->name()] = *std::move(json);
-  }
-  return object;
-}
-
-absl::StatusOr<Json> ToJson(const arrow::Scalar& scalar) {
-  if (!scalar.is_valid) return Json();
-  switch (scalar.type->id()) {
-    case arrow::Type::BOOL:
-      return Json(ValueOf<arrow::BooleanScalar>(scalar));
-    case arrow::Type::INT8:
-      return Json(ValueOf<arrow::Int8Scalar>(scalar));
-    case arrow::Type::INT16:
-      return Json(ValueOf<arrow::Int16Scalar>(scalar));
-    case arrow::Type::INT32:
-      return Json(ValueOf<arrow::Int32Scalar>(scalar));
-    case arrow::Type::INT64:
-      return Json(ValueOf<arrow::Int64Scalar>(scalar));
-    case arrow::Type::UINT8:
-      return Json(ValueOf<arrow::UInt8Scalar>(scalar));
-    case arrow::Type::UINT16:
-      return Json(ValueOf<arrow::UInt16Scalar>(scalar));
-    case arrow::Type::UINT32:
-      return Json(ValueOf<arrow::UInt32Scalar>(scalar));
-    case arrow::Type::UINT64:
-      return Json(ValueOf<arrow::UInt64Scalar>(scalar));
-    case arrow::Type::FLOAT:
-      return Json(ValueOf<arrow::FloatScalar>(scalar));
-    case arrow::Type::DOUBLE:
-      return Json(ValueOf<arrow::DoubleScalar>(scalar));
-    case arrow::Type::STRING:
-    case arrow::Type::LARGE_STRING:
-    case arrow::Type::STRING_VIEW: {
-      const std::string_view text = static_cast<const arrow::BaseBinaryScalar&>(scalar).view();
-      if (absl::Status status = CheckUtf8(text, "a text of the row"); !status.ok()) return status;
-      return Json(text);
+// Makes JSON of the values of one row, as long as they are not more than a record may have: a list of a
+// thousand million items takes a few bytes of a file.
+class RowValues {
+ public:
+  absl::StatusOr<Json> ToJson(const arrow::Scalar& scalar) {
+    if (absl::Status status = Take(1); !status.ok()) return status;
+    if (!scalar.is_valid) return Json();
+    switch (scalar.type->id()) {
+      case arrow::Type::BOOL:
+        return Json(ValueOf<arrow::BooleanScalar>(scalar));
+      case arrow::Type::INT8:
+        return Json(ValueOf<arrow::Int8Scalar>(scalar));
+      case arrow::Type::INT16:
+        return Json(ValueOf<arrow::Int16Scalar>(scalar));
+      case arrow::Type::INT32:
+        return Json(ValueOf<arrow::Int32Scalar>(scalar));
+      case arrow::Type::INT64:
+        return Json(ValueOf<arrow::Int64Scalar>(scalar));
+      case arrow::Type::UINT8:
+        return Json(ValueOf<arrow::UInt8Scalar>(scalar));
+      case arrow::Type::UINT16:
+        return Json(ValueOf<arrow::UInt16Scalar>(scalar));
+      case arrow::Type::UINT32:
+        return Json(ValueOf<arrow::UInt32Scalar>(scalar));
+      case arrow::Type::UINT64:
+        return Json(ValueOf<arrow::UInt64Scalar>(scalar));
+      case arrow::Type::FLOAT:
+        return Json(ValueOf<arrow::FloatScalar>(scalar));
+      case arrow::Type::DOUBLE:
+        return Json(ValueOf<arrow::DoubleScalar>(scalar));
+      case arrow::Type::STRING:
+      case arrow::Type::LARGE_STRING:
+      case arrow::Type::STRING_VIEW:
+        return Text(static_cast<const arrow::BaseBinaryScalar&>(scalar).view());
+      case arrow::Type::DICTIONARY: {
+        const auto value = static_cast<const arrow::DictionaryScalar&>(scalar).GetEncodedValue();
+        if (!value.ok()) return absl::InvalidArgumentError(value.status().message());
+        return ToJson(**value);
+      }
+      case arrow::Type::LIST:
+      case arrow::Type::LARGE_LIST:
+      case arrow::Type::FIXED_SIZE_LIST:
+        return List(*ValueOf<arrow::BaseListScalar>(scalar));
+      case arrow::Type::STRUCT:
+        return Struct(static_cast<const arrow::StructScalar&>(scalar));
+      default:
+        return Json();
     }
-    case arrow::Type::DICTIONARY: {
-      const auto value = static_cast<const arrow::DictionaryScalar&>(scalar).GetEncodedValue();
-      if (!value.ok()) return absl::InvalidArgumentError(value.status().message());
-      return ToJson(**value);
-    }
-    case arrow::Type::LIST:
-    case arrow::Type::LARGE_LIST:
-    case arrow::Type::FIXED_SIZE_LIST:
-      return ToJson(*ValueOf<arrow::BaseListScalar>(scalar));
-    case arrow::Type::STRUCT:
-      return ToJson(static_cast<const arrow::StructScalar&>(scalar));
-    default:
-      return Json();
   }
-}
+
+ private:
+  absl::Status Take(int64_t bytes) {
+    room_ -= bytes;
+    if (room_ >= 0) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("the row has more than ", kMaxLineBytes, " bytes, which are accepted"));
+  }
+
+  absl::StatusOr<Json> Text(std::string_view text) {
+    if (absl::Status status = Take(static_cast<int64_t>(text.size())); !status.ok()) return status;
+    if (absl::Status status = CheckUtf8(text, "a text of the row"); !status.ok()) return status;
+    return Json(text);
+  }
+
+  absl::StatusOr<Json> List(const arrow::Array& items) {
+    Json list = Json::array();
+    for (int64_t i = 0; i < items.length(); ++i) {
+      const auto item = items.GetScalar(i);
+      if (!item.ok()) return absl::InvalidArgumentError(item.status().message());
+      absl::StatusOr<Json> json = ToJson(**item);
+      if (!json.ok()) return json.status();
+      list.push_back(*std::move(json));
+    }
+    return list;
+  }
+
+  absl::StatusOr<Json> Struct(const arrow::StructScalar& scalar) {
+    Json object = Json::object();
+    for (size_t i = 0; i < scalar.value.size(); ++i) {
+      absl::StatusOr<Json> json = ToJson(*scalar.value[i]);
+      if (!json.ok()) return json.status();
+      object[scalar.type->field(static_cast<int>(i))->name()] = *std::move(json);
+    }
+    return object;
+  }
+
+  int64_t room_ = kMaxLineBytes;
+};
 
 class ParquetRecords : public RecordSource {
  public:
@@ -172,12 +189,13 @@ class ParquetRecords : public RecordSource {
 
   Record Current() const override {
     Json object = Json::object();
-    Record record = {number_, "", absl::OkStatus()};
+    Record record = {number_, "", absl::OkStatus(), "row"};
+    RowValues values;
     for (int column = 0; column < batch_->num_columns(); ++column) {
       absl::StatusOr<Json> value;
       record.fault = Guarded([&]() -> arrow::Status {
         ARROW_ASSIGN_OR_RAISE(const auto scalar, batch_->column(column)->GetScalar(row_));
-        value = ToJson(*scalar);
+        value = values.ToJson(*scalar);
         return arrow::Status::OK();
       });
       if (record.fault.ok()) record.fault = value.status();
@@ -227,7 +245,9 @@ class ParquetRecords : public RecordSource {
     ARROW_RETURN_NOT_OK(reader_->GetSchema(&schema));
     std::vector<int> groups(static_cast<size_t>(reader_->num_row_groups()));
     std::iota(groups.begin(), groups.end(), 0);
-    ARROW_ASSIGN_OR_RAISE(batches_, reader_->GetRecordBatchReader(groups, ReadableLeaves(*schema)));
+    const std::vector<int> leaves = ReadableLeaves(*schema);
+    if (leaves.empty()) return arrow::Status::Invalid("no column has texts, numbers or lists of them");
+    ARROW_ASSIGN_OR_RAISE(batches_, reader_->GetRecordBatchReader(groups, leaves));
     return arrow::Status::OK();
   }
 

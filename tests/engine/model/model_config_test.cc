@@ -153,6 +153,12 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"NegativeHeads", Set("num_attention_heads", -4), {"num_attention_heads", "-4"}},
         Refusal{"NoVocabulary", Set("vocab_size", 0), {"vocab_size", "0"}},
         Refusal{"AbsurdWidth", Set("intermediate_size", int64_t{1} << 40), {"intermediate_size"}},
+        Refusal{"AbsurdlyManyUnits",
+                [](json& config) {
+                  config["num_hidden_layers"] = 1024;
+                  config["intermediate_size"] = 1 << 20;
+                },
+                {"1073745920 heads and neurons", "16777216"}},
         Refusal{"OverflowingPositions",
                 Set("max_position_embeddings", UINT64_MAX),
                 {"max_position_embeddings", "18446744073709551615"}},

@@ -17,10 +17,10 @@ using ::testing::Not;
 TEST(ErrorListTest, Examples) {
   ErrorList errors;
   EXPECT_TRUE(errors.status().ok());
-  errors.Add("a.jsonl", 3, absl::InvalidArgumentError("text is empty"));
-  errors.Add("a.jsonl", 7, absl::InvalidArgumentError("the label is 9"));
-  errors.Add("a.jsonl", 8, absl::InvalidArgumentError("the label is 9"));
-  errors.Add("b.safetensors", 2, absl::InvalidArgumentError("it is all padding"));
+  errors.Add("a.jsonl", "line", 3, absl::InvalidArgumentError("text is empty"));
+  errors.Add("a.jsonl", "line", 7, absl::InvalidArgumentError("the label is 9"));
+  errors.Add("a.jsonl", "line", 8, absl::InvalidArgumentError("the label is 9"));
+  errors.Add("b.safetensors", "row", 2, absl::InvalidArgumentError("it is all padding"));
   errors.Add(absl::InvalidArgumentError("c.csv is damaged"));
   EXPECT_EQ(errors.status(),
             absl::InvalidArgumentError(
@@ -31,7 +31,7 @@ TEST(ErrorListTest, Examples) {
 TEST(ErrorListTest, TenAreListedAndTheOthersCounted) {
   ErrorList errors;
   for (int line = 1; line <= 250; ++line)
-    errors.Add("a.jsonl", line, absl::InvalidArgumentError(absl::StrCat("problem ", line)));
+    errors.Add("a.jsonl", "line", line, absl::InvalidArgumentError(absl::StrCat("problem ", line)));
   const std::string message(errors.status().message());
   EXPECT_THAT(message, HasSubstr("line 10: problem 10"));
   EXPECT_THAT(message, Not(HasSubstr("line 11")));
@@ -43,7 +43,7 @@ TEST(ErrorListTest, ItStaysShort) {
   for (int line = 1; line <= 20; ++line) {
     std::string problem = std::to_string(line);
     for (int i = 0; i < 10'000; ++i) problem += "\xc3\xa9";
-    errors.Add("a.jsonl", line, absl::InvalidArgumentError(problem));
+    errors.Add("a.jsonl", "line", line, absl::InvalidArgumentError(problem));
   }
   EXPECT_LT(errors.status().message().size(), 4'500u);
 }

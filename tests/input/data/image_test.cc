@@ -170,6 +170,7 @@ TEST_F(ImageSamplesTest, ProcessorsThatCannotBeUsedAreRefused) {
       {R"({"do_resize": false, "image_std": [1, 0]})", "image_std"},
       {R"({"do_resize": false, "image_mean": [1, 2, 3]})", "accepted are 2 numbers, or one for all channels"},
       {R"({"do_resize": false, "rescale_factor": "1/255"})", "rescale_factor"},
+      {R"({"do_resize": false, "rescale_factor": 1e300})", "make pixel values that are too large"},
       {"[]", "not an object"},
   };
   for (const auto& refusal : refusals) {

@@ -63,9 +63,30 @@ TEST_F(JsonTest, BrokenItemsAreRefusedByNumber) {
   for (const char* no_list :
        {"7", "{\"rows\": [1]", "\"text\"", "{\n\"rows\": []}", "{\"data\": 7,\n\"a\": 1}"})
     EXPECT_THAT(Refusal("a.json", no_list), HasSubstr("a.json")) << no_list;
+  EXPECT_THAT(Refusal("a.json", "{\"text\": \"good\"}\n{\"text\": 7}\n"),
+              HasSubstr("a.json, line 2: text is 7"));
   EXPECT_THAT(Refusal("a.json", "[]"), HasSubstr("there is no sample"));
   EXPECT_THAT(Refusal("a.json", "{\n\"rows\": [7]}"),
               HasSubstr("is no list of records: accepted is an array of objects"));
+}
+
+TEST_F(JsonTest, NothingIsReadPast) {
+  const std::string array = R"([{"text": "good"}])";
+  for (const char* behind : {" \n\t", "\r\n"})
+    EXPECT_THAT(Samples("a.json", absl::StrCat(array, behind)), SizeIs(1));
+  for (const std::string& behind :
+       {std::string("[{\"text\": \"bad\"}]"), std::string("]"), std::string("x"), std::string(1, '\0')}) {
+    EXPECT_THAT(Refusal("a.json", absl::StrCat(array, "\n", behind)),
+                HasSubstr("item 2: the array ends before it, but more follows: a file holds one array"));
+  }
+  const std::string data = absl::StrCat("{\"data\": ", array);
+  EXPECT_THAT(Samples("a.json", absl::StrCat(data, ", \"version\": [1, {}], \"n\": 7}\n")), SizeIs(1));
+  for (const char* open : {"", ", \"version\": 1", ", \"version\" 1}", "]"})
+    EXPECT_THAT(Refusal("a.json", absl::StrCat(data, open)),
+                HasSubstr("item 2: the array ends before it, but the object around it is not closed"));
+  EXPECT_THAT(Refusal("a.json", absl::StrCat(data, ", \"version\": \"v}")),
+              HasSubstr("item 2: the file ends in the middle"));
+  EXPECT_THAT(Refusal("a.json", absl::StrCat(data, "}\n{}")), HasSubstr("but more follows"));
 }
 
 class ConllTest : public SmallTokenizerTest {

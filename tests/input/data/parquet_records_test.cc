@@ -77,6 +77,18 @@ TEST_F(ParquetTest, FilesOfOtherKindsAreRefused) {
   EXPECT_EQ(Read({folder_ / "none.parquet"}).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(ParquetTest, AListThatIsLongerThanARecordIsRefusedBeforeItIsMade) {
+  const absl::Status status = Read({Golden("endless_list.parquet")}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("row 1: the row has more than 1048576 bytes"));
+}
+
+TEST_F(ParquetTest, AFileWithoutAColumnThatCanBeReadIsRefused) {
+  const absl::Status status = Read({Golden("pictures.parquet")}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("no column has texts, numbers or lists of them"));
+}
+
 TEST_F(ParquetTest, DamagedFilesAreRefusedOrReadAndNeverCrash) {
   std::mt19937 random(5);
   int refused = 0;

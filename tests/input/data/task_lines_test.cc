@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/data/samples.h"
-#include "engine/tokenizers/unicode.h"
 #include "engine/formats/safetensors.h"
+#include "engine/tokenizers/unicode.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/input/written_file.h"
@@ -118,6 +118,45 @@ TEST_F(TaskLinesTest, WordsNeedNoTagsAndTextsCountWithAllTheirTokens) {
   EXPECT_THAT(cut.labels, ElementsAre(2, 1));
 }
 
+TEST_F(TaskLinesTest, WordsThatAreCutOffOnTheLeftTakeTheirTagsAlong) {
+  WriteFile(folder_, "tokenizer_config.json", R"({"truncation_side": "left"})");
+  tokenizer_ = *LoadTokenizer(folder_.path());
+  const std::string line =
+      R"({"tokens": ["bad", "goodly", "\u0007", "goodly", "bad"], "tags": ["O", "B-X", "O", "I-X", "O"]})";
+  const auto cut = [&](int32_t length) {
+    limits_.max_length = length;
+    return Samples(LabelKind::kTokenClass, line)[0];
+  };
+  EXPECT_THAT(cut(12).positions, ElementsAre(1, 2, 4, 6));
+  EXPECT_THAT(cut(12).labels, ElementsAre(0, 1, 2, 0)) << "a word without a token has no place";
+  EXPECT_THAT(cut(5).input_ids, ElementsAre(2, 5, 6, 7, 3));
+  EXPECT_THAT(cut(5).positions, ElementsAre(1, 3));
+  EXPECT_THAT(cut(5).labels, ElementsAre(2, 0));
+  // Of a word that is cut through, the first piece that is left has its tag, as with transformers'
+  // word_ids().
+  EXPECT_THAT(cut(6).positions, ElementsAre(1, 2, 4));
+  EXPECT_THAT(cut(6).labels, ElementsAre(1, 2, 0));
+  EXPECT_THAT(cut(4).positions, ElementsAre(1, 2));
+  EXPECT_THAT(cut(4).labels, ElementsAre(2, 0));
+}
+
+TEST_F(TaskLinesTest, WordsAreRefusedWhereABlankBelongsToAWordAndNoneIsPutBeforeIt) {
+  const fs::path roberta = fs::path(KPRUNE_SOURCE_DIR) / "tests/input/goldens/kinds/roberta";
+  for (const char* name : {"vocab.json", "merges.txt"}) fs::copy_file(roberta / name, folder_ / name);
+  fs::remove(folder_ / "vocab.txt");
+  const std::string words = R"({"tokens": ["the", "the"], "tags": ["O", "O"]})";
+  const auto load = [&](const char* config) {
+    WriteFile(folder_, "tokenizer_config.json", config);
+    tokenizer_ = *LoadTokenizer(folder_.path());
+    limits_.vocab_size = tokenizer_->vocab_size();
+  };
+  load(R"({"tokenizer_class": "RobertaTokenizer"})");
+  ExpectRefused(LabelKind::kTokenClass, words, "set \"add_prefix_space\" to true in tokenizer_config.json");
+  const std::vector<int32_t> text = Samples(LabelKind::kTokenClass, R"({"text": " the the"})")[0].input_ids;
+  load(R"({"tokenizer_class": "RobertaTokenizer", "add_prefix_space": true})");
+  EXPECT_EQ(Samples(LabelKind::kTokenClass, words)[0].input_ids, text);
+}
+
 TEST_F(TaskLinesTest, LongContextsBecomeWindowsThatOverlapAndCoverThem) {
   std::string context = "bad";
   for (int i = 0; i < 30; ++i) context += " good";
@@ -135,6 +174,17 @@ TEST_F(TaskLinesTest, LongContextsBecomeWindowsThatOverlapAndCoverThem) {
   EXPECT_EQ(covered, static_cast<int32_t>(context.size()));
   EXPECT_THAT(LineOffsets(windows), ElementsAre(0, static_cast<int64_t>(windows.size())));
   EXPECT_EQ(NumLines(windows), 1);
+}
+
+TEST_F(TaskLinesTest, ALineThatMakesTooManySequencesIsRefused) {
+  std::string context = "bad", choices = "\"bad\"";
+  for (int i = 0; i < 1200; ++i) context += " good", choices += ", \"good\"";
+  const std::string question = "bad bad bad bad bad bad bad bad";  // leaves room for one token
+  ExpectRefused(
+      LabelKind::kSpan, absl::StrCat(R"({"question": ")", question, R"(", "context": ")", context, "\"}"),
+      "the context makes 1201 sequences of 1 tokens beside the question, at most 1024 are accepted");
+  ExpectRefused(LabelKind::kChoice, absl::StrCat(R"({"text": "good", "choices": [)", choices, "]}"),
+                "choices is an array of 1201, accepted is an array of two or more strings, at most 1024");
 }
 
 TEST_F(TaskLinesTest, TheSeedAndTheLineDecideWhatIsMasked) {

@@ -42,6 +42,11 @@ def main():
                       "when": [0, 1, 2]},
           {"text": pa.string(), "score": pa.float32(), "flag": pa.bool_(), "small": pa.uint8(), "when": pa.timestamp("s")},
           read=["text", "score", "flag", "small"])
+    # A list of two million nothings, in less than a kilobyte; and nothing that can be read.
+    items = 2_000_000
+    endless = pa.ListArray.from_arrays(pa.array([0, items], pa.int32()), pa.nulls(items))
+    pq.write_table(pa.table({"text": ["good"], "tokens": endless}), FOLDER / "endless_list.parquet", data_page_size=1 << 30)
+    pq.write_table(pa.table({"image": [b"\xff"] * 2}), FOLDER / "pictures.parquet")
 
 
 if __name__ == "__main__":
