@@ -74,6 +74,10 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
       return absl::Status(
           code, absl::StrCat("the server at ", address_, " did not answer within ",
                              absl::ToInt64Seconds(kUnaryTimeout), " s; try again, or look at its log"));
+    case grpc::StatusCode::CANCELLED:
+      return absl::UnavailableError(absl::StrCat("the server at ", address_,
+                                                 ", or something between, ended the call",
+                                                 message.empty() ? "" : ": ", message, "; try again"));
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::Status(
           code, absl::StrCat("the server at ", address_,

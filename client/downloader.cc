@@ -83,8 +83,10 @@ absl::Status Downloader::DownloadOne(const v1::File& file, const fs::path& targe
   const fs::path part = target.string() + ".part";
   Backoff backoff(backoff_);
   for (;;) {
+    const int64_t before = SizeOrZero(part);
     const absl::Status status = TryDownload(file, part);
     if (status.ok()) break;
+    if (SizeOrZero(part) > before) backoff.Reset();
     display_.Close();
     if (!IsTransient(status) || backoff.exhausted()) return status;
     if (absl::Status slept = connection_.interrupt().SleepFor(backoff.Next()); !slept.ok()) return slept;

@@ -13,7 +13,8 @@
 
 namespace kprune::client {
 
-// Not thread-safe. A connection that breaks is tried again until `backoff` gives up.
+// Not thread-safe. A connection that breaks is tried again until `backoff` gives up; bytes that came count as
+// a success for it.
 class Downloader {
  public:
   // All references must outlive the downloader.

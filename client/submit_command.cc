@@ -35,6 +35,7 @@ struct SubmitFlags {
   bool no_wait = false;
   bool dry_run = false;
   bool verbose = false;
+  int priority = 0;
   std::string request_id;
   ProgressMode progress = ProgressMode::kAuto;
 };
@@ -73,6 +74,7 @@ absl::StatusOr<v1::JobSpec> UploadInputs(const SubmitFlags& flags, const Connect
 
   v1::JobSpec spec;
   *spec.mutable_options() = flags.options;
+  spec.set_priority(flags.priority);
   if (IsModelUri(flags.model)) spec.set_model_uri(flags.model);
   std::vector<FileToUpload> uploads;
   absl::Status status = AddFiles(model->files, session.interrupt, *spec.mutable_model(), uploads);
@@ -150,6 +152,11 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
   command->add_flag("--no-wait", flags->no_wait, "Do not watch the job")->excludes(output);
   command->add_flag("--dry-run", flags->dry_run, "Only upload and check, and print what is predicted");
+  command
+      ->add_option("--priority", flags->priority,
+                   "Of the jobs that wait, those of the greatest priority run first: -100 to 100")
+      ->check(CLI::Range(-100, 100))
+      ->capture_default_str();
   command->add_option("--request-id", flags->request_id,
                       "A unique text: repeating the command with it returns the first job (default: random)");
   command->add_flag("--verbose", flags->verbose, "Name the files of MODEL that are not sent");

@@ -31,6 +31,13 @@ void TransferDisplay::Begin(const std::string& name, int64_t done, int64_t total
   last_drawn_ = absl::InfinitePast();
 }
 
+std::string TransferDisplay::TimeLeft() const {
+  const double seconds = absl::ToDoubleSeconds(now_() - start_);
+  if (done_ <= first_ || seconds <= 0) return "";
+  const double a_second = static_cast<double>(done_ - first_) / seconds;
+  return absl::StrCat("  ", FormatSeconds(static_cast<double>(total_ - done_) / a_second), " left");
+}
+
 std::string TransferDisplay::Rate() const {
   const double seconds = std::max(1e-3, absl::ToDoubleSeconds(now_() - start_));
   return absl::StrCat(FormatBytes(static_cast<double>(done_ - first_) / seconds), "/s");
@@ -42,8 +49,8 @@ void TransferDisplay::Advance(int64_t done) {
   last_drawn_ = now_();
   const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1;
   const std::string line = absl::StrFormat(
-      "%s %s [%s] %5.1f %%  %s of %s  %s", verb_, name_, FormatBar(share, 24), share * 100,
-      FormatBytes(static_cast<double>(done_)), FormatBytes(static_cast<double>(total_)), Rate());
+      "%s %s [%s] %5.1f %%  %s of %s  %s%s", verb_, name_, FormatBar(share, 24), share * 100,
+      FormatBytes(static_cast<double>(done_)), FormatBytes(static_cast<double>(total_)), Rate(), TimeLeft());
   stream_ << kClearLine << line.substr(0, static_cast<size_t>(std::max(1, screen_.columns - 1)))
           << std::flush;
   drawn_ = true;

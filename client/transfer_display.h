@@ -32,6 +32,7 @@ class TransferDisplay {
 
  private:
   std::string Rate() const;
+  std::string TimeLeft() const;  // with what goes before it; empty where it is not known
 
   const std::string verb_;
   const ProgressMode mode_;

@@ -61,8 +61,12 @@ absl::Status Uploader::UploadMissing(const std::vector<FileToUpload>& files) {
 
 absl::Status Uploader::UploadOne(const FileToUpload& file) {
   Backoff backoff(backoff_);
+  int64_t furthest = 0;
   for (;;) {
-    const absl::Status status = TryUpload(file);
+    int64_t committed = 0;
+    const absl::Status status = TryUpload(file, &committed);
+    if (committed > furthest) backoff.Reset();
+    furthest = std::max(furthest, committed);
     if (status.ok()) {
       display_.End();
       return status;
@@ -74,10 +78,11 @@ absl::Status Uploader::UploadOne(const FileToUpload& file) {
   }
 }
 
-absl::Status Uploader::TryUpload(const FileToUpload& file) {
+absl::Status Uploader::TryUpload(const FileToUpload& file, int64_t* committed) {
   bool complete = false;
-  const absl::StatusOr<int64_t> committed = QueryCommitted(connection_, file.entry.sha256(), complete);
-  if (!committed.ok()) return committed.status();
+  const absl::StatusOr<int64_t> answer = QueryCommitted(connection_, file.entry.sha256(), complete);
+  if (!answer.ok()) return answer.status();
+  *committed = *answer;
   int64_t offset = complete ? file.entry.size() : *committed;
   display_.Begin(file.entry.name(), offset, file.entry.size());
   if (complete) return absl::OkStatus();

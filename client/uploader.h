@@ -3,6 +3,7 @@
 #ifndef KPRUNE_CLIENT_UPLOADER_H_
 #define KPRUNE_CLIENT_UPLOADER_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct FileToUpload {
 };
 
 // Not thread-safe. A connection that breaks is tried again (QueryUpload tells where to go on) until `backoff`
-// gives up.
+// gives up; bytes that arrived count as a success for it.
 class Uploader {
  public:
   // All references must outlive the uploader.
@@ -33,8 +34,8 @@ class Uploader {
 
  private:
   absl::Status UploadOne(const FileToUpload& file);
-  // One try, from the committed size on.
-  absl::Status TryUpload(const FileToUpload& file);
+  // One try, from the committed size on, which it tells in `*committed`.
+  absl::Status TryUpload(const FileToUpload& file, int64_t* committed);
 
   const Connection& connection_;
   TransferDisplay& display_;

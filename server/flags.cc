@@ -102,6 +102,41 @@ void AddSourceFlags(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(1, 3600));
 }
 
+void AddWorkerFlags(CLI::App& app, ServerFlags& flags) {
+  AddFlag(app, "worker-silence-seconds", flags.worker_silence_seconds,
+          "Kill a worker that has sent nothing and used no processor for so long, and try its job again; 0: "
+          "never")
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
+  AddFlag(app, "worker-seconds", flags.worker_seconds,
+          "Longest time of one worker; its job fails after it; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
+  AddFlag(app, "worker-memory-bytes", flags.worker_memory_bytes,
+          "Most memory of one worker, beside the files it maps; its job fails beyond it; 0: no limit")
+      ->check(CLI::NonNegativeNumber);
+  AddFlag(app, "worker-scratch-bytes", flags.worker_scratch_bytes,
+          "Most bytes that one worker writes to its job directory; its job fails beyond it; 0: no limit")
+      ->check(CLI::NonNegativeNumber);
+}
+
+void AddRetentionFlags(CLI::App& app, ServerFlags& flags) {
+  AddFlag(app, "keep-uploads-seconds", flags.keep_uploads_seconds,
+          "Remove unfinished uploads, and files that no job has, when they were of no use for so long; 0: "
+          "never")
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
+  AddFlag(app, "keep-finished-seconds", flags.keep_finished_seconds,
+          "Delete finished jobs, with their results, after so long; 0: only when a client does")
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
+  AddFlag(
+      app, "stream-stall-seconds", flags.stream_stall_seconds,
+      "End an upload, download or watch whose client neither sends nor takes anything for so long; 0: never")
+      ->check(CLI::NonNegativeNumber)
+      ->check(kFinite);
+}
+
 }  // namespace
 
 std::filesystem::path DefaultDataDir() {
@@ -148,6 +183,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
           "Refuse uploads and fetches that would leave less free disk than this")
       ->check(CLI::NonNegativeNumber);
   AddSourceFlags(app, flags);
+  AddRetentionFlags(app, flags);
+  AddWorkerFlags(app, flags);
   AddFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
           "From asking a worker to stop to killing it")
       ->check(CLI::NonNegativeNumber)

@@ -34,6 +34,14 @@ struct ServerFlags {
   double model_fetch_seconds = 3600;
   double model_fetch_stall_seconds = 30;
   int64_t disk_low_bytes = int64_t{1} << 30;
+  double keep_uploads_seconds = 86400;
+  double keep_finished_seconds = 0;  // until they are deleted
+  double stream_stall_seconds = 120;
+  // Of one worker; 0: no limit.
+  double worker_silence_seconds = 600;
+  double worker_seconds = 0;
+  int64_t worker_memory_bytes = 0;
+  int64_t worker_scratch_bytes = 0;
   double cancel_grace_seconds = 10;
   double drain_seconds = 30;
 };

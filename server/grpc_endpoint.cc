@@ -23,6 +23,11 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 // Clients may ask as often as this whether the server is there.
 constexpr int kMinClientPingMs = 5'000;
 
+// What a stream may send beyond the message that is being read: a client that is faster than the disk waits,
+// and what is lost when its connection breaks is little more than one chunk. gRPC would let it grow with the
+// line.
+constexpr int kLookaheadBytes = 64 << 10;
+
 constexpr const char* kHealthNames[] = {"", "kprune.v1.JobService", "kprune.v1.ArtifactService",
                                         "kprune.v1.ServerService"};
 
@@ -50,6 +55,8 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinClientPingMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));

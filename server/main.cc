@@ -17,6 +17,7 @@
 #include "server/devices.h"
 #include "server/flags.h"
 #include "server/grpc_endpoint.h"
+#include "server/jobs/housekeeper.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/sqlite_job_store.h"
@@ -107,6 +108,23 @@ SupervisorOptions SupervisorOptionsOf(const ServerFlags& flags, const std::vecto
   options.data_dir = flags.data_dir;
   options.devices = Ids(devices);
   options.grace_period = absl::Seconds(flags.cancel_grace_seconds);
+  options.limits.silence = absl::Seconds(flags.worker_silence_seconds);
+  options.limits.time = absl::Seconds(flags.worker_seconds);
+  options.limits.memory_bytes = flags.worker_memory_bytes;
+  options.limits.scratch_bytes = flags.worker_scratch_bytes;
+  return options;
+}
+
+JobServiceOptions JobServiceOptionsOf(const ServerFlags& flags) {
+  JobServiceOptions options;
+  options.stall_limit = absl::Seconds(flags.stream_stall_seconds);
+  return options;
+}
+
+HousekeeperOptions HousekeeperOptionsOf(const ServerFlags& flags) {
+  HousekeeperOptions options;
+  options.keep_uploads = absl::Seconds(flags.keep_uploads_seconds);
+  options.keep_finished_jobs = absl::Seconds(flags.keep_finished_seconds);
   return options;
 }
 
@@ -127,9 +145,12 @@ struct Parts {
         manager(
             {*base.jobs, *base.artifacts, references, preflight, supervisor, *base.clock, metrics, &intake},
             JobManagerOptionsOf(base.devices)),
+        housekeeper({manager, *base.jobs, *base.artifacts, references, *base.clock},
+                    HousekeeperOptionsOf(flags)),
         queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
-        artifact_service(base.artifacts.get(), &metrics, &draining),
-        job_service(manager, *base.jobs, JobServiceOptions()),
+        artifact_service(base.artifacts.get(), &metrics, &draining,
+                         absl::Seconds(flags.stream_stall_seconds)),
+        job_service(manager, *base.jobs, JobServiceOptionsOf(flags)),
         server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs,
                                       JobManagerOptions().max_files, base.fetcher->AllowedSources()}) {}
 
@@ -141,6 +162,7 @@ struct Parts {
   ModelIntake intake;
   Supervisor supervisor;
   JobManager manager;
+  Housekeeper housekeeper;
   std::shared_ptr<QueueCollector> queue;
   ArtifactServiceImpl artifact_service;
   JobServiceImpl job_service;
@@ -183,6 +205,7 @@ absl::Status Serve(const ServerFlags& flags) {
       flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service}, &parts.metrics);
   if (!endpoint.ok()) return endpoint.status();
   absl::Status status = parts.supervisor.Start();
+  if (status.ok()) parts.housekeeper.Start();
   if (status.ok()) status = Announce(flags, **endpoint, metrics->get());
   if (!status.ok()) {
     (*endpoint)->Shutdown(absl::Now());

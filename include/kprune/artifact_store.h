@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace kprune {
 
@@ -108,6 +109,14 @@ class ArtifactStore {
 
   // Removes a stored artifact; readers and links keep its bytes. NotFound when it is not stored.
   virtual absl::Status Delete(std::string_view sha256) = 0;
+
+  // For who tidies up. Stored artifacts that were neither stored nor asked for by FindMissing or BeginUpload
+  // since `before`: whoever was told that one is there has had so long to refer to it.
+  virtual absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) = 0;
+
+  // Removes the partial uploads that nobody has continued since `before` and nobody is continuing now, and
+  // returns how many.
+  virtual absl::StatusOr<int> RemoveStaleUploads(absl::Time before) = 0;
 };
 
 }  // namespace kprune

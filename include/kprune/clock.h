@@ -1,4 +1,4 @@
-// The time of day, as something that tests can hold in their hands.
+// The time of day, and a time that only passes, as something that tests can hold in their hands.
 #ifndef KPRUNE_CLOCK_H_
 #define KPRUNE_CLOCK_H_
 
@@ -14,9 +14,14 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
+  // The time of day, for what is recorded. It jumps where somebody sets the machine's clock.
   virtual absl::Time Now() const = 0;
 
-  // Waits, with `lock` held on entry and on return, until `changed` is notified or this clock reaches
+  // Never jumps, for deadlines and intervals: only the difference of two of its times means anything, and
+  // only within one process.
+  virtual absl::Time Steady() const = 0;
+
+  // Waits, with `lock` held on entry and on return, until `changed` is notified or Steady() reaches
   // `deadline` (absl::InfiniteFuture(): no deadline). May return early, so callers check their condition in a
   // loop.
   virtual void WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable& changed,

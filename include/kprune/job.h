@@ -74,6 +74,8 @@ struct JobInput {
   std::string options_json = "{}";
   // Where it must run: "auto" (anywhere), "cpu" or "cuda:N"; the `device` of the options.
   std::string device = "auto";
+  // Of the jobs that wait the greatest runs first.
+  int priority = 0;
 
   bool operator==(const JobInput&) const = default;
 };

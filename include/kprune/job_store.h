@@ -125,10 +125,19 @@ class JobStore {
   // FAILED_PRECONDITION: not finished.
   virtual absl::StatusOr<DeletedJob> Delete(std::string_view job_id) = 0;
 
+  // Ids of at most `limit` jobs that were finished before that, the longest finished first.
+  virtual absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) = 0;
+
+  // Those of `digests` that no job's files have, in their order.
+  virtual absl::StatusOr<std::vector<std::string>> FindUnreferenced(
+      const std::vector<std::string>& digests) = 0;
+
   // FAILED_PRECONDITION: neither FAILED nor CANCELLED. RESOURCE_EXHAUSTED: queue full.
   virtual absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) = 0;
 
-  // Takes the oldest job that waits and may run on `device`, raises its lease_epoch and attempt.
+  // Takes the job of the highest priority, and of those the oldest, that waits and may run on `device`;
+  // raises its lease_epoch and attempt. A back-off that seems longer than any is, because the clock was set
+  // back, is over.
   virtual absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) = 0;
 
   // The calls of a lease's holder. ABORTED: the lease is stale (cancelled, claimed again, deleted): stop and

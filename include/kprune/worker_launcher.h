@@ -37,6 +37,13 @@ struct WorkerExitStatus {
   bool signalled = false;
 };
 
+// What a running worker has used so far.
+struct WorkerUsage {
+  absl::Duration cpu_time;
+  // Its own memory, without the files that it has mapped.
+  int64_t memory_bytes = 0;
+};
+
 struct ProgressRead {
   enum class Kind {
     kLine,     // `line` is one whole line without its newline
@@ -51,8 +58,8 @@ struct ProgressRead {
 // Longest progress line that is read.
 inline constexpr int kMaxProgressLineBytes = 64 * 1024;
 
-// One started worker. ReadProgress and Wait belong to one thread; Terminate and Kill may come from any.
-// Destroying it kills a worker that still runs and reaps it.
+// One started worker. ReadProgress, Usage and Wait belong to one thread; Terminate and Kill may come from
+// any. Destroying it kills a worker that still runs and reaps it.
 class WorkerProcess {
  public:
   virtual ~WorkerProcess() = default;
@@ -60,6 +67,9 @@ class WorkerProcess {
   virtual const ProcessIdentity& identity() const = 0;
 
   virtual ProgressRead ReadProgress(absl::Duration timeout) = 0;
+
+  // Nothing where it has ended.
+  virtual std::optional<WorkerUsage> Usage() = 0;
 
   // Nothing while it still runs after `timeout`. Once it has ended, always its status.
   virtual std::optional<WorkerExitStatus> Wait(absl::Duration timeout) = 0;

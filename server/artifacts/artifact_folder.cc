@@ -1,17 +1,20 @@
 #include "server/artifacts/artifact_folder.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <string>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "kprune/artifact_store.h"
 #include "server/artifacts/posix_file.h"
 #include "server/artifacts/upload_rules.h"
 
@@ -29,11 +32,34 @@ absl::Status MakeFolder(const fs::path& folder) {
   return ErrnoStatus("make folder", folder);
 }
 
-absl::Status RemoveCopies(const fs::path& folder) {
+// Notes when the files named by a digest changed last. The record of an upload counts for it.
+absl::Status FindChanges(const fs::path& folder, std::map<std::string, absl::Time>& changes) {
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string sha256 = entry->path().stem().string();
+    struct stat info;
+    if (!IsArtifactDigest(sha256) || ::lstat(entry->path().c_str(), &info) != 0) continue;
+    absl::Time& changed = changes.try_emplace(sha256, absl::InfinitePast()).first->second;
+    changed = std::max(changed, absl::TimeFromTimespec(info.st_mtim));
+  }
+  if (!error) return absl::OkStatus();
+  errno = error.value();
+  return ErrnoStatus("list", folder);
+}
+
+std::vector<std::string> Older(const std::map<std::string, absl::Time>& changes, absl::Time before) {
+  std::vector<std::string> older;
+  for (const auto& [sha256, changed] : changes) {
+    if (changed < before) older.push_back(sha256);
+  }
+  return older;
+}
+
+absl::Status RemoveCopies(Disk& disk, const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     if (entry->path().filename().string().rfind(kCopyPrefix, 0) != 0) continue;
-    const absl::Status removed = RemoveFile(entry->path());
+    const absl::Status removed = RemoveFile(disk, entry->path());
     if (!removed.ok()) return removed;
   }
   if (!error) return absl::OkStatus();
@@ -43,13 +69,20 @@ absl::Status RemoveCopies(const fs::path& folder) {
 
 }  // namespace
 
-ArtifactFolder::ArtifactFolder(fs::path folder, int64_t disk_low_bytes, std::function<int64_t()> free_bytes)
-    : folder_(std::move(folder)), disk_low_bytes_(disk_low_bytes), free_bytes_(std::move(free_bytes)) {}
+ArtifactFolder::ArtifactFolder(Disk& disk, fs::path folder, int64_t disk_low_bytes,
+                               std::function<int64_t()> free_bytes)
+    : disk_(disk),
+      folder_(std::move(folder)),
+      disk_low_bytes_(disk_low_bytes),
+      free_bytes_(std::move(free_bytes)) {}
 
 absl::Status ArtifactFolder::Prepare() {
   // Every objects/ab exists from the start, so publishing never has to make one durable.
   for (int first = 0; first < 256; ++first) {
-    const absl::Status made = MakeFolder(folder_ / "objects" / absl::StrFormat("%02x", first));
+    const fs::path folder = folder_ / "objects" / absl::StrFormat("%02x", first);
+    absl::Status made = MakeFolder(folder);
+    std::error_code unreadable;
+    if (made.ok() && !fs::is_empty(folder, unreadable)) made = SyncFolder(disk_, folder);
     if (!made.ok()) return made;
   }
   for (const char* name : {"partial", "corrupt"}) {
@@ -57,10 +90,10 @@ absl::Status ArtifactFolder::Prepare() {
     if (!made.ok()) return made;
   }
   for (const fs::path& changed : {folder_ / "objects", folder_, folder_.parent_path()}) {
-    const absl::Status synced = SyncFolder(changed.empty() ? fs::path(".") : changed);
+    const absl::Status synced = SyncFolder(disk_, changed.empty() ? fs::path(".") : changed);
     if (!synced.ok()) return synced;
   }
-  return RemoveCopies(folder_ / "partial");
+  return RemoveCopies(disk_, folder_ / "partial");
 }
 
 fs::path ArtifactFolder::ObjectPath(std::string_view sha256) const {
@@ -87,11 +120,33 @@ absl::StatusOr<int64_t> ArtifactFolder::StoredSize(std::string_view sha256) cons
   return ErrnoStatus("examine", path);
 }
 
+absl::Status ArtifactFolder::Touch(std::string_view sha256) const {
+  const fs::path path = ObjectPath(sha256);
+  if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0) return absl::OkStatus();
+  if (errno == ENOENT) return NotStored(sha256);
+  return ErrnoStatus("touch", path);
+}
+
+absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListObjects(absl::Time before) const {
+  std::map<std::string, absl::Time> changes;
+  for (int first = 0; first < 256; ++first) {
+    absl::Status status = FindChanges(folder_ / "objects" / absl::StrFormat("%02x", first), changes);
+    if (!status.ok()) return status;
+  }
+  return Older(changes, before);
+}
+
+absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListPartials(absl::Time before) const {
+  std::map<std::string, absl::Time> changes;
+  if (absl::Status status = FindChanges(folder_ / "partial", changes); !status.ok()) return status;
+  return Older(changes, before);
+}
+
 absl::StatusOr<int64_t> ArtifactFolder::CommittedSize(std::string_view sha256) const {
-  absl::StatusOr<PosixFile> record = PosixFile::Open(CommittedPath(sha256), O_RDONLY);
+  absl::StatusOr<PosixFile> record = PosixFile::Open(disk_, CommittedPath(sha256), O_RDONLY);
   if (absl::IsNotFound(record.status())) return 0;
   if (!record.ok()) return record.status();
-  absl::StatusOr<PosixFile> data = PosixFile::Open(PartialPath(sha256), O_RDONLY);
+  absl::StatusOr<PosixFile> data = PosixFile::Open(disk_, PartialPath(sha256), O_RDONLY);
   if (absl::IsNotFound(data.status())) return 0;
   if (!data.ok()) return data.status();
   const absl::StatusOr<int64_t> size = data->size_bytes();
@@ -122,28 +177,30 @@ absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
 
 absl::Status ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
   const fs::path to = ObjectPath(sha256);
-  const absl::Status renamed = Rename(from, to);
+  const absl::Status renamed = Rename(disk_, from, to);
   if (!renamed.ok()) return renamed;
-  return SyncFolder(to.parent_path());
+  absl::Status synced = SyncFolder(disk_, to.parent_path());
+  if (!synced.ok() && !Rename(disk_, to, from).ok()) RemoveFile(disk_, to).IgnoreError();
+  return synced;
 }
 
 absl::Status ArtifactFolder::RemovePartial(std::string_view sha256) const {
-  absl::Status removed = RemoveFile(CommittedPath(sha256));
-  removed.Update(RemoveFile(PartialPath(sha256)));
+  absl::Status removed = RemoveFile(disk_, CommittedPath(sha256));
+  removed.Update(RemoveFile(disk_, PartialPath(sha256)));
   return removed;
 }
 
 absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
   const fs::path path = ObjectPath(sha256);
-  const absl::Status removed = RemoveFile(path);
+  const absl::Status removed = RemoveFile(disk_, path);
   if (!removed.ok()) return removed;
-  return SyncFolder(path.parent_path());
+  return SyncFolder(disk_, path.parent_path());
 }
 
 absl::Status ArtifactFolder::SetAside(std::string_view sha256) const {
-  return Rename(ObjectPath(sha256), folder_ / "corrupt" / sha256);
+  return Rename(disk_, ObjectPath(sha256), folder_ / "corrupt" / sha256);
 }
 
-absl::Status ArtifactFolder::SyncPartialFolder() const { return SyncFolder(folder_ / "partial"); }
+absl::Status ArtifactFolder::SyncPartialFolder() const { return SyncFolder(disk_, folder_ / "partial"); }
 
 }  // namespace kprune

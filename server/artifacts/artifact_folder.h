@@ -15,20 +15,28 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/artifacts/disk.h"
 
 namespace kprune {
 
 // Thread-safe. Every `sha256` must be a checked digest.
 class ArtifactFolder {
  public:
-  // `free_bytes` null: ask the system.
-  ArtifactFolder(std::filesystem::path folder, int64_t disk_low_bytes, std::function<int64_t()> free_bytes);
+  // Borrows `disk`. `free_bytes` null: ask the system.
+  ArtifactFolder(Disk& disk, std::filesystem::path folder, int64_t disk_low_bytes,
+                 std::function<int64_t()> free_bytes);
 
-  // Makes the folders and removes copies that a crash left unfinished.
+  Disk& disk() const { return disk_; }
+
+  // Makes the folders, makes durable what a crash left published but perhaps not synced, and removes copies
+  // that it left unfinished.
   absl::Status Prepare();
 
   std::filesystem::path ObjectPath(std::string_view sha256) const;
@@ -41,13 +49,21 @@ class ArtifactFolder {
   // NotFound.
   absl::StatusOr<int64_t> StoredSize(std::string_view sha256) const;
 
+  // Notes that a stored artifact is of use now: its file's time of change. NotFound.
+  absl::Status Touch(std::string_view sha256) const;
+
+  // Stored artifacts, and partial uploads, whose files changed last before that.
+  absl::StatusOr<std::vector<std::string>> ListObjects(absl::Time before) const;
+  absl::StatusOr<std::vector<std::string>> ListPartials(absl::Time before) const;
+
   // What an upload left safe on the disk; 0 where there is none.
   absl::StatusOr<int64_t> CommittedSize(std::string_view sha256) const;
 
   // ResourceExhausted when `more_bytes` would leave less than disk_low_bytes.
   absl::Status CheckDisk(int64_t more_bytes) const;
 
-  // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash.
+  // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. After an error
+  // it is not at its place, so that nobody takes it for stored.
   absl::Status Publish(const std::filesystem::path& from, std::string_view sha256) const;
 
   absl::Status RemovePartial(std::string_view sha256) const;
@@ -61,6 +77,7 @@ class ArtifactFolder {
 
  private:
   // Constant after construction.
+  Disk& disk_;
   const std::filesystem::path folder_;
   const int64_t disk_low_bytes_;
   const std::function<int64_t()> free_bytes_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "server/artifacts/sha256.h"
 #include "server/artifacts/upload_rules.h"
 
@@ -33,7 +34,7 @@ class InMemoryUpload final : public ArtifactUpload {
   ~InMemoryUpload() override {
     if (!claim_) return;
     std::lock_guard lock(store_->mutex_);
-    store_->partials_[sha256_] = std::move(bytes_);
+    store_->partials_[sha256_] = {std::move(bytes_), absl::Now()};
   }
 
   absl::Status Append(std::string_view bytes) override {
@@ -107,7 +108,7 @@ absl::StatusOr<std::vector<std::string>> InMemoryArtifactStore::FindMissing(
   for (const std::string& sha256 : digests) {
     const absl::Status checked = CheckDigest(sha256);
     if (!checked.ok()) return checked;
-    if (Find(sha256) == nullptr) missing.push_back(sha256);
+    if (Use(sha256) == nullptr) missing.push_back(sha256);
   }
   return missing;
 }
@@ -121,7 +122,7 @@ absl::StatusOr<UploadState> InMemoryArtifactStore::Query(std::string_view sha256
   std::lock_guard lock(mutex_);
   const auto partial = partials_.find(sha256);
   if (partial == partials_.end()) return UploadState{};
-  return UploadState{static_cast<int64_t>(partial->second.size()), false};
+  return UploadState{static_cast<int64_t>(partial->second.bytes.size()), false};
 }
 
 absl::StatusOr<std::unique_ptr<ArtifactUpload>> InMemoryArtifactStore::BeginUpload(std::string_view sha256,
@@ -131,7 +132,7 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> InMemoryArtifactStore::BeginUplo
   if (status.ok()) status = CheckUploadSize(sha256, size_bytes, options_.max_artifact_bytes);
   if (!status.ok()) return status;
   absl::StatusOr<WriterClaim> claim = claims_.Claim(sha256, 0);
-  if (const Bytes bytes = Find(sha256)) {
+  if (const Bytes bytes = Use(sha256)) {
     status = CheckStoredSize(sha256, size_bytes, static_cast<int64_t>(bytes->size()));
     if (!status.ok()) return status;
     return nullptr;
@@ -139,8 +140,9 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> InMemoryArtifactStore::BeginUplo
   if (!claim.ok()) return claim.status();
 
   std::lock_guard lock(mutex_);
-  std::string& partial = partials_[std::string(sha256)];
-  const int64_t committed = static_cast<int64_t>(partial.size());
+  Partial& partial = partials_[std::string(sha256)];
+  partial.changed = absl::Now();
+  const int64_t committed = static_cast<int64_t>(partial.bytes.size());
   if (offset != committed) return WrongOffset(sha256, offset, committed);
   if (committed > size_bytes) {
     partials_.erase(std::string(sha256));
@@ -152,7 +154,7 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> InMemoryArtifactStore::BeginUplo
                                                      " bytes are used; delete finished jobs first"));
   }
   claim->SetCommitted(committed);
-  return std::make_unique<InMemoryUpload>(this, *std::move(claim), size_bytes, partial);
+  return std::make_unique<InMemoryUpload>(this, *std::move(claim), size_bytes, partial.bytes);
 }
 
 absl::StatusOr<Artifact> InMemoryArtifactStore::PutFile(const std::filesystem::path& file) {
@@ -205,23 +207,41 @@ absl::Status InMemoryArtifactStore::Delete(std::string_view sha256) {
   std::lock_guard lock(mutex_);
   const auto object = objects_.find(sha256);
   if (object == objects_.end()) return NotStored(sha256);
-  stored_bytes_ -= static_cast<int64_t>(object->second->size());
+  stored_bytes_ -= static_cast<int64_t>(object->second.bytes->size());
   objects_.erase(object);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> InMemoryArtifactStore::ListUnused(absl::Time before) {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> unused;
+  for (const auto& [sha256, object] : objects_) {
+    if (object.used < before) unused.push_back(sha256);
+  }
+  return unused;
+}
+
+absl::StatusOr<int> InMemoryArtifactStore::RemoveStaleUploads(absl::Time before) {
+  std::lock_guard lock(mutex_);
+  return static_cast<int>(std::erase_if(partials_, [&](const auto& item) {
+    return item.second.changed < before && !claims_.CommittedBytes(item.first);
+  }));
 }
 
 Artifact InMemoryArtifactStore::Put(std::string bytes) {
   const Artifact artifact{HexDigest(bytes), static_cast<int64_t>(bytes.size())};
   std::lock_guard lock(mutex_);
-  const bool added =
-      objects_.emplace(artifact.sha256, std::make_shared<const std::string>(std::move(bytes))).second;
-  if (added) stored_bytes_ += artifact.size_bytes;
+  const auto [object, added] = objects_.try_emplace(artifact.sha256);
+  object->second.used = absl::Now();
+  if (!added) return artifact;
+  object->second.bytes = std::make_shared<const std::string>(std::move(bytes));
+  stored_bytes_ += artifact.size_bytes;
   return artifact;
 }
 
 void InMemoryArtifactStore::Corrupt(std::string_view sha256, std::string bytes) {
   std::lock_guard lock(mutex_);
-  Bytes& stored = objects_[std::string(sha256)];
+  Bytes& stored = objects_[std::string(sha256)].bytes;
   if (stored != nullptr) stored_bytes_ -= static_cast<int64_t>(stored->size());
   stored_bytes_ += static_cast<int64_t>(bytes.size());
   stored = std::make_shared<const std::string>(std::move(bytes));
@@ -230,7 +250,15 @@ void InMemoryArtifactStore::Corrupt(std::string_view sha256, std::string bytes) 
 InMemoryArtifactStore::Bytes InMemoryArtifactStore::Find(std::string_view sha256) {
   std::lock_guard lock(mutex_);
   const auto object = objects_.find(sha256);
-  return object == objects_.end() ? nullptr : object->second;
+  return object == objects_.end() ? nullptr : object->second.bytes;
+}
+
+InMemoryArtifactStore::Bytes InMemoryArtifactStore::Use(std::string_view sha256) {
+  std::lock_guard lock(mutex_);
+  const auto object = objects_.find(sha256);
+  if (object == objects_.end()) return nullptr;
+  object->second.used = absl::Now();
+  return object->second.bytes;
 }
 
 }  // namespace kprune

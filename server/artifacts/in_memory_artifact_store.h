@@ -40,6 +40,8 @@ class InMemoryArtifactStore final : public ArtifactStore {
                                                               int64_t offset) override;
   absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) override;
   absl::Status Delete(std::string_view sha256) override;
+  absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
+  absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
 
   // Stores `bytes` and returns their artifact.
   Artifact Put(std::string bytes);
@@ -54,8 +56,20 @@ class InMemoryArtifactStore final : public ArtifactStore {
   // Shared with readers, which outlive a deletion.
   using Bytes = std::shared_ptr<const std::string>;
 
+  struct Object {
+    Bytes bytes;
+    absl::Time used;  // stored or asked for
+  };
+
+  struct Partial {
+    std::string bytes;
+    absl::Time changed;
+  };
+
   // Null where it is not stored.
   Bytes Find(std::string_view sha256);
+  // The same, and notes that it is of use now.
+  Bytes Use(std::string_view sha256);
 
   // Constant after construction.
   const InMemoryArtifactStoreOptions options_;
@@ -64,8 +78,8 @@ class InMemoryArtifactStore final : public ArtifactStore {
 
   std::mutex mutex_;
   // Guarded by mutex_.
-  std::map<std::string, Bytes, std::less<>> objects_;
-  std::map<std::string, std::string, std::less<>> partials_;
+  std::map<std::string, Object, std::less<>> objects_;
+  std::map<std::string, Partial, std::less<>> partials_;
   int64_t stored_bytes_ = 0;
 };
 

@@ -13,7 +13,7 @@ namespace kprune {
 absl::StatusOr<std::unique_ptr<ArtifactReader>> LocalArtifactReader::Open(const ArtifactFolder* folder,
                                                                           std::string sha256,
                                                                           int64_t offset) {
-  absl::StatusOr<PosixFile> file = PosixFile::Open(folder->ObjectPath(sha256), O_RDONLY);
+  absl::StatusOr<PosixFile> file = PosixFile::Open(folder->disk(), folder->ObjectPath(sha256), O_RDONLY);
   if (absl::IsNotFound(file.status())) return NotStored(sha256);
   if (!file.ok()) return file.status();
   const absl::StatusOr<int64_t> size = file->size_bytes();

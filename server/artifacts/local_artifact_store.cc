@@ -21,11 +21,12 @@ namespace {
 constexpr int64_t kCopyBytes = 1 << 20;
 
 // Without a wait on a pipe and without following a link: the file may come from a worker.
-absl::StatusOr<PosixFile> OpenRegularFile(const fs::path& file) {
-  absl::StatusOr<PosixFile> opened = PosixFile::Open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+absl::StatusOr<PosixFile> OpenRegularFile(Disk& disk, const fs::path& file) {
+  absl::StatusOr<PosixFile> opened = PosixFile::Open(disk, file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (absl::IsNotFound(opened.status())) return opened.status();
   std::error_code error;
-  if (!opened.ok() || fs::symlink_status(file, error).type() != fs::file_type::regular) {
+  const bool regular = fs::symlink_status(file, error).type() == fs::file_type::regular;
+  if (!regular || absl::IsPermissionDenied(opened.status())) {
     return absl::InvalidArgumentError(absl::StrCat(file.string(), " is not a readable regular file"));
   }
   return opened;
@@ -42,7 +43,9 @@ absl::StatusOr<std::unique_ptr<LocalArtifactStore>> LocalArtifactStore::Open(
 }
 
 LocalArtifactStore::LocalArtifactStore(LocalArtifactStoreOptions options)
-    : options_(std::move(options)), folder_(options_.folder, options_.disk_low_bytes, options_.free_bytes) {}
+    : options_(std::move(options)),
+      folder_(options_.disk != nullptr ? *options_.disk : Disk::Kernel(), options_.folder,
+              options_.disk_low_bytes, options_.free_bytes) {}
 
 absl::StatusOr<std::vector<std::string>> LocalArtifactStore::FindMissing(
     const std::vector<std::string>& digests) {
@@ -50,9 +53,9 @@ absl::StatusOr<std::vector<std::string>> LocalArtifactStore::FindMissing(
   for (const std::string& sha256 : digests) {
     const absl::Status checked = CheckDigest(sha256);
     if (!checked.ok()) return checked;
-    const absl::StatusOr<int64_t> size = folder_.StoredSize(sha256);
-    if (size.ok()) continue;
-    if (!absl::IsNotFound(size.status())) return size.status();
+    const absl::Status used = folder_.Touch(sha256);
+    if (used.ok()) continue;
+    if (!absl::IsNotFound(used)) return used;
     missing.push_back(sha256);
   }
   return missing;
@@ -83,6 +86,7 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactStore::BeginUpload(
   const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
   if (stored.ok()) {
     status = CheckStoredSize(sha256, size_bytes, *stored);
+    if (status.ok()) status = folder_.Touch(sha256);
     if (!status.ok()) return status;
     return nullptr;
   }
@@ -109,19 +113,18 @@ absl::StatusOr<Artifact> LocalArtifactStore::PutFile(const fs::path& file) {
   const fs::path copy = folder_.NewCopyPath();
   absl::StatusOr<Artifact> artifact = CopyIn(file, copy);
   absl::Status status = artifact.status();
-  if (status.ok() && !folder_.StoredSize(artifact->sha256).ok()) {
-    status = folder_.Publish(copy, artifact->sha256);
-  } else {
-    status.Update(RemoveFile(copy));
-  }
+  const bool is_new = status.ok() && !folder_.StoredSize(artifact->sha256).ok();
+  if (is_new) status = folder_.Publish(copy, artifact->sha256);
+  if (status.ok() && !is_new) status = folder_.Touch(artifact->sha256);
+  if (!status.ok() || !is_new) status.Update(RemoveFile(folder_.disk(), copy));
   if (!status.ok()) return status;
   return artifact;
 }
 
 absl::StatusOr<Artifact> LocalArtifactStore::CopyIn(const fs::path& file, const fs::path& copy) {
-  absl::StatusOr<PosixFile> source = OpenRegularFile(file);
+  absl::StatusOr<PosixFile> source = OpenRegularFile(folder_.disk(), file);
   if (!source.ok()) return source.status();
-  absl::StatusOr<PosixFile> target = PosixFile::Open(copy, O_WRONLY | O_CREAT | O_EXCL);
+  absl::StatusOr<PosixFile> target = PosixFile::Open(folder_.disk(), copy, O_WRONLY | O_CREAT | O_EXCL);
   if (!target.ok()) return target.status();
   Sha256 hash;
   int64_t size = 0;
@@ -171,6 +174,24 @@ absl::Status LocalArtifactStore::Delete(std::string_view sha256) {
   const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
   if (!stored.ok()) return stored.status();
   return folder_.RemoveObject(sha256);
+}
+
+absl::StatusOr<std::vector<std::string>> LocalArtifactStore::ListUnused(absl::Time before) {
+  return folder_.ListObjects(before);
+}
+
+absl::StatusOr<int> LocalArtifactStore::RemoveStaleUploads(absl::Time before) {
+  const absl::StatusOr<std::vector<std::string>> stale = folder_.ListPartials(before);
+  if (!stale.ok()) return stale.status();
+  int removed = 0;
+  for (const std::string& sha256 : *stale) {
+    const absl::StatusOr<WriterClaim> claim = claims_.Claim(sha256, 0);
+    if (!claim.ok()) continue;  // somebody goes on with it
+    const absl::Status status = folder_.RemovePartial(sha256);
+    if (!status.ok()) return status;
+    ++removed;
+  }
+  return removed;
 }
 
 }  // namespace kprune

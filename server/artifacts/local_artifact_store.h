@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "kprune/artifact_store.h"
 #include "server/artifacts/artifact_folder.h"
+#include "server/artifacts/disk.h"
 #include "server/artifacts/writer_claims.h"
 
 namespace kprune {
@@ -33,6 +34,9 @@ struct LocalArtifactStoreOptions {
 
   // Free bytes of the folder's disk. Null: ask the system.
   std::function<int64_t()> free_bytes;
+
+  // Borrowed. Null: the kernel's.
+  Disk* disk = nullptr;
 };
 
 // Thread-safe.
@@ -49,13 +53,14 @@ class LocalArtifactStore final : public ArtifactStore {
                                                               int64_t offset) override;
   absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) override;
   absl::Status Delete(std::string_view sha256) override;
+  absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
+  absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
 
  private:
   explicit LocalArtifactStore(LocalArtifactStoreOptions options);
 
   // Copies the file to `copy`, safe on the disk, and returns what it is.
-  static absl::StatusOr<Artifact> CopyIn(const std::filesystem::path& file,
-                                         const std::filesystem::path& copy);
+  absl::StatusOr<Artifact> CopyIn(const std::filesystem::path& file, const std::filesystem::path& copy);
 
   // Constant after construction.
   const LocalArtifactStoreOptions options_;

@@ -21,9 +21,11 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(const 
                                                                           int64_t declared_bytes,
                                                                           int64_t committed_bytes,
                                                                           int64_t commit_interval_bytes) {
-  absl::StatusOr<PosixFile> data = PosixFile::Open(folder->PartialPath(claim.sha256()), O_RDWR | O_CREAT);
+  absl::StatusOr<PosixFile> data =
+      PosixFile::Open(folder->disk(), folder->PartialPath(claim.sha256()), O_RDWR | O_CREAT);
   if (!data.ok()) return data.status();
-  absl::StatusOr<PosixFile> record = PosixFile::Open(folder->CommittedPath(claim.sha256()), O_RDWR | O_CREAT);
+  absl::StatusOr<PosixFile> record =
+      PosixFile::Open(folder->disk(), folder->CommittedPath(claim.sha256()), O_RDWR | O_CREAT);
   if (!record.ok()) return record.status();
   absl::Status status = folder->SyncPartialFolder();
   if (!status.ok()) return status;
@@ -83,11 +85,14 @@ absl::Status LocalArtifactUpload::Append(std::string_view bytes) {
 
 absl::Status LocalArtifactUpload::Commit() {
   if (size_bytes_ == committed_bytes_) return absl::OkStatus();
-  absl::Status status = data_->Sync();
-  if (!status.ok()) return status;
+  if (!sync_failed_.ok()) return sync_failed_;
+  // After a failure the kernel has forgotten what was not written: a second fsync would succeed and mean
+  // nothing.
+  sync_failed_ = data_->Sync();
+  if (!sync_failed_.ok()) return sync_failed_;
   char record[sizeof size_bytes_];
   std::memcpy(record, &size_bytes_, sizeof record);
-  status = record_->WriteAt(0, std::string_view(record, sizeof record));
+  absl::Status status = record_->WriteAt(0, std::string_view(record, sizeof record));
   if (status.ok()) status = record_->Sync();
   if (!status.ok()) return status;
   committed_bytes_ = size_bytes_;
@@ -101,10 +106,12 @@ absl::StatusOr<Artifact> LocalArtifactUpload::Finish() {
     Discard();
     return status;
   }
-  status = data_->MakeReadOnly();
+  status = sync_failed_;
   if (status.ok()) status = data_->Sync();
   if (status.ok()) status = folder_->Publish(data_->path(), sha256_);
-  if (status.ok()) status = RemoveFile(record_->path());
+  // Only now: an upload that could not be published is continued.
+  if (status.ok()) status = data_->MakeReadOnly();
+  if (status.ok()) status = RemoveFile(folder_->disk(), record_->path());
   // After a failure the partial upload stays as far as it is committed.
   Release();
   if (!status.ok()) return status;

@@ -58,6 +58,8 @@ class LocalArtifactUpload final : public ArtifactUpload {
   Sha256 hash_;
   int64_t size_bytes_ = 0;
   int64_t committed_bytes_ = 0;
+  // Once set, what was appended since the last commit is not trusted any more.
+  absl::Status sync_failed_;
 };
 
 }  // namespace kprune

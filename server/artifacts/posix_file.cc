@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,26 +15,27 @@ absl::Status ErrnoStatus(std::string_view action, const std::filesystem::path& p
   return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", std::string(action), " ", path.string()));
 }
 
-absl::StatusOr<PosixFile> PosixFile::Open(const std::filesystem::path& path, int flags) {
-  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+absl::StatusOr<PosixFile> PosixFile::Open(Disk& disk, const std::filesystem::path& path, int flags) {
+  const int descriptor = disk.Open(path.c_str(), flags | O_CLOEXEC, 0644);
   if (descriptor < 0) return ErrnoStatus("open", path);
-  return PosixFile(descriptor, path);
+  return PosixFile(disk, descriptor, path);
 }
 
-PosixFile::PosixFile(int descriptor, std::filesystem::path path)
-    : descriptor_(descriptor), path_(std::move(path)) {}
+PosixFile::PosixFile(Disk& disk, int descriptor, std::filesystem::path path)
+    : disk_(&disk), descriptor_(descriptor), path_(std::move(path)) {}
 
 PosixFile::PosixFile(PosixFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
+    : disk_(other.disk_), descriptor_(std::exchange(other.descriptor_, -1)), path_(std::move(other.path_)) {}
 
 PosixFile& PosixFile::operator=(PosixFile&& other) noexcept {
+  std::swap(disk_, other.disk_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(path_, other.path_);
   return *this;
 }
 
 PosixFile::~PosixFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) disk_->Close(descriptor_);
 }
 
 absl::StatusOr<int64_t> PosixFile::size_bytes() const {
@@ -48,8 +48,9 @@ absl::Status PosixFile::ReadAt(int64_t offset, int64_t max_bytes, std::string* b
   bytes->resize(static_cast<size_t>(max_bytes));
   int64_t filled = 0;
   while (filled < max_bytes) {
-    const ssize_t got = ::pread(descriptor_, bytes->data() + filled, static_cast<size_t>(max_bytes - filled),
-                                static_cast<off_t>(offset + filled));
+    const ssize_t got =
+        disk_->Pread(descriptor_, bytes->data() + filled, static_cast<size_t>(max_bytes - filled),
+                     static_cast<off_t>(offset + filled));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus("read", path_);
     if (got == 0) break;
@@ -61,7 +62,7 @@ absl::Status PosixFile::ReadAt(int64_t offset, int64_t max_bytes, std::string* b
 
 absl::Status PosixFile::WriteAt(int64_t offset, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t put = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t put = disk_->Pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return ErrnoStatus("write", path_);
     offset += put;
@@ -71,33 +72,34 @@ absl::Status PosixFile::WriteAt(int64_t offset, std::string_view bytes) {
 }
 
 absl::Status PosixFile::Truncate(int64_t size_bytes) {
-  if (::ftruncate(descriptor_, static_cast<off_t>(size_bytes)) != 0) return ErrnoStatus("truncate", path_);
+  if (disk_->Ftruncate(descriptor_, static_cast<off_t>(size_bytes)) != 0)
+    return ErrnoStatus("truncate", path_);
   return absl::OkStatus();
 }
 
 absl::Status PosixFile::MakeReadOnly() {
-  if (::fchmod(descriptor_, 0444) != 0) return ErrnoStatus("protect", path_);
+  if (disk_->Fchmod(descriptor_, 0444) != 0) return ErrnoStatus("protect", path_);
   return absl::OkStatus();
 }
 
 absl::Status PosixFile::Sync() {
-  if (::fsync(descriptor_) != 0) return ErrnoStatus("fsync", path_);
+  if (disk_->Fsync(descriptor_) != 0) return ErrnoStatus("fsync", path_);
   return absl::OkStatus();
 }
 
-absl::Status SyncFolder(const std::filesystem::path& folder) {
-  absl::StatusOr<PosixFile> opened = PosixFile::Open(folder, O_RDONLY | O_DIRECTORY);
+absl::Status SyncFolder(Disk& disk, const std::filesystem::path& folder) {
+  absl::StatusOr<PosixFile> opened = PosixFile::Open(disk, folder, O_RDONLY | O_DIRECTORY);
   if (!opened.ok()) return opened.status();
   return opened->Sync();
 }
 
-absl::Status Rename(const std::filesystem::path& from, const std::filesystem::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus("rename to its place", from);
+absl::Status Rename(Disk& disk, const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (disk.Rename(from.c_str(), to.c_str()) != 0) return ErrnoStatus("rename to its place", from);
   return absl::OkStatus();
 }
 
-absl::Status RemoveFile(const std::filesystem::path& path) {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("remove", path);
+absl::Status RemoveFile(Disk& disk, const std::filesystem::path& path) {
+  if (disk.Unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoStatus("remove", path);
   return absl::OkStatus();
 }
 

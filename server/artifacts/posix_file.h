@@ -9,14 +9,15 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/artifacts/disk.h"
 
 namespace kprune {
 
 // Owns a descriptor. Movable; used by one thread at a time.
 class PosixFile {
  public:
-  // `flags` as for open(2); O_CLOEXEC is added. NotFound where there is no such file.
-  static absl::StatusOr<PosixFile> Open(const std::filesystem::path& path, int flags);
+  // `flags` as for open(2); O_CLOEXEC is added. Borrows `disk`. NotFound where there is no such file.
+  static absl::StatusOr<PosixFile> Open(Disk& disk, const std::filesystem::path& path, int flags);
 
   PosixFile(PosixFile&& other) noexcept;
   PosixFile& operator=(PosixFile&& other) noexcept;
@@ -36,12 +37,12 @@ class PosixFile {
   // Returns when the content is on the disk.
   absl::Status Sync();
 
-  int descriptor() const { return descriptor_; }
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  PosixFile(int descriptor, std::filesystem::path path);
+  PosixFile(Disk& disk, int descriptor, std::filesystem::path path);
 
+  Disk* disk_;
   int descriptor_ = -1;
   std::filesystem::path path_;
 };
@@ -50,13 +51,13 @@ class PosixFile {
 absl::Status ErrnoStatus(std::string_view action, const std::filesystem::path& path);
 
 // Makes creations, renames and removals in `folder` durable.
-absl::Status SyncFolder(const std::filesystem::path& folder);
+absl::Status SyncFolder(Disk& disk, const std::filesystem::path& folder);
 
 // Renames within one file system, replacing what is there.
-absl::Status Rename(const std::filesystem::path& from, const std::filesystem::path& to);
+absl::Status Rename(Disk& disk, const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Removes a file; OK when there is none.
-absl::Status RemoveFile(const std::filesystem::path& path);
+absl::Status RemoveFile(Disk& disk, const std::filesystem::path& path);
 
 }  // namespace kprune
 

@@ -1,14 +1,9 @@
 #include "server/jobs/attempt.h"
 
-#include <signal.h>
-
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "kprune/worker_protocol.h"
 #include "server/jobs/job_checks.h"
-#include "server/jobs/job_error.h"
-#include "server/jobs/worker_outcome.h"
 #include "server/log.h"
 
 namespace kprune {
@@ -16,6 +11,7 @@ namespace {
 
 // How long one look at the worker lasts: what a stop or a heartbeat may be late.
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kBetweenMeasurements = absl::Seconds(1);
 constexpr int kLoggedBadLines = 5;
 constexpr int kEventsPerRead = 1000;
 
@@ -36,19 +32,38 @@ void Attempt::Run(const std::string& device) {
   if (absl::Status status = VerifyArtifacts(job_.input, context_.artifacts); !status.ok())
     return RecordFailure(status);
   {
-    absl::StatusOr<JobDirectory> directory =
-        JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts, "jobs/" + job_.id);
+    absl::StatusOr<JobDirectory> directory = LayOut();
     if (directory.ok()) {
-      if (checkpoints_.Give(job_.id, directory_)) LogInfo("checkpoint-given", {{"job", job_.id}});
-      RunWorker(device);
-    } else if (absl::IsInternal(directory.status())) {
-      RecordCrash(directory.status());
+      GoOnFromWhatIsKept(device);
+      if (leave_directory_) directory->Leave();
+    } else if (stop_reason() == StopReason::kCancelled) {
+      Discard();
+    } else if (stop_reason() == StopReason::kDrained) {
+      Requeue();
     } else {
       RecordFailure(directory.status());
     }
   }
   std::error_code ignored;  // a checkpoint or the next attempt's directory may be there
   std::filesystem::remove(directory_.parent_path(), ignored);
+}
+
+absl::StatusOr<JobDirectory> Attempt::LayOut() {
+  absl::StatusOr<JobDirectory> directory;
+  const absl::Status made = Persist("lay-out", [&] {
+    directory = JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts, "jobs/" + job_.id);
+    return absl::IsInternal(directory.status()) ? directory.status() : absl::OkStatus();
+  });
+  if (!made.ok()) return made;
+  return directory;
+}
+
+void Attempt::GoOnFromWhatIsKept(const std::string& device) {
+  const CheckpointKeeper::Given given = checkpoints_.Give(job_.id, directory_);
+  if (given.checkpoint) LogInfo("checkpoint-given", {{"job", job_.id}});
+  if (!given.result) return RunWorker(device);
+  LogInfo("result-given", {{"job", job_.id}});
+  Publish();
 }
 
 absl::Status Attempt::TakeModelIn() {
@@ -89,8 +104,9 @@ void Attempt::Stop(StopReason reason) {
   std::lock_guard lock(mutex_);
   if (stop_) return;
   stop_ = reason;
-  kill_at_ = context_.clock.Now() + options_.grace_period;
+  kill_at_ = context_.clock.Steady() + options_.grace_period;
   if (worker_ != nullptr) worker_->Terminate();
+  stopped_.notify_all();
 }
 
 void Attempt::RunWorker(const std::string& device) {
@@ -113,38 +129,48 @@ void Attempt::RunWorker(const std::string& device) {
 }
 
 WorkerExitStatus Attempt::FollowWorker(WorkerProcess& worker) {
-  next_heartbeat_ = context_.clock.Now() + options_.heartbeat_interval;
+  const absl::Time start = context_.clock.Steady();
+  next_heartbeat_ = start + options_.heartbeat_interval;
+  WorkerWatch watch(options_.limits, start);
   std::optional<WorkerExitStatus> exit;
   for (;;) {
     const ProgressRead read = worker.ReadProgress(kTick);
     if (read.kind == ProgressRead::Kind::kClosed) break;
     HandleProgress(read);
+    if (read.kind != ProgressRead::Kind::kTimeout) watch.Heard(context_.clock.Steady());
     if (read.kind == ProgressRead::Kind::kTimeout) {
       if (exit) break;  // ended and heard out; somebody else holds its pipe open
       exit = worker.Wait(absl::ZeroDuration());
     }
-    Watch(worker);
+    Watch(worker, watch);
   }
   {
     // Without its pipe it is ending, or hangs.
     std::lock_guard lock(mutex_);
-    kill_at_ = std::min(kill_at_, context_.clock.Now() + options_.grace_period);
+    kill_at_ = std::min(kill_at_, context_.clock.Steady() + options_.grace_period);
   }
-  while (!(exit = worker.Wait(kTick))) Watch(worker);
+  while (!(exit = worker.Wait(kTick))) Watch(worker, watch);
   return *exit;
 }
 
 void Attempt::RenewLease() {
-  const absl::Time now = context_.clock.Now();
+  const absl::Time now = context_.clock.Steady();
   if (now < next_heartbeat_) return;
   next_heartbeat_ = now + options_.heartbeat_interval;
-  Holds(context_.store.Heartbeat(lease_, now));
+  Holds(context_.store.Heartbeat(lease_, context_.clock.Now()));
 }
 
-void Attempt::Watch(WorkerProcess& worker) {
-  const absl::Time now = context_.clock.Now();
+void Attempt::Watch(WorkerProcess& worker, WorkerWatch& watch) {
+  const absl::Time now = context_.clock.Steady();
   RenewLease();
   if (lease_lost_) Stop(StopReason::kCancelled);
+  if (!breach_ && now >= next_measurement_) {
+    next_measurement_ = now + kBetweenMeasurements;
+    const std::optional<WorkerUsage> usage = worker.Usage();
+    const int64_t scratch_bytes = options_.limits.scratch_bytes > 0 ? ScratchBytes(directory_) : 0;
+    if (usage) breach_ = watch.Check(now, *usage, scratch_bytes);
+    if (breach_) worker.Kill();
+  }
   std::lock_guard lock(mutex_);
   if (now >= kill_at_) worker.Kill();
 }
@@ -176,70 +202,6 @@ void Attempt::RejectLine(const std::string& reason) {
   LogWarning("bad-progress-line", {{"job", job_.id}, {"reason", reason}});
 }
 
-void Attempt::HandleExit(const WorkerExitStatus& exit) {
-  if (bad_lines_ > 0)
-    LogWarning("bad-progress-lines", {{"job", job_.id}, {"count", absl::StrCat(bad_lines_)}});
-  const std::optional<StopReason> stop = stop_reason();
-  const int status = exit.signalled ? -1 : exit.value;
-  if (stop == StopReason::kCancelled) {
-    context_.metrics.OnWorkerExit("cancelled");
-    Discard();
-  } else if (status == kWorkerSucceeded) {
-    context_.metrics.OnWorkerExit("succeeded");
-    Publish();
-  } else if (status == kWorkerFailed) {
-    context_.metrics.OnWorkerExit("failed");
-    RecordFailure(ReadWorkerError(directory_));
-  } else if (stop == StopReason::kDrained) {
-    context_.metrics.OnWorkerExit("drained");
-    Requeue();
-  } else {
-    context_.metrics.OnWorkerExit(exit.signalled && exit.value == SIGKILL ? "killed" : "crashed");
-    RecordCrash(DescribeCrash(exit, directory_));
-  }
-}
-
-void Attempt::Publish() {
-  // No deletion may come between storing a file and the job that refers to it.
-  const auto adding = context_.references.AddingReferences();
-  absl::StatusOr<CollectedResult> result = CollectResult(directory_, context_.artifacts);
-  if (!result.ok()) return RecordFailure(result.status());
-  for (const std::string& name : result->ignored) {
-    AppendEvent(WarningPayload(absl::StrCat("The worker also wrote ", name,
-                                            ", which is not on the list of result files and was dropped.")),
-                std::nullopt);
-  }
-  if (Holds(context_.store.Succeed(lease_, result->files, context_.clock.Now())))
-    Finished(JobState::kSucceeded);
-}
-
-void Attempt::RecordFailure(const absl::Status& failure) {
-  if (Holds(context_.store.Fail(lease_, ToJobError(failure), context_.clock.Now())))
-    Finished(JobState::kFailed);
-}
-
-void Attempt::RecordCrash(const absl::Status& crash) {
-  LogWarning("worker-crashed", {{"job", job_.id}, {"reason", std::string(crash.message())}});
-  checkpoints_.Keep(job_.id, directory_);  // before another attempt can begin
-  absl::StatusOr<JobState> state =
-      context_.store.RecordCrash(lease_, ToJobError(crash), context_.clock.Now());
-  if (Holds(state.status()) && *state == JobState::kFailed) Finished(JobState::kFailed);
-  if (lease_lost_) checkpoints_.Drop(job_.id);
-}
-
-void Attempt::Requeue() {
-  checkpoints_.Keep(job_.id, directory_);  // before another attempt can begin
-  if (Holds(context_.store.Requeue(lease_, context_.clock.Now())))
-    LogInfo("job-requeued", {{"job", job_.id}});
-  if (lease_lost_) checkpoints_.Drop(job_.id);
-}
-
-void Attempt::Discard() {
-  // The lease is gone, unless the job was cancelled and retried while the cancellation was on its way here.
-  if (!lease_lost_ && Holds(context_.store.Heartbeat(lease_, context_.clock.Now()))) Requeue();
-  LogInfo("attempt-discarded", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}});
-}
-
 void Attempt::ReadToldSublayers() {
   for (int64_t last = 0;;) {
     const absl::StatusOr<EventBatch> batch = context_.store.ReadEvents(job_.id, last, kEventsPerRead);
@@ -254,22 +216,9 @@ void Attempt::ReadToldSublayers() {
 
 void Attempt::AppendEvent(const std::string& payload_json, std::optional<double> progress) {
   if (lease_lost_) return;
-  Holds(context_.store.AppendEvent(lease_, payload_json, progress, context_.clock.Now()));
-}
-
-bool Attempt::Holds(const absl::Status& status) {
-  if (absl::IsAborted(status)) lease_lost_ = true;
-  if (!status.ok() && !absl::IsAborted(status)) {
-    LogError("job-store-failed", {{"job", job_.id}, {"reason", std::string(status.message())}});
-  }
-  return status.ok();
-}
-
-void Attempt::Finished(JobState state) {
-  checkpoints_.Drop(job_.id);
-  const double seconds = absl::ToDoubleSeconds(context_.clock.Now() - job_.create_time);
-  context_.metrics.OnJobFinished(JobStateName(state), seconds);
-  LogInfo("job-finished", {{"job", job_.id}, {"state", std::string(JobStateName(state))}});
+  Holds(Persist("event", [&] {
+    return context_.store.AppendEvent(lease_, payload_json, progress, context_.clock.Now());
+  }));
 }
 
 }  // namespace kprune

@@ -3,18 +3,23 @@
 #ifndef KPRUNE_SERVER_JOBS_ATTEMPT_H_
 #define KPRUNE_SERVER_JOBS_ATTEMPT_H_
 
+#include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "server/jobs/checkpoint_keeper.h"
 #include "server/jobs/job_directory.h"
 #include "server/jobs/progress_line.h"
 #include "server/jobs/supervisor.h"
+#include "server/jobs/worker_limits.h"
 
 namespace kprune {
 
@@ -27,7 +32,9 @@ class Attempt {
   Attempt(const SupervisorContext& context, const SupervisorOptions& options,
           const CheckpointKeeper& checkpoints, const JobRecord& job);
 
-  // Returns when the worker has gone, the job's next state is stored and its directory is removed.
+  // Returns when the worker has gone, the job's next state is stored and its directory is removed. A state
+  // that cannot be stored is tried again until the attempt is told to stop; the job then stays RUNNING for
+  // the next server, and so does the directory with a result that was not published.
   void Run(const std::string& device);
 
   // Ends the worker: SIGTERM, and after the grace period SIGKILL. Also before it has started.
@@ -39,8 +46,11 @@ class Attempt {
   // For TakeModelIn: renews the lease in time. False: the attempt is to end.
   bool GoesOn();
 
+  absl::StatusOr<JobDirectory> LayOut();
+
   // Each ends with the job in its next state, or with the lease lost.
   void EndWithoutModel(const absl::Status& reason);
+  void GoOnFromWhatIsKept(const std::string& device);
   void RunWorker(const std::string& device);
   void HandleExit(const WorkerExitStatus& exit);
   void Publish();
@@ -54,11 +64,16 @@ class Attempt {
   void HandleProgress(const ProgressRead& read);
   void HandleLine(const std::string& text);
   void RejectLine(const std::string& reason);
-  // Renews the lease in time, and kills a worker that was asked to end and has not.
-  void Watch(WorkerProcess& worker);
+  // Renews the lease in time, and kills a worker that was asked to end and has not, or that is beyond its
+  // limits.
+  void Watch(WorkerProcess& worker, WorkerWatch& watch);
   void RenewLease();
   std::optional<StopReason> stop_reason();
 
+  // Writes what hours of work may hang on: while `write` fails other than with ABORTED or NOT_FOUND, tries
+  // again with growing pauses, until the attempt is told to stop. `what` is for the log.
+  absl::Status Persist(const char* what, const std::function<absl::Status()>& write);
+  absl::Status TellIgnored(const std::vector<std::string>& names);
   void AppendEvent(const std::string& payload_json, std::optional<double> progress);
   // Remembers the sublayers that earlier attempts told of; a resumed worker tells of them again.
   void ReadToldSublayers();
@@ -76,12 +91,16 @@ class Attempt {
   JobRecord job_;           // changes only in what was fetched
   double work_begins_ = 0;  // share of the job that is done when the worker starts
   bool lease_lost_ = false;
+  bool leave_directory_ = false;
+  std::optional<LimitBreach> breach_;     // why the worker was killed
   std::set<std::string> told_sublayers_;  // payloads of earlier attempts
   int events_ = 0;
   int bad_lines_ = 0;
   absl::Time next_heartbeat_ = absl::InfinitePast();
+  absl::Time next_measurement_ = absl::InfinitePast();
 
   std::mutex mutex_;
+  std::condition_variable stopped_;
   // Guarded by mutex_.
   WorkerProcess* worker_ = nullptr;  // while it may be signalled
   std::optional<StopReason> stop_;

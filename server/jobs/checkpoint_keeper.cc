@@ -66,29 +66,43 @@ fs::path CheckpointKeeper::AttemptDirectory(const std::string& job_id, int attem
   return jobs_ / job_id / absl::StrCat("attempt-", attempt);
 }
 
-bool CheckpointKeeper::Give(const std::string& job_id, const fs::path& attempt_directory) const {
-  const fs::path kept = jobs_ / job_id / kCheckpointDirectory;
-  if (!IsFolder(kept)) return false;
+CheckpointKeeper::Given CheckpointKeeper::Give(const std::string& job_id,
+                                               const fs::path& attempt_directory) const {
+  return {GiveFolder(jobs_ / job_id / kCheckpointDirectory, CheckpointIn(attempt_directory)),
+          GiveFolder(jobs_ / job_id / kResultDirectory, attempt_directory / kResultDirectory)};
+}
+
+bool CheckpointKeeper::GiveFolder(const fs::path& from, const fs::path& to) const {
+  if (!IsFolder(from)) return false;
   std::error_code error;
-  fs::create_directories(attempt_directory / kScratchDirectory, error);
-  if (!error) fs::rename(kept, CheckpointIn(attempt_directory), error);
-  LogFailure("checkpoint-not-given", kept, error);
+  fs::create_directories(to.parent_path(), error);
+  if (!error) fs::rename(from, to, error);
+  LogFailure("checkpoint-not-given", from, error);
   return !error;
 }
 
 void CheckpointKeeper::Keep(const std::string& job_id, const fs::path& attempt_directory) const {
-  const fs::path left = CheckpointIn(attempt_directory);
-  if (!IsFolder(left)) return;
-  Drop(job_id);
+  KeepFolder(job_id, CheckpointIn(attempt_directory), kCheckpointDirectory);
+  KeepFolder(job_id, attempt_directory / kResultDirectory, kResultDirectory);
+}
+
+void CheckpointKeeper::KeepFolder(const std::string& job_id, const fs::path& from, const char* name) const {
+  if (!IsFolder(from)) return;
+  DropFolder(job_id, name);
   std::error_code error;
-  fs::rename(left, jobs_ / job_id / kCheckpointDirectory, error);
-  LogFailure("checkpoint-not-kept", left, error);
+  fs::rename(from, jobs_ / job_id / name, error);
+  LogFailure("checkpoint-not-kept", from, error);
 }
 
 void CheckpointKeeper::Drop(const std::string& job_id) const {
+  DropFolder(job_id, kCheckpointDirectory);
+  DropFolder(job_id, kResultDirectory);
+}
+
+void CheckpointKeeper::DropFolder(const std::string& job_id, const char* name) const {
   // Renamed first: an attempt that is being given it at this moment gets the whole or nothing.
   static std::atomic<int64_t> drops = 0;
-  const fs::path kept = jobs_ / job_id / kCheckpointDirectory;
+  const fs::path kept = jobs_ / job_id / name;
   const fs::path dropped = jobs_ / job_id / absl::StrCat("dropped-", ++drops);
   std::error_code error;
   fs::rename(kept, dropped, error);
@@ -99,31 +113,42 @@ void CheckpointKeeper::Drop(const std::string& job_id) const {
 }
 
 absl::Status CheckpointKeeper::Recover(
-    const std::function<absl::StatusOr<bool>(const std::string& job_id)>& is_unfinished) const {
+    const std::function<absl::StatusOr<Worth>(const std::string& job_id)>& worth_of) const {
   absl::StatusOr<std::vector<fs::path>> folders = EntriesOf(jobs_);
   if (!folders.ok()) return folders.status();
   for (const fs::path& folder : *folders) {
-    const absl::StatusOr<bool> unfinished = is_unfinished(folder.filename().string());
-    if (!unfinished.ok()) return unfinished.status();
-    const absl::Status status = *unfinished && IsFolder(folder) ? RecoverJob(folder) : RemoveAll(folder);
+    const absl::StatusOr<Worth> worth = worth_of(folder.filename().string());
+    if (!worth.ok()) return worth.status();
+    const bool worthy = *worth != Worth::kNothing && IsFolder(folder);
+    const absl::Status status = worthy ? RecoverJob(folder, *worth) : RemoveAll(folder);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckpointKeeper::RecoverJob(const fs::path& folder) const {
+absl::Status CheckpointKeeper::RecoverJob(const fs::path& folder, Worth worth) const {
   absl::StatusOr<std::vector<fs::path>> entries = EntriesOf(folder);
   if (!entries.ok()) return entries.status();
+  const bool with_result = worth == Worth::kCheckpointAndResult;
   std::map<int, fs::path> attempts;
   for (const fs::path& entry : *entries) {
-    if (AttemptOf(entry) >= 0 && IsFolder(CheckpointIn(entry))) attempts[AttemptOf(entry)] = entry;
+    const bool has_result = with_result && IsFolder(entry / kResultDirectory);
+    if (AttemptOf(entry) >= 0 && (IsFolder(CheckpointIn(entry)) || has_result)) {
+      attempts[AttemptOf(entry)] = entry;
+    }
   }
-  if (!attempts.empty()) Keep(folder.filename().string(), attempts.rbegin()->second);
+  if (!attempts.empty()) {
+    const fs::path& newest = attempts.rbegin()->second;
+    const std::string job_id = folder.filename().string();
+    KeepFolder(job_id, CheckpointIn(newest), kCheckpointDirectory);
+    if (with_result) KeepFolder(job_id, newest / kResultDirectory, kResultDirectory);
+  }
   for (const fs::path& entry : *entries) {
     if (entry.filename() == kCheckpointDirectory && IsFolder(entry)) continue;
+    if (with_result && entry.filename() == kResultDirectory && IsFolder(entry)) continue;
     if (absl::Status status = RemoveAll(entry); !status.ok()) return status;
   }
-  std::error_code ignored;  // it holds a checkpoint
+  std::error_code ignored;  // it holds something
   fs::remove(folder, ignored);
   return absl::OkStatus();
 }

@@ -138,6 +138,34 @@ absl::StatusOr<DeletedJob> InMemoryJobStore::Delete(std::string_view job_id) {
   return deleted;
 }
 
+absl::StatusOr<std::vector<std::string>> InMemoryJobStore::ListFinished(absl::Time before, int limit) {
+  std::lock_guard lock(mutex_);
+  std::vector<const JobRecord*> finished;
+  for (const auto& [rank, entry] : jobs_) {
+    const JobRecord& job = entry.job.record;
+    if (job.end_time && *job.end_time < before) finished.push_back(&job);
+  }
+  std::stable_sort(finished.begin(), finished.end(),
+                   [](const JobRecord* a, const JobRecord* b) { return *a->end_time < *b->end_time; });
+  std::vector<std::string> ids;
+  for (const JobRecord* job : finished) {
+    if (static_cast<int>(ids.size()) < limit) ids.push_back(job->id);
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<std::string>> InMemoryJobStore::FindUnreferenced(
+    const std::vector<std::string>& digests) {
+  std::lock_guard lock(mutex_);
+  std::set<std::string> referenced;
+  for (const auto& [rank, entry] : jobs_) CollectDigests(entry.job.record, referenced);
+  std::vector<std::string> unreferenced;
+  for (const std::string& digest : digests) {
+    if (!referenced.contains(digest)) unreferenced.push_back(digest);
+  }
+  return unreferenced;
+}
+
 absl::StatusOr<JobRecord> InMemoryJobStore::Retry(std::string_view job_id, absl::Time now) {
   JobRecord result;
   {
@@ -159,16 +187,22 @@ absl::StatusOr<ClaimResult> InMemoryJobStore::Claim(std::string_view device, abs
   ClaimResult result;
   {
     std::lock_guard lock(mutex_);
+    Entry* first = nullptr;
     for (auto& [rank, entry] : jobs_) {
       if (!MayClaim(entry.job, device)) continue;
-      if (entry.job.record.state == JobState::kRetryWait && entry.job.not_before > now) {
-        result.retry_at = std::min(result.retry_at, entry.job.not_before);
+      const absl::Time not_before = entry.job.not_before;
+      if (entry.job.record.state == JobState::kRetryWait && not_before > now &&
+          not_before <= now + LongestBackoff(options_)) {
+        result.retry_at = std::min(result.retry_at, not_before);
         continue;
       }
-      ApplyClaim(entry.job, now);
-      AppendStateChange(entry.job, now, entry.events);
-      result.job = entry.job.record;
-      break;
+      const int priority = entry.job.record.input.priority;
+      if (first == nullptr || priority > first->job.record.input.priority) first = &entry;
+    }
+    if (first != nullptr) {
+      ApplyClaim(first->job, now);
+      AppendStateChange(first->job, now, first->events);
+      result = {first->job.record, absl::InfiniteFuture()};
     }
   }
   if (result.job) notifier_.Notify(result.job->id);

@@ -25,6 +25,8 @@ class InMemoryJobStore final : public JobStore {
   absl::StatusOr<JobPage> List(const ListQuery& query) override;
   absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
+  absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) override;
+  absl::StatusOr<std::vector<std::string>> FindUnreferenced(const std::vector<std::string>& digests) override;
   absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
   absl::Status Heartbeat(const Lease& lease, absl::Time now) override;

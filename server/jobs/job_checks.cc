@@ -13,6 +13,7 @@
 namespace kprune {
 namespace {
 
+constexpr int kMaxPriority = 100;
 constexpr size_t kMaxRequestIdBytes = 128;
 constexpr int64_t kReadBytes = 1 << 20;
 
@@ -141,6 +142,10 @@ absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vec
   if (status = CheckModel(input); !status.ok()) return status;
   if (input.data.empty()) {
     return absl::InvalidArgumentError("spec.data is empty; send at least one file of samples.");
+  }
+  if (input.priority < -kMaxPriority || input.priority > kMaxPriority) {
+    return absl::InvalidArgumentError(absl::StrCat("spec.priority is ", input.priority, "; accepted are ",
+                                                   -kMaxPriority, " to ", kMaxPriority, "."));
   }
   if (input.device == "auto" || std::find(devices.begin(), devices.end(), input.device) != devices.end()) {
     return absl::OkStatus();

@@ -15,7 +15,8 @@
 namespace kprune {
 
 // INVALID_ARGUMENT: too many files, a name that is refused or given twice, a malformed digest or size, no
-// config.json, no weights, both files and a URI as model, no data, or a device that is not one of `devices`.
+// config.json, no weights, both files and a URI as model, no data, a priority out of range, or a device that
+// is not one of `devices`.
 absl::Status CheckInput(const JobInput& input, int64_t max_files, const std::vector<std::string>& devices);
 
 // FAILED_PRECONDITION: an artifact is not stored completely. INVALID_ARGUMENT: its size is not the declared

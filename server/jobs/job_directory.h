@@ -13,7 +13,7 @@
 
 namespace kprune {
 
-// One job directory; removed with everything in it when its owner goes. Movable.
+// One job directory; removed with everything in it when its owner goes, unless Leave was called. Movable.
 class JobDirectory {
  public:
   // Makes `path` (which must not exist) with the input's files as links to their artifacts, and job.json of
@@ -25,15 +25,21 @@ class JobDirectory {
                                              std::string_view name = "");
 
   JobDirectory(JobDirectory&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  JobDirectory& operator=(JobDirectory&&) = delete;
+  JobDirectory& operator=(JobDirectory&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+  }
   ~JobDirectory();
+
+  // Gives it up without removing it.
+  void Leave() { path_.clear(); }
 
   const std::filesystem::path& path() const { return path_; }
 
  private:
   explicit JobDirectory(std::filesystem::path path) : path_(std::move(path)) {}
 
-  std::filesystem::path path_;  // empty after a move
+  std::filesystem::path path_;  // empty after a move, and after Leave
 };
 
 }  // namespace kprune

@@ -51,6 +51,10 @@ bool MayClaim(const StoredJob& job, std::string_view device) {
   return waits && (job.record.input.device == "auto" || job.record.input.device == device);
 }
 
+absl::Duration LongestBackoff(const JobStoreOptions& options) {
+  return options.retry_backoff * (int64_t{1} << std::clamp(options.max_crashes - 1, 0, 20));
+}
+
 absl::Status ApplyCancel(StoredJob& job, absl::Time now) {
   if (IsFinished(job.record.state)) {
     return absl::FailedPreconditionError(absl::StrCat("jobs/", job.record.id, " is already ",

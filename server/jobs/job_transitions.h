@@ -27,6 +27,9 @@ StoredJob MakeQueuedJob(const NewJob& job, absl::Time now);
 // Whether `job` may be claimed for `device`, its back-off aside.
 bool MayClaim(const StoredJob& job, std::string_view device);
 
+// The longest back-off there is. One that seems longer is left over from before the clock was set back.
+absl::Duration LongestBackoff(const JobStoreOptions& options);
+
 // Each changes `job` or returns an error (those of JobStore) and leaves it alone.
 absl::Status ApplyCancel(StoredJob& job, absl::Time now);
 absl::Status ApplyRetry(StoredJob& job, absl::Time now);

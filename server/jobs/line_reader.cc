@@ -5,8 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-
-#include "absl/time/clock.h"
+#include <chrono>
 
 namespace kprune {
 
@@ -28,12 +27,18 @@ bool LineReader::TakeLine(ProgressRead& read) {
 }
 
 ProgressRead LineReader::Read(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout);
   ProgressRead result;
+  bool late = false;
   for (;;) {
     if (TakeLine(result)) return result;
     if (closed_) return {ProgressRead::Kind::kClosed, {}};
-    const int64_t left = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, 1 << 30);
+    // Also while bytes keep coming: who sends a line without an end must not keep us from our clock.
+    if (late) return {ProgressRead::Kind::kTimeout, {}};
+    const int64_t left = std::clamp<int64_t>(
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count(), 0,
+        1 << 30);
+    late = left == 0;
     pollfd ready = {descriptor_, POLLIN, 0};
     const int count = poll(&ready, 1, static_cast<int>(left));
     if (count < 0 && errno == EINTR) continue;

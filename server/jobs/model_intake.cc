@@ -16,7 +16,7 @@ constexpr absl::Duration kBetweenEvents = absl::Seconds(1);
 absl::StatusOr<FetchedModel> ModelIntake::Fetch(const Lease& lease, const std::filesystem::path& folder,
                                                 const std::function<bool()>& go_on,
                                                 const std::string& uri) const {
-  absl::Time next_event = context_.clock.Now();
+  absl::Time next_event = context_.clock.Steady();
   double told = -1;
   int64_t counted_bytes = 0;
   absl::Status lost;
@@ -27,10 +27,10 @@ absl::StatusOr<FetchedModel> ModelIntake::Fetch(const Lease& lease, const std::f
   };
   const auto progress = [&](double fraction, int64_t bytes) {
     count(bytes);
-    const absl::Time now = context_.clock.Now();
+    const absl::Time now = context_.clock.Steady();
     if (fraction > told && now >= next_event) {
       const double share = kFetchShare * fraction;
-      lost.Update(context_.store.AppendEvent(lease, LoadPayload(share), share, now));
+      lost.Update(context_.store.AppendEvent(lease, LoadPayload(share), share, context_.clock.Now()));
       told = fraction;
       next_event = now + kBetweenEvents;
     }

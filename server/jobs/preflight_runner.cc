@@ -24,10 +24,10 @@ std::string RandomName() {
 // Hears the worker out until it ends; nothing when the deadline comes first.
 std::optional<WorkerExitStatus> WaitUntil(WorkerProcess& worker, Clock& clock, absl::Time deadline) {
   for (;;) {
-    const absl::Duration left = deadline - clock.Now();
+    const absl::Duration left = deadline - clock.Steady();
     if (left <= absl::ZeroDuration()) return std::nullopt;
     if (worker.ReadProgress(left).kind == ProgressRead::Kind::kClosed) {
-      return worker.Wait(std::max(absl::ZeroDuration(), deadline - clock.Now()));
+      return worker.Wait(std::max(absl::ZeroDuration(), deadline - clock.Steady()));
     }
   }
 }
@@ -56,7 +56,7 @@ absl::StatusOr<std::string> PreflightRunner::Run(const JobInput& input) {
   auto worker = launcher_.Launch({directory->path(), "cpu"});
   if (!worker.ok()) return worker.status();
   const std::optional<WorkerExitStatus> exit =
-      WaitUntil(**worker, clock_, clock_.Now() + options_.time_limit);
+      WaitUntil(**worker, clock_, clock_.Steady() + options_.time_limit);
   if (!exit) {
     return absl::DeadlineExceededError(absl::StrCat("Checking the job took longer than ",
                                                     absl::FormatDuration(options_.time_limit),

@@ -12,15 +12,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "server/jobs/line_reader.h"
 #include "server/jobs/process_identity.h"
+#include "server/jobs/process_usage.h"
 
 namespace kprune {
 namespace {
@@ -34,9 +35,11 @@ int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 
 
 // Whether the process behind the pidfd has ended.
 bool WaitForEnd(int pidfd, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout);
   for (;;) {
-    const int64_t left = std::clamp<int64_t>(absl::ToInt64Milliseconds(deadline - absl::Now()), 0, 1 << 30);
+    const int64_t left = std::clamp<int64_t>(
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count(), 0,
+        1 << 30);
     pollfd ended = {pidfd, POLLIN, 0};
     const int count = poll(&ended, 1, static_cast<int>(left));
     if (count > 0) return true;
@@ -58,6 +61,11 @@ class SpawnedWorker final : public WorkerProcess {
   const ProcessIdentity& identity() const override { return identity_; }
 
   ProgressRead ReadProgress(absl::Duration timeout) override { return progress_->Read(timeout); }
+
+  std::optional<WorkerUsage> Usage() override {
+    std::lock_guard lock(mutex_);
+    return status_ ? std::nullopt : ReadProcessUsage(identity_.pid);
+  }
 
   std::optional<WorkerExitStatus> Wait(absl::Duration timeout) override {
     if (!WaitForEnd(pidfd_, timeout)) return std::nullopt;

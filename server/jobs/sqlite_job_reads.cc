@@ -42,6 +42,33 @@ absl::StatusOr<JobPage> ReadJobPage(SqliteDatabase& database, const ListQuery& l
   }
 }
 
+absl::StatusOr<std::vector<std::string>> ReadFinishedJobs(SqliteDatabase& database, absl::Time before,
+                                                          int limit) {
+  SqliteQuery query =
+      database.Query("SELECT id FROM jobs WHERE end_us IS NOT NULL AND end_us < ? ORDER BY end_us LIMIT ?");
+  query.Bind(absl::ToUnixMicros(before)).Bind(int64_t{limit});
+  std::vector<std::string> ids;
+  for (;;) {
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) return ids;
+    ids.push_back(query.Text(0));
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> ReadUnreferenced(SqliteDatabase& database,
+                                                          const std::vector<std::string>& digests) {
+  std::vector<std::string> unreferenced;
+  for (const std::string& digest : digests) {
+    SqliteQuery query = database.Query("SELECT 1 FROM job_files WHERE sha256 = ? LIMIT 1");
+    query.Bind(std::string_view(digest));
+    absl::StatusOr<bool> row = query.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) unreferenced.push_back(digest);
+  }
+  return unreferenced;
+}
+
 absl::StatusOr<std::vector<RunningJob>> ReadRunningJobs(SqliteDatabase& database) {
   SqliteQuery query = database.Query(
       "SELECT id, lease_epoch, worker_pid, worker_start_ticks, worker_boot_id FROM jobs "

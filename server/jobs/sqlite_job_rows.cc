@@ -7,7 +7,7 @@
 namespace kprune {
 namespace {
 
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 // Times are microseconds since 1970.
 constexpr char kSchema[] = R"sql(
@@ -56,10 +56,16 @@ CREATE TABLE events (
 PRAGMA user_version = 1;
 )sql";
 
-// From version 1 on, in order.
+// From each version to the next.
 constexpr char kToVersion2[] = R"sql(
 ALTER TABLE jobs ADD COLUMN model_uri TEXT NOT NULL DEFAULT '';
 PRAGMA user_version = 2;
+)sql";
+constexpr char kToVersion3[] = R"sql(
+ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_waiting ON jobs (priority DESC, rank) WHERE state IN ('QUEUED', 'RETRY_WAIT');
+CREATE INDEX jobs_by_end ON jobs (end_us) WHERE end_us IS NOT NULL;
+PRAGMA user_version = 3;
 )sql";
 
 std::optional<int64_t> OptionalMicros(const std::optional<absl::Time>& time) {
@@ -120,7 +126,8 @@ absl::Status PrepareSchema(SqliteDatabase& database) {
   auto transaction = SqliteTransaction::Begin(database);
   if (!transaction.ok()) return transaction.status();
   absl::Status status = version == 0 ? database.Execute(kSchema) : absl::OkStatus();
-  if (status.ok()) status = database.Execute(kToVersion2);
+  if (status.ok() && version < 2) status = database.Execute(kToVersion2);
+  if (status.ok()) status = database.Execute(kToVersion3);
   if (!status.ok()) return status;
   return transaction->Commit();
 }
@@ -150,6 +157,7 @@ absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery
   ranked.job.heartbeat_time = absl::FromUnixMicros(row.Int(18));
   ranked.job.worker = {row.Int(19), row.Int(20), row.Text(21)};
   job.input.model_uri = row.Text(22);
+  job.input.priority = static_cast<int>(row.Int(23));
   if (absl::Status status = ReadFiles(database, ranked); !status.ok()) return status;
   return ranked;
 }
@@ -169,7 +177,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
       database
           .Query(
               "INSERT INTO jobs VALUES (NULL, ?, NULLIF(?, ''), ?, ?, ?, ?, 0, 0, 0, '', '', "
-              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?)")
+              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?)")
           .Bind(std::string_view(record.id))
           .Bind(std::string_view(record.request_id))
           .Bind(JobStateName(record.state))
@@ -179,6 +187,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
           .Bind(absl::ToUnixMicros(record.create_time))
           .Bind(absl::ToUnixMicros(job.queue_time))
           .Bind(std::string_view(record.input.model_uri))
+          .Bind(int64_t{record.input.priority})
           .Run();
   if (!status.ok()) return status;
   const int64_t rank = database.last_insert_rowid();

@@ -13,11 +13,15 @@
 namespace kprune {
 namespace {
 
-constexpr char kCountWaiting[] = "SELECT COUNT(*) FROM jobs WHERE state IN ('QUEUED', 'RETRY_WAIT')";
+// Exactly so in the index jobs_waiting, which is then used however many jobs there are.
+#define KPRUNE_WAITING "state IN ('QUEUED', 'RETRY_WAIT')"
 
-constexpr char kClaimable[] = "SELECT " KPRUNE_JOB_COLUMNS
-                              " FROM jobs WHERE (state = 'QUEUED' OR (state = 'RETRY_WAIT' AND "
-                              "not_before_us <= ?)) AND device IN ('auto', ?) ORDER BY rank LIMIT 1";
+constexpr char kCountWaiting[] = "SELECT COUNT(*) FROM jobs WHERE " KPRUNE_WAITING;
+
+constexpr char kClaimable[] =
+    "SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE " KPRUNE_WAITING
+    " AND (state = 'QUEUED' OR not_before_us <= ? OR not_before_us > ?) AND device IN ('auto', ?) "
+    "ORDER BY priority DESC, rank LIMIT 1";
 
 constexpr char kNextRetry[] =
     "SELECT MIN(not_before_us) FROM jobs WHERE state = 'RETRY_WAIT' AND device IN ('auto', ?)";
@@ -39,6 +43,8 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<JobPage> List(const ListQuery& query) override;
   absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
+  absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) override;
+  absl::StatusOr<std::vector<std::string>> FindUnreferenced(const std::vector<std::string>& digests) override;
   absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
   absl::Status Heartbeat(const Lease& lease, absl::Time now) override;
@@ -220,6 +226,17 @@ absl::StatusOr<DeletedJob> SqliteJobStore::Delete(std::string_view job_id) {
   return deleted;
 }
 
+absl::StatusOr<std::vector<std::string>> SqliteJobStore::ListFinished(absl::Time before, int limit) {
+  std::lock_guard lock(mutex_);
+  return ReadFinishedJobs(*database_, before, limit);
+}
+
+absl::StatusOr<std::vector<std::string>> SqliteJobStore::FindUnreferenced(
+    const std::vector<std::string>& digests) {
+  std::lock_guard lock(mutex_);
+  return ReadUnreferenced(*database_, digests);
+}
+
 absl::StatusOr<ClaimResult> SqliteJobStore::ClaimLocked(std::string_view device, absl::Time now) {
   auto transaction = SqliteTransaction::Begin(*database_);
   if (!transaction.ok()) return transaction.status();
@@ -227,7 +244,7 @@ absl::StatusOr<ClaimResult> SqliteJobStore::ClaimLocked(std::string_view device,
   absl::StatusOr<RankedJob> job;
   {
     SqliteQuery query = database_->Query(kClaimable);
-    query.Bind(absl::ToUnixMicros(now)).Bind(device);
+    query.Bind(absl::ToUnixMicros(now)).Bind(absl::ToUnixMicros(now + LongestBackoff(options_))).Bind(device);
     absl::StatusOr<bool> row = query.Step();
     if (!row.ok()) return row.status();
     if (!*row) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "server/jobs/attempt.h"
+#include "server/jobs/process_identity.h"
 #include "server/log.h"
 
 namespace kprune {
@@ -34,19 +35,26 @@ absl::Status Supervisor::Start() {
 absl::Status Supervisor::RecoverDeadServersJobs() {
   absl::StatusOr<std::vector<RunningJob>> left = context_.store.ListRunning();
   if (!left.ok()) return left.status();
+  std::set<std::string> same_boot;
   for (const RunningJob& job : *left) {
+    if (job.worker.pid > 0 && job.worker.boot_id == ReadBootId()) same_boot.insert(job.lease.job_id);
     absl::Status status = context_.launcher.EnsureGone(job.worker, options_.grace_period);
     if (!status.ok()) return status;
     status = context_.store.Requeue(job.lease, context_.clock.Now());
     if (!status.ok()) return status;
     LogInfo("job-recovered", {{"job", job.lease.job_id}});
   }
-  return checkpoints_.Recover([this](const std::string& job_id) -> absl::StatusOr<bool> {
-    const absl::StatusOr<JobRecord> job = context_.store.Get(job_id);
-    if (absl::IsNotFound(job.status())) return false;
-    if (!job.ok()) return job.status();
-    return !IsFinished(job->state);
-  });
+  return checkpoints_.Recover([&](const std::string& job_id) { return WorthOf(job_id, same_boot); });
+}
+
+absl::StatusOr<CheckpointKeeper::Worth> Supervisor::WorthOf(const std::string& job_id,
+                                                            const std::set<std::string>& same_boot) {
+  const absl::StatusOr<JobRecord> job = context_.store.Get(job_id);
+  if (absl::IsNotFound(job.status())) return CheckpointKeeper::Worth::kNothing;
+  if (!job.ok()) return job.status();
+  if (IsFinished(job->state)) return CheckpointKeeper::Worth::kNothing;
+  return same_boot.contains(job_id) ? CheckpointKeeper::Worth::kCheckpointAndResult
+                                    : CheckpointKeeper::Worth::kCheckpoint;
 }
 
 void Supervisor::RunDevice(const std::string& device) {
@@ -58,11 +66,12 @@ void Supervisor::RunDevice(const std::string& device) {
     if (claim.ok() && claim->job) RunJob(device, *claim->job);
     if (!claim.ok())
       LogError("claim-failed", {{"device", device}, {"reason", std::string(claim.status().message())}});
-    const absl::Time deadline = claim.ok() ? claim->retry_at : context_.clock.Now() + kStoreRetry;
+    const absl::Duration pause = claim.ok() ? claim->retry_at - context_.clock.Now() : kStoreRetry;
+    const absl::Time deadline = context_.clock.Steady() + pause;
     const bool look_again = claim.ok() && claim->job;
     lock.lock();
     while (!look_again && !draining_ && (!claim.ok() || queue_changes_ == seen) &&
-           context_.clock.Now() < deadline) {
+           context_.clock.Steady() < deadline) {
       context_.clock.WaitUntil(lock, changed_, deadline);
     }
   }

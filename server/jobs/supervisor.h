@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/checkpoint_keeper.h"
 #include "server/jobs/model_intake.h"
+#include "server/jobs/worker_limits.h"
 
 namespace kprune {
 
@@ -39,6 +41,9 @@ struct SupervisorOptions {
   absl::Duration grace_period = absl::Seconds(10);
   // How often the lease of a running job is renewed (and its loss noticed).
   absl::Duration heartbeat_interval = absl::Seconds(5);
+  WorkerLimits limits;
+  // First pause before what a full disk or a failing database refused is tried again; it doubles, up to 30 s.
+  absl::Duration first_store_retry = absl::Milliseconds(500);
   // A worker that sends more events than this is not heard any more; its job goes on.
   int max_events = 20000;
 };
@@ -63,7 +68,8 @@ class Supervisor {
   ~Supervisor();
 
   // First makes sure that the workers of a dead server have gone, requeues their jobs without counting a
-  // crash, keeps their checkpoints and removes their directories; then starts the threads.
+  // crash, keeps their checkpoints, and results that were not published yet, and removes their directories;
+  // then starts the threads.
   absl::Status Start();
 
   // For a job that was just cancelled in the store: ends its worker and removes its checkpoint, where it has
@@ -76,6 +82,10 @@ class Supervisor {
 
  private:
   absl::Status RecoverDeadServersJobs();
+  // What a dead server's folder of a job is good for; `same_boot` are the jobs whose workers ran since the
+  // machine started.
+  absl::StatusOr<CheckpointKeeper::Worth> WorthOf(const std::string& job_id,
+                                                  const std::set<std::string>& same_boot);
   void RunDevice(const std::string& device);
   void RunJob(const std::string& device, const JobRecord& job);
 

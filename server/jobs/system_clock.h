@@ -9,6 +9,7 @@ namespace kprune {
 class SystemClock final : public Clock {
  public:
   absl::Time Now() const override;
+  absl::Time Steady() const override;
   void WaitUntil(std::unique_lock<std::mutex>& lock, std::condition_variable& changed,
                  absl::Time deadline) override;
 };

@@ -9,8 +9,9 @@
 namespace kprune {
 
 DownloadReactor::DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
+                                 StallWatch* stalls, grpc::ServerContextBase* context,
                                  v1::DownloadRequest request)
-    : metrics_(metrics), pool_(pool), store_(store), request_(std::move(request)) {
+    : metrics_(metrics), pool_(pool), store_(store), request_(std::move(request)), stream_(*stalls, context) {
   pool_->Schedule([this] { Open(); });
 }
 
@@ -34,10 +35,12 @@ void DownloadReactor::SendNext() {
     return;
   }
   metrics_->OnBytesTransferred(Direction::kDownload, static_cast<int64_t>(message_.chunk().size()));
+  stream_.WaitForClient();
   StartWrite(&message_);
 }
 
 void DownloadReactor::OnWriteDone(bool ok) {
+  stream_.ClientMoved();
   if (!ok) {
     Finish(grpc::Status(grpc::StatusCode::CANCELLED, "the client is gone"));
     return;

@@ -10,13 +10,15 @@
 #include "kprune/metrics.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/stall_watch.h"
 
 namespace kprune {
 
 // Deletes itself when the call is done. gRPC calls one reaction at a time.
 class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadResponse> {
  public:
-  DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool, v1::DownloadRequest request);
+  DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool, StallWatch* stalls,
+                  grpc::ServerContextBase* context, v1::DownloadRequest request);
 
   void OnWriteDone(bool ok) override;
   void OnDone() override { delete this; }
@@ -32,6 +34,7 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
   ArtifactStore* const store_;
   const v1::DownloadRequest request_;
 
+  StallWatch::Stream stream_;
   std::unique_ptr<ArtifactReader> reader_;
   v1::DownloadResponse message_;
 };

@@ -18,8 +18,8 @@ constexpr int kThreads = 4;
 }  // namespace
 
 ArtifactServiceImpl::ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics,
-                                         const absl::Notification* draining)
-    : store_(store), metrics_(metrics), draining_(draining), pool_(kThreads) {}
+                                         const absl::Notification* draining, absl::Duration stall_limit)
+    : store_(store), metrics_(metrics), draining_(draining), stalls_(stall_limit), pool_(kThreads) {}
 
 grpc::ServerUnaryReactor* ArtifactServiceImpl::FindMissing(grpc::CallbackServerContext* context,
                                                            const v1::FindMissingRequest* request,
@@ -56,14 +56,14 @@ grpc::ServerUnaryReactor* ArtifactServiceImpl::QueryUpload(grpc::CallbackServerC
   return reactor;
 }
 
-grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceImpl::Upload(grpc::CallbackServerContext*,
+grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceImpl::Upload(grpc::CallbackServerContext* context,
                                                                         v1::UploadResponse* response) {
-  return new UploadReactor(store_, metrics_, &pool_, draining_, response);
+  return new UploadReactor(store_, metrics_, &pool_, draining_, &stalls_, context, response);
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceImpl::Download(
-    grpc::CallbackServerContext*, const v1::DownloadRequest* request) {
-  return new DownloadReactor(store_, metrics_, &pool_, *request);
+    grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
+  return new DownloadReactor(store_, metrics_, &pool_, &stalls_, context, *request);
 }
 
 }  // namespace kprune

@@ -7,10 +7,12 @@
 #include <cstdint>
 
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "kprune/artifact_store.h"
 #include "kprune/metrics.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/stall_watch.h"
 
 namespace kprune {
 
@@ -22,8 +24,10 @@ inline constexpr int kMaxDigestsPerCall = 10000;
 // Thread-safe. Borrows everything it is given; destroy the gRPC server first, then this, then those.
 class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
  public:
-  // Uploads are refused with UNAVAILABLE once `draining` is notified.
-  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining);
+  // Uploads are refused with UNAVAILABLE once `draining` is notified. A stream whose client neither sends nor
+  // takes a chunk for `stall_limit` is cancelled; zero: never.
+  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining,
+                      absl::Duration stall_limit = absl::Minutes(2));
 
   grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context,
                                         const v1::FindMissingRequest* request,
@@ -42,6 +46,7 @@ class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
   Metrics* const metrics_;
   const absl::Notification* const draining_;
 
+  StallWatch stalls_;
   BlockingPool pool_;
 };
 

@@ -10,16 +10,29 @@
 namespace kprune {
 
 UploadReactor::UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                             const absl::Notification* draining, v1::UploadResponse* response)
-    : store_(store), metrics_(metrics), pool_(pool), draining_(draining), response_(response) {
+                             const absl::Notification* draining, StallWatch* stalls,
+                             grpc::ServerContextBase* context, v1::UploadResponse* response)
+    : store_(store),
+      metrics_(metrics),
+      pool_(pool),
+      draining_(draining),
+      response_(response),
+      stream_(*stalls, context) {
+  ReadNext();
+}
+
+void UploadReactor::ReadNext() {
+  stream_.WaitForClient();
   StartRead(&message_);
 }
 
 void UploadReactor::OnReadDone(bool ok) {
+  stream_.ClientMoved();
   pool_->Schedule([this, ok] { ok ? HandleMessage() : HandleEnd(); });
 }
 
 void UploadReactor::OnDone() {
+  stream_.Leave();
   // Not here: what is left of an upload is committed to the disk, or removed.
   pool_->Schedule([this] {
     if (upload_ != nullptr && ended_early_ && !cancelled_) upload_->Discard();
@@ -41,7 +54,7 @@ void UploadReactor::HandleMessage() {
                : "the first message of an upload has no header; it must have one");
   }
   if (status.ok() && !stored_before_) {
-    StartRead(&message_);
+    ReadNext();
     return;
   }
   // Free for the next writer before the client hears of it.

@@ -12,6 +12,7 @@
 #include "kprune/metrics.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/stall_watch.h"
 
 namespace kprune {
 
@@ -20,13 +21,16 @@ namespace kprune {
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
   UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                const absl::Notification* draining, v1::UploadResponse* response);
+                const absl::Notification* draining, StallWatch* stalls, grpc::ServerContextBase* context,
+                v1::UploadResponse* response);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override { cancelled_ = true; }
   void OnDone() override;
 
  private:
+  void ReadNext();
+
   // These run on the pool and end with exactly one StartRead or Finish, after which `this` may be gone.
   void HandleMessage();
   void HandleEnd();
@@ -41,6 +45,7 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   const absl::Notification* const draining_;
   v1::UploadResponse* const response_;
 
+  StallWatch::Stream stream_;
   std::atomic<bool> cancelled_{false};
 
   v1::UploadRequest message_;

@@ -60,6 +60,7 @@ JobInput FromProto(const v1::JobSpec& spec) {
   JobInput input;
   input.model = FilesFromProto(spec.model());
   input.model_uri = spec.model_uri();
+  input.priority = spec.priority();
   input.data = FilesFromProto(spec.data());
   input.eval = FilesFromProto(spec.eval());
   input.options_json = ToJson(spec.options());
@@ -90,6 +91,7 @@ v1::Job ToProto(const JobRecord& record) {
   v1::Job job;
   FilesToProto(record.input.model, job.mutable_spec()->mutable_model());
   job.mutable_spec()->set_model_uri(record.input.model_uri);
+  job.mutable_spec()->set_priority(record.input.priority);
   FilesToProto(record.input.data, job.mutable_spec()->mutable_data());
   FilesToProto(record.input.eval, job.mutable_spec()->mutable_eval());
   FromJson(record.input.options_json, job.mutable_spec()->mutable_options());

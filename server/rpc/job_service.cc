@@ -22,7 +22,7 @@ absl::Status Fill(const absl::StatusOr<JobRecord>& job, v1::Job* response) {
 JobServiceImpl::JobServiceImpl(JobManager& jobs, JobStore& store, const JobServiceOptions& options)
     : jobs_(jobs),
       options_(options),
-      watches_(store),
+      watches_(store, options.stall_limit),
       create_pool_(options.preflight_threads),
       quick_pool_(kQuickThreads) {}
 
@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* 
   });
 }
 
-grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServerContext* context,
                                                               const v1::WatchJobRequest* request) {
   absl::StatusOr<std::string> id = ParseJobName(request->name());
   if (!id.ok()) return RefuseWatch(id.status());
@@ -83,7 +83,7 @@ grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServ
                                                 "; accepted is 0 (from the first event) or the last "
                                                 "sequence received.")));
   }
-  return watches_.StartWatch(*id, request->after_sequence());
+  return watches_.StartWatch(context, *id, request->after_sequence());
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext* context,

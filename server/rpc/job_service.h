@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "kprune/job_store.h"
 #include "kprune/v1/job_service.grpc.pb.h"
 #include "server/jobs/job_manager.h"
@@ -19,6 +20,8 @@ struct JobServiceOptions {
   // RESOURCE_EXHAUSTED.
   int preflight_threads = 2;
   int max_creates = 64;
+  // A watch whose client does not take an event for so long is cancelled; zero: never.
+  absl::Duration stall_limit = absl::Minutes(2);
 };
 
 // Thread-safe. Borrows everything it is given; destroy the gRPC server first, then this, then those. A

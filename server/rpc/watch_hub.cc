@@ -29,8 +29,11 @@ class RefusedWatch final : public grpc::ServerWriteReactor<v1::Event> {
 class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
                               public std::enable_shared_from_this<WatchHub::Watch> {
  public:
-  Watch(WatchHub& hub, std::string job_id, int64_t after_sequence)
-      : hub_(hub), job_id_(std::move(job_id)), after_sequence_(after_sequence) {}
+  Watch(WatchHub& hub, grpc::ServerContextBase* context, std::string job_id, int64_t after_sequence)
+      : hub_(hub),
+        job_id_(std::move(job_id)),
+        stream_(hub.stalls_, context),
+        after_sequence_(after_sequence) {}
 
   void Start() {
     self_ = shared_from_this();
@@ -52,6 +55,7 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
   }
 
   void OnWriteDone(bool ok) override {
+    stream_.WaitForClient();  // without mutex_: cancelling takes the locks the other way round
     if (!ok) End(absl::CancelledError("The client is gone."));
     std::optional<absl::Status> end;
     {
@@ -61,6 +65,7 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
       writing_ = false;
       end = end_;
     }
+    stream_.ClientMoved();
     if (end) return Finish(ToGrpcStatus(*end));
     ScheduleRead();
   }
@@ -68,6 +73,7 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
   void OnCancel() override { End(absl::CancelledError("The client cancelled the watch.")); }
 
   void OnDone() override {
+    stream_.Leave();
     subscription_.reset();
     hub_.Remove(self_);
     // A read that is on the list keeps the object until it has run.
@@ -103,6 +109,7 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
       for (const JobEvent& event : batch->events) pending_.push_back(ToProto(event));
       writing_ = true;
     }
+    stream_.WaitForClient();
     StartWrite(&pending_.front());
   }
 
@@ -110,6 +117,7 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
   const std::string job_id_;
   std::shared_ptr<Watch> self_;  // held until OnDone
   std::unique_ptr<JobSubscription> subscription_;
+  StallWatch::Stream stream_;
   int64_t after_sequence_;  // of the hub's thread
 
   std::mutex mutex_;
@@ -120,8 +128,9 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
   std::optional<absl::Status> end_;
 };
 
-grpc::ServerWriteReactor<v1::Event>* WatchHub::StartWatch(const std::string& job_id, int64_t after_sequence) {
-  auto watch = std::make_shared<Watch>(*this, job_id, after_sequence);
+grpc::ServerWriteReactor<v1::Event>* WatchHub::StartWatch(grpc::ServerContextBase* context,
+                                                          const std::string& job_id, int64_t after_sequence) {
+  auto watch = std::make_shared<Watch>(*this, context, job_id, after_sequence);
   watch->Start();
   return watch.get();
 }

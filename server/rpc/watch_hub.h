@@ -13,16 +13,19 @@
 #include "kprune/job_store.h"
 #include "kprune/v1/job_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/stall_watch.h"
 
 namespace kprune {
 
 // Thread-safe. Destroy the gRPC server first, then this, then the store.
 class WatchHub {
  public:
-  explicit WatchHub(JobStore& store) : store_(store), pool_(1) {}
+  // A watch whose client does not take an event for `stall_limit` is cancelled; zero: never.
+  WatchHub(JobStore& store, absl::Duration stall_limit) : store_(store), stalls_(stall_limit), pool_(1) {}
 
   // Returns the reactor of a new watch; gRPC owns it through its callbacks.
-  grpc::ServerWriteReactor<v1::Event>* StartWatch(const std::string& job_id, int64_t after_sequence);
+  grpc::ServerWriteReactor<v1::Event>* StartWatch(grpc::ServerContextBase* context, const std::string& job_id,
+                                                  int64_t after_sequence);
 
   // Ends every watch, and each that comes later, with UNAVAILABLE.
   void EndAll();
@@ -35,6 +38,7 @@ class WatchHub {
   void Remove(const std::shared_ptr<Watch>& watch);
 
   JobStore& store_;
+  StallWatch stalls_;
 
   std::mutex mutex_;
   // Guarded by mutex_.

@@ -74,12 +74,12 @@ absl::StatusOr<FetchedModel> ModelFetcher::Fetch(std::string_view text, const st
   if (!uri.ok()) return uri.status();
   absl::StatusOr<SourceAccess> access = AccessFor(*uri);
   if (!access.ok()) return access.status();
-  const absl::Time deadline = clock_.Now() + options_.time_limit;
+  const absl::Time deadline = clock_.Steady() + options_.time_limit;
   bool too_late = false;
   FetchTally tally;
   const std::unique_ptr<HttpClient> client = make_client_();
   SourceReader reader(*client, *std::move(access), clock_, [&] {
-    too_late = clock_.Now() >= deadline;
+    too_late = clock_.Steady() >= deadline;
     return !too_late && progress(tally.fraction(), tally.bytes);
   });
   const auto fetch = [&]() -> absl::StatusOr<FetchedModel> {

@@ -207,10 +207,10 @@ absl::Status SourceReader::Wait(absl::Duration duration) {
   std::mutex mutex;
   std::condition_variable never;
   std::unique_lock lock(mutex);
-  const absl::Time end = clock_.Now() + duration;
-  while (clock_.Now() < end) {
+  const absl::Time end = clock_.Steady() + duration;
+  while (clock_.Steady() < end) {
     if (!go_on_()) return absl::CancelledError("The fetch was stopped.");
-    clock_.WaitUntil(lock, never, std::min(end, clock_.Now() + kTick));
+    clock_.WaitUntil(lock, never, std::min(end, clock_.Steady() + kTick));
   }
   return absl::OkStatus();
 }

@@ -90,6 +90,13 @@ TEST_F(SubmitCommandTest, NoWaitPrintsTheNameOnly) {
   EXPECT_EQ(Submit({"--no-wait", "--output", folder_ / "out"}).exit_code, 3);
 }
 
+TEST_F(SubmitCommandTest, APriorityGoesWithTheJob) {
+  EXPECT_EQ(Submit({"--no-wait", "--priority", "-7"}).exit_code, 0);
+  ASSERT_EQ(server_.jobs.created.size(), 1u);
+  EXPECT_EQ(server_.jobs.created[0].spec().priority(), -7);
+  EXPECT_EQ(Submit({"--priority", "101"}).exit_code, 3);
+}
+
 TEST_F(SubmitCommandTest, ALostAnswerIsAskedForAgainWithTheSameRequestId) {
   server_.jobs.create_breaks = 1;
   EXPECT_EQ(Submit({"--no-wait"}).exit_code, 0);

@@ -89,6 +89,24 @@ TEST_F(TransferTest, ABrokenUploadGoesOnFromTheCommittedSize) {
   EXPECT_EQ(server_.artifacts.stored.count(file.entry.sha256()), 1u);
 }
 
+TEST_F(TransferTest, WhatGetsOnIsNotGivenUpHoweverOftenItBreaks) {
+  // Two waits without a byte in between would be too many.
+  const BackoffOptions impatient{.first = absl::Milliseconds(20),
+                                 .longest = absl::Milliseconds(20),
+                                 .jitter = 0,
+                                 .give_up = absl::Milliseconds(30)};
+  std::string bytes;
+  for (char c = 'a'; c < 'i'; ++c) bytes += std::string(kMiB, c);
+  server_.artifacts.breaks = 6;
+  const FileToUpload file = Upload("model.safetensors", bytes);
+  EXPECT_EQ(Uploader(connection_, display_, impatient).UploadMissing({file}), absl::OkStatus());
+  EXPECT_EQ(server_.artifacts.upload_offsets.size(), 7u);
+  server_.artifacts.breaks = 6;
+  EXPECT_EQ(Downloader(connection_, display_, impatient).DownloadAll({file.entry}, folder_ / "result"),
+            absl::OkStatus());
+  EXPECT_EQ(server_.artifacts.download_offsets.size(), 7u);
+}
+
 TEST_F(TransferTest, AFileThatChangedWhileItWasSentIsRefused) {
   const FileToUpload file = Upload("data.jsonl", "long enough");
   folder_.Write("data.jsonl", "short");
@@ -151,7 +169,7 @@ TEST_F(TransferTest, AnInterruptEndsTheWaitingForABrokenConnection) {
             absl::StatusCode::kCancelled);
 }
 
-TEST(TransferDisplayTest, TheBarShowsShareAndRate) {
+TEST(TransferDisplayTest, TheBarShowsShareRateAndTimeLeft) {
   std::ostringstream text;
   absl::Time now = absl::UnixEpoch();
   TransferDisplay display("upload", ProgressMode::kBar, {.is_terminal = true, .columns = 120}, text,
@@ -159,10 +177,8 @@ TEST(TransferDisplayTest, TheBarShowsShareAndRate) {
   display.Begin("model.safetensors", 0, 4 * kMiB);
   now += absl::Seconds(2);
   display.Advance(1 * kMiB);
-  EXPECT_THAT(
-      text.str(),
-      HasSubstr(
-          "upload model.safetensors [######..................]  25.0 %  1.0 MiB of 4.0 MiB  512.0 KiB/s"));
+  EXPECT_THAT(text.str(), HasSubstr("upload model.safetensors [######..................]  25.0 %  1.0 MiB of "
+                                    "4.0 MiB  512.0 KiB/s  6.00 s left"));
 }
 
 }  // namespace

@@ -19,9 +19,9 @@
 //   ignore_sigterm true  go on after SIGTERM
 //   garbage_lines true   send malformed, oversized and forbidden progress lines between the good ones
 //   models ["NAME", ...] put a model into each of these folders of the result instead of one into itself
-//   extra_file "NAME"    put one more file into the result
-//   no_result true       succeed without a result
-//   complain "text"      a line for standard error
+//   memory_bytes N, scratch_bytes N   take so much memory, write so large a file to scratch/, before the
+//   first extra_file "NAME"    put one more file into the result no_result true       succeed without a
+//   result complain "text"      a line for standard error
 //
 // It checkpoints and resumes as the protocol says: scratch/checkpoint/sublayers.jsonl holds the events of the
 // finished sublayers. The field "computed" of report.json says how many of them it did not take from there.
@@ -199,6 +199,9 @@ void Await(const Job& job, const std::string& file) {
 
 int Prune(const Job& job) {
   Touch(job.Get("touch", std::string()));
+  const std::string memory(job.Get("memory_bytes", size_t{0}), 'm');
+  const std::string scratch(job.Get("scratch_bytes", size_t{0}), 's');
+  if (!scratch.empty()) WriteFile(job.directory / kp::kScratchDirectory / "large", scratch);
   SendStage(job, "LOAD", 0);
   const std::string error = job.Get("fail", std::string());
   const int total = job.Get("sublayers", 4);

@@ -22,6 +22,8 @@ struct FakeWorkerScript {
   // Stays after its last line until it is told to end; `obeys` says whether SIGTERM suffices.
   bool stays = false;
   bool obeys = true;
+  // What it is seen to use while it runs.
+  WorkerUsage usage;
   // Called at its start with its job directory.
   std::function<void(const std::filesystem::path&)> work = [](const std::filesystem::path&) {};
 };
@@ -46,6 +48,11 @@ class FakeWorkerProcess final : public WorkerProcess {
       return read;
     }
     return {exit_ ? ProgressRead::Kind::kClosed : ProgressRead::Kind::kTimeout, {}};
+  }
+
+  std::optional<WorkerUsage> Usage() override {
+    std::lock_guard lock(mutex_);
+    return exit_ ? std::nullopt : std::optional(script_.usage);
   }
 
   std::optional<WorkerExitStatus> Wait(absl::Duration timeout) override {

@@ -16,6 +16,8 @@ class HastyClock final : public Clock {
     return now_;
   }
 
+  absl::Time Steady() const override { return Now(); }
+
   void WaitUntil(std::unique_lock<std::mutex>&, std::condition_variable&, absl::Time deadline) override {
     std::lock_guard lock(mutex_);
     waited_ += std::max(absl::ZeroDuration(), deadline - now_);

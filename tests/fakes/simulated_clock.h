@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it.
+// A clock that stands still until a test moves it, or sets its time of day.
 #ifndef KPRUNE_TESTS_FAKES_SIMULATED_CLOCK_H_
 #define KPRUNE_TESTS_FAKES_SIMULATED_CLOCK_H_
 
@@ -18,7 +18,20 @@ class SimulatedClock final : public Clock {
     return now_;
   }
 
+  absl::Time Steady() const override {
+    std::lock_guard lock(mutex_);
+    return steady_;
+  }
+
+  // Time passes.
   void Advance(absl::Duration by) {
+    std::lock_guard lock(mutex_);
+    now_ += by;
+    steady_ += by;
+  }
+
+  // Somebody sets the clock: no time passes.
+  void Jump(absl::Duration by) {
     std::lock_guard lock(mutex_);
     now_ += by;
   }
@@ -31,6 +44,7 @@ class SimulatedClock final : public Clock {
  private:
   mutable std::mutex mutex_;
   absl::Time now_;
+  absl::Time steady_ = absl::UnixEpoch();
 };
 
 }  // namespace kprune

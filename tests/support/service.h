@@ -44,6 +44,9 @@ class Service {
   // The text of http://.../metrics.
   std::string Metrics() const;
 
+  // Of the running (or last) server.
+  pid_t pid() const { return server_->pid(); }
+
   const std::string& address() const { return address_; }  // "127.0.0.1:PORT"
 
   // What the running (or last) server wrote, for messages.

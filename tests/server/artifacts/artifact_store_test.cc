@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/time/clock.h"
 #include "tests/server/artifacts/artifact_store_fixture.h"
 
 namespace kprune {
@@ -143,6 +144,35 @@ TEST_P(ArtifactStoreTest, ReadersAndLinksOutliveADeletion) {
   ASSERT_TRUE(reader->Read(100, &bytes).ok());
   EXPECT_EQ(bytes, kText);
   EXPECT_EQ(fs::file_size(folder_ / "linked"), 42u);
+}
+
+TEST_P(ArtifactStoreTest, WhatNobodyAskedForSinceIsUnused) {
+  ASSERT_TRUE(Upload("one").ok());
+  ASSERT_TRUE(Upload("two").ok());
+  const absl::Time stored = absl::Now();
+  EXPECT_THAT(*store().ListUnused(stored - absl::Hours(1)), ::testing::IsEmpty());
+  EXPECT_THAT(*store().ListUnused(stored + absl::Hours(1)),
+              ::testing::UnorderedElementsAre(Digest("one"), Digest("two")));
+  // Being asked for makes it younger than any time before.
+  ASSERT_TRUE(testing::Eventually([&] {
+    EXPECT_TRUE(store().FindMissing({Digest("one")})->empty());
+    return store().ListUnused(stored)->size() == 1;
+  }));
+  EXPECT_THAT(*store().ListUnused(stored), ::testing::ElementsAre(Digest("two")));
+}
+
+TEST_P(ArtifactStoreTest, StaleUploadsAreRemovedButNotUnderTheirWriter) {
+  const std::string sha256 = Digest("never finished");
+  auto upload = store().BeginUpload(sha256, 14, 0).value();
+  ASSERT_TRUE(upload->Append("never").ok());
+  const absl::Time later = absl::Now() + absl::Hours(1);
+  EXPECT_EQ(*store().RemoveStaleUploads(later), 0) << "somebody is at it";
+  upload.reset();
+  EXPECT_EQ(*store().RemoveStaleUploads(absl::Now() - absl::Hours(1)), 0);
+  EXPECT_EQ(Committed(sha256), 5);
+  EXPECT_GT(*store().RemoveStaleUploads(later), 0);
+  EXPECT_EQ(Committed(sha256), 0);
+  EXPECT_EQ(*store().RemoveStaleUploads(later), 0);
 }
 
 TEST_P(ArtifactStoreTest, AReopenedStoreContinuesUploadsAndKeepsArtifacts) {

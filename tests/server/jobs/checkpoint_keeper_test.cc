@@ -26,13 +26,16 @@ class CheckpointKeeperTest : public ::testing::Test {
   }
 
   absl::Status Recover(const std::set<std::string>& unfinished) {
-    return keeper_.Recover([&](const std::string& job) { return unfinished.contains(job); });
+    return keeper_.Recover([&](const std::string& job) {
+      return unfinished.contains(job) ? CheckpointKeeper::Worth::kCheckpoint
+                                      : CheckpointKeeper::Worth::kNothing;
+    });
   }
 
   // The checkpoint that the job's attempt is given; empty where there is none.
   std::string Given(const std::string& job, int attempt) {
     const fs::path directory = keeper_.AttemptDirectory(job, attempt);
-    return keeper_.Give(job, directory) ? ReadFile(directory / "scratch/checkpoint/state") : "";
+    return keeper_.Give(job, directory).checkpoint ? ReadFile(directory / "scratch/checkpoint/state") : "";
   }
 
   testing::TemporaryFolder folder_;
@@ -68,11 +71,11 @@ TEST_F(CheckpointKeeperTest, OnlyAFolderIsACheckpoint) {
   const fs::path directory = keeper_.AttemptDirectory("a1", 1);
   testing::WriteFile(directory / "scratch/checkpoint", "a file");
   keeper_.Keep("a1", directory);
-  EXPECT_FALSE(keeper_.Give("a1", keeper_.AttemptDirectory("a1", 2)));
+  EXPECT_FALSE(keeper_.Give("a1", keeper_.AttemptDirectory("a1", 2)).checkpoint);
   fs::remove(directory / "scratch/checkpoint");
   fs::create_directory_symlink("/", directory / "scratch/checkpoint");
   keeper_.Keep("a1", directory);
-  EXPECT_FALSE(keeper_.Give("a1", keeper_.AttemptDirectory("a1", 2)));
+  EXPECT_FALSE(keeper_.Give("a1", keeper_.AttemptDirectory("a1", 2)).checkpoint);
 }
 
 TEST_F(CheckpointKeeperTest, DroppingNothingIsNothing) {
@@ -112,9 +115,10 @@ TEST_F(CheckpointKeeperTest, ANewDataFolderHasNothingToRecover) { EXPECT_TRUE(Re
 
 TEST_F(CheckpointKeeperTest, WhileTheQueueCannotBeReadNothingIsRemoved) {
   Leave("a1", 1, "one sublayer");
-  const absl::Status status = keeper_.Recover([](const std::string&) -> absl::StatusOr<bool> {
-    return absl::UnavailableError("the database is away");
-  });
+  const absl::Status status =
+      keeper_.Recover([](const std::string&) -> absl::StatusOr<CheckpointKeeper::Worth> {
+        return absl::UnavailableError("the database is away");
+      });
   EXPECT_THAT(std::string(status.message()), HasSubstr("the database is away"));
   EXPECT_EQ(ReadFile(keeper_.AttemptDirectory("a1", 1) / "scratch/checkpoint/state"), "one sublayer");
 }

@@ -146,6 +146,46 @@ TEST_P(JobStoreTest, ClaimsInTheOrderOfCreation) {
   EXPECT_EQ(none->retry_at, absl::InfiniteFuture());
 }
 
+TEST_P(JobStoreTest, TheGreaterPriorityIsClaimedFirstAndOfEqualOnesTheOlder) {
+  const auto with = [](int priority) {
+    NewJob job = SomeJob();
+    job.input.priority = priority;
+    return job;
+  };
+  const std::string low = Create(with(-1)).id, first = Create(with(0)).id, second = Create(with(0)).id;
+  const std::string high = Create(with(7)).id;
+  EXPECT_EQ(Get(high).input.priority, 7);
+  for (const std::string& expected : {high, first, second, low}) EXPECT_EQ(Claim().job_id, expected);
+}
+
+TEST_P(JobStoreTest, ABackOffEndsAlsoWhenTheClockWasSetBack) {
+  options_.retry_backoff = absl::Seconds(5);
+  Open();
+  Create();
+  ASSERT_TRUE(store_->RecordCrash(Claim(), {"INTERNAL", "crash"}, now_).ok());
+  EXPECT_FALSE(store_->Claim("cpu", now_)->job) << "it waits";
+  EXPECT_TRUE(store_->Claim("cpu", now_ - absl::Hours(24))->job) << "as long would no back-off be";
+}
+
+TEST_P(JobStoreTest, FinishedJobsAreListedByTheirEnd) {
+  const std::string first = Create().id, second = Create().id, waiting = Create().id;
+  ASSERT_TRUE(store_->Cancel(second, now_ = kStart + absl::Hours(1)).ok());
+  ASSERT_TRUE(store_->Cancel(first, now_ = kStart + absl::Hours(2)).ok());
+  EXPECT_THAT(*store_->ListFinished(kStart + absl::Hours(3), 10), ElementsAre(second, first));
+  EXPECT_THAT(*store_->ListFinished(kStart + absl::Hours(3), 1), ElementsAre(second));
+  EXPECT_THAT(*store_->ListFinished(kStart + absl::Hours(2), 10), ElementsAre(second)) << "before, not at";
+  ASSERT_TRUE(store_->Retry(second, now_).ok());
+  EXPECT_THAT(*store_->ListFinished(kStart + absl::Hours(3), 10), ElementsAre(first));
+}
+
+TEST_P(JobStoreTest, WhatNoJobRefersToIsFound) {
+  const std::string model(64, 'a'), result(64, 'd'), other(64, 'e');
+  EXPECT_THAT(*store_->FindUnreferenced({model, other}), ElementsAre(model, other));
+  Create();
+  ASSERT_TRUE(store_->Succeed(Claim(), {{"report.json", result, 1}}, Tick()).ok());
+  EXPECT_THAT(*store_->FindUnreferenced({model, other, result}), ElementsAre(other));
+}
+
 TEST_P(JobStoreTest, AJobForADeviceWaitsForThatDevice) {
   NewJob job = SomeJob();
   job.input.device = "cuda:1";

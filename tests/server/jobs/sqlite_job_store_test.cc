@@ -123,12 +123,32 @@ TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
     // As the first version left it: without what came since.
     auto database = SqliteDatabase::Open(file_);
     ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE(
-        (*database)->Execute("ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;").ok());
+    ASSERT_TRUE((*database)
+                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
+                              "ALTER TABLE jobs DROP COLUMN priority;"
+                              "ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;")
+                    .ok());
   }
   auto store = Open();
   EXPECT_EQ(store->Get(id)->input, SomeJob().input);
   EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id);
+}
+
+TEST_F(SqliteJobStoreTest, ADatabaseOfTheSecondVersionGoesOn) {
+  std::string id;
+  {
+    auto store = Open();
+    id = store->Create(SomeJob(), kStart)->job.id;
+  }
+  {
+    auto database = SqliteDatabase::Open(file_);
+    ASSERT_TRUE(database.ok()) << database.status();
+    ASSERT_TRUE((*database)
+                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
+                              "ALTER TABLE jobs DROP COLUMN priority; PRAGMA user_version = 2;")
+                    .ok());
+  }
+  EXPECT_EQ(Open()->Get(id)->input, SomeJob().input);
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfANewerVersionIsLeftAlone) {

@@ -26,7 +26,7 @@
 
 namespace kprune {
 
-class SupervisorTest : public testing::Test {
+class SupervisorTest : public ::testing::Test {
  protected:
   SupervisorTest() {
     options_.data_dir = folder_.path();

@@ -109,6 +109,16 @@ TEST_F(JobServiceTest, TooManyFilesAndUnknownDevicesAreRefused) {
   ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "cuda:7");
 }
 
+TEST_F(JobServiceTest, APriorityOutOfRangeIsRefused) {
+  v1::CreateJobRequest request = Request();
+  for (const int priority : {-101, 101, INT32_MIN, INT32_MAX}) {
+    request.mutable_spec()->set_priority(priority);
+    ExpectRefused(request, StatusCode::INVALID_ARGUMENT, absl::StrCat("spec.priority is ", priority));
+  }
+  request.mutable_spec()->set_priority(-100);
+  EXPECT_EQ(MustCreate(request).spec().priority(), -100);
+}
+
 TEST_F(JobServiceTest, AFullQueueIsResourceExhausted) {
   StopServer();
   store_options_.max_queued_jobs = 2;

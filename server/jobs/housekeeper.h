@@ -1,0 +1,78 @@
+// Removes what nobody needs any more: uploads that were never finished, artifacts that no job refers to, and
+// jobs that were finished long ago.
+#ifndef KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_
+#define KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "kprune/artifact_store.h"
+#include "kprune/clock.h"
+#include "kprune/job_store.h"
+#include "server/jobs/artifact_references.h"
+#include "server/jobs/job_manager.h"
+
+namespace kprune {
+
+struct HousekeeperOptions {
+  // How long an unfinished upload, or an artifact that no job refers to, stays after it was last of use. It
+  // is the time from an upload to the job that needs it. Zero: for ever.
+  absl::Duration keep_uploads = absl::Hours(24);
+  // How long a finished job stays, with its events and its result. Zero: until it is deleted.
+  absl::Duration keep_finished_jobs;
+  absl::Duration interval = absl::Minutes(10);
+};
+
+// All borrowed, all thread-safe.
+struct HousekeeperContext {
+  JobManager& manager;
+  JobStore& store;
+  ArtifactStore& artifacts;
+  ArtifactReferences& references;
+  Clock& clock;
+};
+
+// Thread-safe, but Start is called at most once.
+class Housekeeper {
+ public:
+  struct Removed {
+    int jobs = 0;
+    int artifacts = 0;
+    int uploads = 0;
+  };
+
+  Housekeeper(HousekeeperContext context, HousekeeperOptions options);
+  // Ends the thread.
+  ~Housekeeper();
+
+  // Tidies up from now on, once an interval, on a thread of its own.
+  void Start();
+
+  // Once, now. Nothing where the clock was set since the last time: ages are then not what they seem, and
+  // are believed again from the next time on. The first error of the stores ends it.
+  absl::StatusOr<Removed> TidyUp();
+
+ private:
+  void Run();
+  bool ClockWasSet();
+  absl::Status RemoveJobs(absl::Time now, Removed& removed);
+  absl::Status RemoveArtifacts(absl::Time now, Removed& removed);
+
+  const HousekeeperContext context_;
+  const HousekeeperOptions options_;
+  std::optional<absl::Duration> clock_offset_;  // of Now from Steady; of who tidies up
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_

@@ -1,0 +1,129 @@
+// An upload over a network that cuts it again and again.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include "absl/time/clock.h"
+#include "client/connection.h"
+#include "client/interrupt.h"
+#include "client/manifest.h"
+#include "client/transfer_display.h"
+#include "client/uploader.h"
+#include "tests/faults/cutting_proxy.h"
+#include "tests/faults/job_caller.h"
+#include "tests/faults/length.h"
+#include "tests/support/process.h"
+#include "tests/support/service.h"
+
+namespace kprune::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMiB = 1 << 20;
+
+class CutUploadsTest : public ::testing::Test {
+ protected:
+  // A file of bytes that nothing can shorten.
+  client::FileToUpload WriteRandomFile(int64_t size_bytes) {
+    std::mt19937_64 random(3);
+    std::ofstream file(folder_ / "model.safetensors", std::ios::binary);
+    std::string block(kMiB, '\0');
+    for (int64_t left = size_bytes; left > 0; left -= kMiB) {
+      for (size_t at = 0; at < block.size(); at += sizeof(uint64_t)) {
+        const uint64_t word = random();
+        block.replace(at, sizeof word, reinterpret_cast<const char*>(&word), sizeof word);
+      }
+      file.write(block.data(), static_cast<std::streamsize>(std::min(left, kMiB)));
+    }
+    file.close();
+    const client::NamedFile named{"model.safetensors", folder_ / "model.safetensors", size_bytes};
+    return {client::Describe(named).value(), named.path};
+  }
+
+  const TemporaryFolder folder_;
+  Service service_{KPRUNE_BIN_DIR, folder_.path(), {"--worker", fs::path(KPRUNE_BIN_DIR) / "fake_worker"}};
+};
+
+TEST_F(CutUploadsTest, AnUploadThatIsCutAgainAndAgainArrivesAndSendsLittleTwice) {
+  const int64_t size = ShortOrLong(64, 1024) * kMiB;
+  const int cuts = ShortOrLong(12, 200);
+  service_.Start();
+  const client::FileToUpload file = WriteRandomFile(size);
+  std::mt19937 random(11);
+  int left = cuts;
+  // On average so that all cuts come before the last byte.
+  const int64_t longest = 3 * size / cuts / 2;
+  CuttingProxy proxy(service_.address(),
+                     [&] { return left-- > 0 ? static_cast<int64_t>(random()) % longest : -1; });
+
+  client::Interrupt interrupt;
+  const client::Connection connection(proxy.address(), interrupt);
+  std::ostringstream text;
+  client::TransferDisplay display("upload", client::ProgressMode::kNone, client::Screen(), text, absl::Now);
+  client::BackoffOptions backoff;
+  backoff.first = absl::Milliseconds(1);
+  backoff.longest = absl::Milliseconds(50);
+  // Far less than all waits together: what arrives counts as a success.
+  backoff.give_up = absl::Seconds(2);
+  const absl::Time start = absl::Now();
+  const absl::Status uploaded = client::Uploader(connection, display, backoff).UploadMissing({file});
+  ASSERT_TRUE(uploaded.ok()) << uploaded << service_.Log();
+  const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
+
+  EXPECT_GT(proxy.cuts(), cuts / 2);
+  const fs::path object =
+      folder_ / "data" / "artifacts" / "objects" / file.entry.sha256().substr(0, 2) / file.entry.sha256();
+  EXPECT_EQ(client::Describe({"model.safetensors", object, size})->sha256(), file.entry.sha256());
+  const double sent_twice = static_cast<double>(proxy.sent_bytes() - size) / kMiB;
+  std::printf("%lld MiB cut %d times: %.1f MiB sent twice, %.2f MiB a cut, %.1f s\n",
+              static_cast<long long>(size / kMiB), proxy.cuts(), sent_twice, sent_twice / proxy.cuts(),
+              seconds);
+  // What crosses the wire beside the bytes themselves is a hundredth of them at most.
+  EXPECT_LE(sent_twice, proxy.cuts() + 0.01 * static_cast<double>(size) / kMiB);
+}
+
+// Prints the rate of a whole upload beside that of the same disk, so that the two can be compared.
+TEST_F(CutUploadsTest, AnUploadThatIsNotCutArrives) {
+  const int64_t size = ShortOrLong(64, 1024) * kMiB;
+  service_.Start();
+  const client::FileToUpload file = WriteRandomFile(size);
+  const double mib = static_cast<double>(size) / kMiB;
+
+  const absl::Time write_start = absl::Now();
+  {
+    const std::string block(kMiB, 'x');
+    const int fd = open((folder_ / "plain").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (int64_t left = size; left > 0; left -= kMiB) {
+      ASSERT_EQ(write(fd, block.data(), block.size()), static_cast<ssize_t>(block.size()));
+      const bool syncs = left % (32 * kMiB) == 0;
+      ASSERT_EQ(syncs ? fsync(fd) : 0, 0);
+    }
+    ASSERT_EQ(fsync(fd), 0);
+    close(fd);
+  }
+  const double disk = mib / absl::ToDoubleSeconds(absl::Now() - write_start);
+
+  client::Interrupt interrupt;
+  const client::Connection connection(service_.address(), interrupt);
+  std::ostringstream text;
+  client::TransferDisplay display("upload", client::ProgressMode::kNone, client::Screen(), text, absl::Now);
+  const absl::Time start = absl::Now();
+  const absl::Status uploaded =
+      client::Uploader(connection, display, client::BackoffOptions()).UploadMissing({file});
+  ASSERT_TRUE(uploaded.ok()) << uploaded;
+  const double rate = mib / absl::ToDoubleSeconds(absl::Now() - start);
+  std::printf("%.0f MiB: %.0f MiB/s with SHA-256 and fsync, %.0f MiB/s written and synced alone\n", mib, rate,
+              disk);
+}
+
+}  // namespace
+}  // namespace kprune::testing
