@@ -33,7 +33,7 @@ std::string Plain(std::string_view text) {
   return plain;
 }
 
-std::string Field(const json& report, const char* pointer) { return Plain(TextIn(report, pointer)); }
+std::string PlainAt(const json& report, const char* pointer) { return Plain(TextIn(report, pointer)); }
 
 // A block of code that nothing in `text` ends.
 std::string CodeBlock(std::string_view language, const std::string& text) {
@@ -86,8 +86,8 @@ std::string MetricRow(const json& report) {
   const auto original = NumberIn(report, "/metric/original"), pruned = NumberIn(report, "/metric/pruned");
   if (!original || !pruned) return "";
   const auto interval = IntervalIn(report, "/metric/difference/interval95");
-  return absl::StrCat("| ", Field(report, "/metric/name"), " on ", Field(report, "/metric/n"), " samples | ",
-                      DecimalText(*original), " | ", DecimalText(*pruned), " | ",
+  return absl::StrCat("| ", PlainAt(report, "/metric/name"), " on ", PlainAt(report, "/metric/n"),
+                      " samples | ", DecimalText(*original), " | ", DecimalText(*pruned), " | ",
                       PointsText(*pruned - *original), " points",
                       interval ? absl::StrCat(" (95 %: ", PointsIntervalText(*interval), ")") : "", " |\n");
 }
@@ -109,7 +109,7 @@ std::string LayerTable(const json& report) {
     Cells& cells = layers[static_cast<int>(NumberIn(sublayer, "/layer").value_or(0))];
     cells.layers = LayersText(sublayer);
     (IsAttention(sublayer) ? cells.heads : cells.neurons) =
-        absl::StrCat(Field(sublayer, "/kept"), " of ", Field(sublayer, "/units"));
+        absl::StrCat(PlainAt(sublayer, "/kept"), " of ", PlainAt(sublayer, "/units"));
   }
   std::string table = "| layer | heads | neurons |\n| --- | --- | --- |\n";
   for (const auto& [layer, cells] : layers)
@@ -131,27 +131,27 @@ std::string AgreementText(const json& report) {
                                               : "gives values whose rank correlation with the original's is ";
   return absl::StrCat("It ", what, DecimalText(value),
                       interval ? absl::StrCat(" (95 %: ", IntervalText(*interval), ")") : "", ", on ",
-                      Field(report, "/agreement/n"), " samples that did not prune. ");
+                      PlainAt(report, "/agreement/n"), " samples that did not prune. ");
 }
 
 std::string Judgement(const json& report) {
   std::string text = AgreementText(report);
   if (NumberIn(report, "/metric/pruned")) {
-    absl::StrAppend(&text, "The metric in the table is from ", Field(report, "/metric/n"),
+    absl::StrAppend(&text, "The metric in the table is from ", PlainAt(report, "/metric/n"),
                     " labelled samples, original and pruned on the same ones. ");
   }
   if (text.empty())
     text = "No samples were there to judge it with: compare it with the original before you use it. ";
   std::vector<std::string> runs;
   for (const json& format : FieldAt(report, "/verification/formats"))
-    runs.push_back(absl::StrCat(Field(format, "/format"), " by ", Field(format, "/by")));
+    runs.push_back(absl::StrCat(PlainAt(format, "/format"), " by ", PlainAt(format, "/by")));
   if (!runs.empty())
     absl::StrAppend(&text, "Every format was read again and compared with the model in memory: ",
                     absl::StrJoin(runs, ", "), ". ");
   return absl::StrCat(text,
                       "\n\nWhat this does not say: the intervals are about samples like those that judged. "
                       "On data unlike the ",
-                      Field(report, "/samples"),
+                      PlainAt(report, "/samples"),
                       " samples that pruned it (another domain, language or length) it may lose more, and it "
                       "may lose more for rare classes "
                       "than for all. It has the original's biases, knowledge and licence.\n\n");
@@ -161,15 +161,15 @@ std::string Judgement(const json& report) {
 
 std::string ModelCard(const json& report) {
   const auto ratio = NumberIn(report, "/flops/ratio");
-  const std::string family = Field(report, "/family"), task = Field(report, "/task");
+  const std::string family = PlainAt(report, "/family"), task = PlainAt(report, "/task");
   return absl::StrCat(
       Header(report), "# A pruned ", family, " model\n\nA ", family, " model (", task,
       ") that was made smaller and faster without retraining: whole attention heads and neurons were "
       "removed, and the others "
       "refitted to take over. It keeps ",
       ratio ? PercentText(*ratio) : "a part", " of the FLOPs. Made by kprune ",
-      Field(report, "/versions/kprune"), ", method ", Field(report, "/method"), ", from ",
-      Field(report, "/samples"), " samples. `report.html` shows how; `report.json` has every number.\n\n",
+      PlainAt(report, "/versions/kprune"), ", method ", PlainAt(report, "/method"), ", from ",
+      PlainAt(report, "/samples"), " samples. `report.html` shows how; `report.json` has every number.\n\n",
       BeforeAfter(report), "## Loading\n\n", LoadingExamples(report),
       "## What was pruned\n\nKept of the original's, from the bottom of the model up; which ones is in "
       "`config.json`:\n\n",

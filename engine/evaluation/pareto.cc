@@ -20,7 +20,7 @@ const char* AgreementName(const json& agreement) {
   return found == std::end(kAgreements) ? "" : *found;
 }
 
-json Field(const json& object, const char* name) {
+json ValueOrNull(const json& object, const char* name) {
   return object.is_object() ? object.value(name, json()) : json();
 }
 
@@ -33,10 +33,10 @@ json Row(const ReportedModel& model) {
           {"parameters", report["parameters"]["kept"]},
           {"file_bytes", report["file_bytes"]["kept"]},
           {"latency_ms", report["latency"]["pruned_ms"]},
-          {"agreement", Field(agreement, AgreementName(agreement))},
-          {"kl", Field(agreement, "kl")},
-          {"metric", Field(metric, "pruned")},
-          {"difference", Field(metric, "difference")}};
+          {"agreement", ValueOrNull(agreement, AgreementName(agreement))},
+          {"kl", ValueOrNull(agreement, "kl")},
+          {"metric", ValueOrNull(metric, "pruned")},
+          {"difference", ValueOrNull(metric, "difference")}};
 }
 
 json OriginalRow(const json& report) {
@@ -44,7 +44,7 @@ json OriginalRow(const json& report) {
           {"parameters", report["parameters"]["original"]},
           {"file_bytes", report["file_bytes"]["original"]},
           {"latency_ms", report["latency"]["original_ms"]},
-          {"metric", Field(report["metric"], "original")}};
+          {"metric", ValueOrNull(report["metric"], "original")}};
 }
 
 bool Beats(const json& a, const json& b) {

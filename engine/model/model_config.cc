@@ -9,6 +9,7 @@
 #include "engine/formats/json.h"
 #include "engine/formats/json_fields.h"
 #include "engine/formats/quoted.h"
+#include "engine/model/config_error.h"
 #include "engine/model/pooling_config.h"
 #include "engine/model/task_config.h"
 #include "kprune/supported_models.h"
@@ -21,16 +22,12 @@ using nlohmann::json;
 // All layers together may have so many heads and neurons: each is listed.
 constexpr int64_t kMostUnits = int64_t{1} << 24;
 
-absl::Status Refuse(std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("config.json: ", std::string(what)));
-}
-
 // A positive integer field of at most `max`.
 absl::StatusOr<int> ReadCount(const json& config, const char* key, int64_t max) {
   const auto it = config.find(key);
-  if (it == config.end()) return Refuse(absl::StrCat("\"", key, "\" is missing"));
+  if (it == config.end()) return ConfigError(absl::StrCat("\"", key, "\" is missing"));
   if (!it->is_number_integer() || *it < 1 || *it > max) {
-    return Refuse(
+    return ConfigError(
         absl::StrCat("\"", key, "\" is ", Described(*it), "; accepted is an integer from 1 to ", max));
   }
   return it->get<int>();
@@ -43,15 +40,16 @@ absl::Status ReadGroups(const json& config, ModelConfig& model) {
   model.num_groups = *groups;
   const json inner = config.value("inner_group_num", json(1));
   if (inner == 1) return absl::OkStatus();
-  return Refuse(absl::StrCat("\"inner_group_num\" is ", Described(inner), "; accepted is 1"));
+  return ConfigError(absl::StrCat("\"inner_group_num\" is ", Described(inner), "; accepted is 1"));
 }
 
 // The rows of the position table up to that of padding belong to no token.
 absl::Status SkipPaddingPositions(const json& config, ModelConfig& model) {
   const json pad = config.value("pad_token_id", json(1));
   if (!pad.is_number_integer() || pad < 0 || pad >= model.max_positions - 1) {
-    return Refuse(absl::StrCat("\"pad_token_id\" is ", Described(pad), "; accepted is an integer from 0 to ",
-                               model.max_positions - 2, ", after which the positions begin"));
+    return ConfigError(absl::StrCat("\"pad_token_id\" is ", Described(pad),
+                                    "; accepted is an integer from 0 to ", model.max_positions - 2,
+                                    ", after which the positions begin"));
   }
   model.position_offset = pad.get<int>() + 1;
   model.max_positions -= model.position_offset;
@@ -109,15 +107,15 @@ absl::Status ReadShape(const json& config, ModelConfig& model) {
     if (absl::Status status = SkipPaddingPositions(config, model); !status.ok()) return status;
   }
   if (model.hidden_size % model.num_heads != 0) {
-    return Refuse(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size,
-                               ") is not a multiple of \"", family.num_heads_key, "\" (", model.num_heads,
-                               ")"));
+    return ConfigError(absl::StrCat("\"", family.hidden_size_key, "\" (", model.hidden_size,
+                                    ") is not a multiple of \"", family.num_heads_key, "\" (",
+                                    model.num_heads, ")"));
   }
   model.head_dim = model.hidden_size / model.num_heads;
   const int64_t units = int64_t{model.num_layers} * (model.num_heads + model.intermediate_size);
   if (units > kMostUnits) {
-    return Refuse(absl::StrCat("all layers together have ", units,
-                               " heads and neurons; accepted are at most ", kMostUnits));
+    return ConfigError(absl::StrCat("all layers together have ", units,
+                                    " heads and neurons; accepted are at most ", kMostUnits));
   }
   return absl::OkStatus();
 }
@@ -127,8 +125,8 @@ absl::StatusOr<std::string> ReadActivation(const json& config, const char* key, 
   const json activation = config.value(key, json(assumed));
   const auto is = [&](const char* name) { return activation == name; };
   if (std::any_of(kActivations.begin(), kActivations.end(), is)) return activation.get<std::string>();
-  return Refuse(absl::StrCat("\"", key, "\" is ", Described(activation), "; accepted are ",
-                             absl::StrJoin(kActivations, ", ")));
+  return ConfigError(absl::StrCat("\"", key, "\" is ", Described(activation), "; accepted are ",
+                                  absl::StrJoin(kActivations, ", ")));
 }
 
 // Whether the biases are there that `key` speaks of; see Biases.
@@ -140,7 +138,7 @@ absl::StatusOr<bool> HasBiases(const json& config, const char* key, bool assumed
   }
   const json value = config.value(key, json(assumed));
   if (!value.is_boolean())
-    return Refuse(absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is true or false"));
+    return ConfigError(absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is true or false"));
   return value.get<bool>();
 }
 
@@ -177,7 +175,7 @@ absl::Status ReadHead(const json& config, ModelConfig& model) {
   if (head->pooling_key == nullptr) return absl::OkStatus();
   const json pooling = config.value(head->pooling_key, json("cls"));
   if (pooling != "cls" && pooling != "mean") {
-    return Refuse(
+    return ConfigError(
         absl::StrCat("\"", head->pooling_key, "\" is ", Described(pooling), "; accepted are cls and mean"));
   }
   model.mean_classifier = pooling == "mean";
@@ -188,8 +186,8 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   const Family& family = *model.family;
   const json eps = config.value(family.norm_eps_key, json(family.norm_eps));
   if (!eps.is_number() || !(eps.get<double>() > 0) || eps.get<double>() > 1) {
-    return Refuse(absl::StrCat("\"", family.norm_eps_key, "\" is ", Described(eps),
-                               "; accepted is a number in (0, 1]"));
+    return ConfigError(absl::StrCat("\"", family.norm_eps_key, "\" is ", Described(eps),
+                                    "; accepted is a number in (0, 1]"));
   }
   model.layer_norm_eps = eps.get<double>();
   absl::StatusOr<std::string> activation = ReadActivation(config, family.activation_key, "gelu");
@@ -201,7 +199,7 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   model.attention = *std::move(attention);
   const json positions = config.value("position_embedding_type", json("absolute"));
   if (family.absolute_positions_only && positions != "absolute") {
-    return Refuse(
+    return ConfigError(
         absl::StrCat("\"position_embedding_type\" is ", Described(positions), "; accepted is \"absolute\""));
   }
   // A decoder's attention is causal, or looks at another model: pruned as an encoder it would be silently
@@ -209,7 +207,8 @@ absl::Status ReadDetails(const json& config, ModelConfig& model) {
   for (const char* key : {"is_decoder", "add_cross_attention"}) {
     const json value = config.value(key, json(false));
     if (value != false && !value.is_null()) {
-      return Refuse(absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is false: an encoder"));
+      return ConfigError(
+          absl::StrCat("\"", key, "\" is ", Described(value), "; accepted is false: an encoder"));
     }
   }
   return absl::OkStatus();
@@ -219,7 +218,7 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   model.num_labels = 2;  // what transformers assumes
   if (const auto it = config.find("id2label"); it != config.end()) {
     if (!it->is_object() || it->empty() || it->size() > 1'000'000)
-      return Refuse("\"id2label\" is not an object of labels");
+      return ConfigError("\"id2label\" is not an object of labels");
     model.num_labels = static_cast<int>(it->size());
   } else if (config.contains("num_labels")) {
     absl::StatusOr<int> count = ReadCount(config, "num_labels", 1'000'000);
@@ -228,11 +227,11 @@ absl::Status ReadLabels(const json& config, ModelConfig& model) {
   }
   const auto it = config.find("label2id");
   if (it == config.end()) return absl::OkStatus();
-  if (!it->is_object()) return Refuse("\"label2id\" is not an object");
+  if (!it->is_object()) return ConfigError("\"label2id\" is not an object");
   for (const auto& [label, id] : it->items()) {
     if (!id.is_number_integer() || id < 0 || id >= model.num_labels) {
-      return Refuse(absl::StrCat("\"label2id\" maps ", Quoted(label), " to ", Described(id),
-                                 "; accepted is 0 to ", model.num_labels - 1));
+      return ConfigError(absl::StrCat("\"label2id\" maps ", Quoted(label), " to ", Described(id),
+                                      "; accepted is 0 to ", model.num_labels - 1));
     }
     model.label2id[label] = id.get<int>();
   }
@@ -244,7 +243,7 @@ absl::StatusOr<std::vector<std::vector<int64_t>>> ReadKept(const json& kprune, c
                                                            const ModelConfig& model, int units) {
   const int num_lists = model.num_groups > 0 ? model.num_groups : model.num_layers;
   const auto it = kprune.find(key);
-  const absl::Status refusal = Refuse(
+  const absl::Status refusal = ConfigError(
       absl::StrCat("\"kprune.", key, "\" is not ", num_lists, " lists of rising indices below ", units));
   if (it == kprune.end() || !it->is_array() || static_cast<int>(it->size()) != num_lists) return refusal;
   std::vector<std::vector<int64_t>> kept;
@@ -274,7 +273,7 @@ absl::Status ReadUnits(const json& config, ModelConfig& model) {
     model.neurons.assign(model.num_layers, neurons);
     return absl::OkStatus();
   }
-  if (!kprune->is_object()) return Refuse("\"kprune\" is not an object");
+  if (!kprune->is_object()) return ConfigError("\"kprune\" is not an object");
   auto heads = ReadKept(*kprune, "kept_heads", model, model.num_heads);
   if (!heads.ok()) return heads.status();
   auto neurons = ReadKept(*kprune, "kept_neurons", model, model.intermediate_size);
@@ -348,13 +347,13 @@ std::vector<std::string> ModelConfig::label_names() const {
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder, const Options& options) {
   absl::StatusOr<json> config = ReadJsonFile(folder + "/config.json");
   if (!config.ok()) return config.status();
-  if (!config->is_object()) return Refuse("is not an object");
+  if (!config->is_object()) return ConfigError("is not an object");
   ModelConfig model;
   const json model_type = config->value("model_type", json());
   if (model_type.is_string()) model.family = FindFamily(model_type.get<std::string>());
   if (model.family == nullptr) {
-    return Refuse(absl::StrCat("\"model_type\" is ", Described(model_type), "; accepted are ",
-                               absl::StrJoin(kFamilies, ", ")));
+    return ConfigError(absl::StrCat("\"model_type\" is ", Described(model_type), "; accepted are ",
+                                    absl::StrJoin(kFamilies, ", ")));
   }
   absl::StatusOr<ModulesConfig> modules = ReadModules(folder);
   if (!modules.ok()) return modules.status();

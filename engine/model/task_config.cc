@@ -5,16 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/formats/json_fields.h"
+#include "engine/model/config_error.h"
 #include "kprune/supported_models.h"
 
 namespace kprune {
 namespace {
 
 using nlohmann::json;
-
-absl::Status Refuse(std::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("config.json: ", std::string(what)));
-}
 
 // Of text and image classification, by "problem_type" and the number of labels.
 absl::Status SettleClassification(const json& config, ModelConfig& model) {
@@ -28,16 +25,16 @@ absl::Status SettleClassification(const json& config, ModelConfig& model) {
   } else if (problem == "regression") {
     model.task = Task::kRegression;
   } else {
-    return Refuse(absl::StrCat(
+    return ConfigError(absl::StrCat(
         "\"problem_type\" is ", Described(problem),
         "; accepted are single_label_classification, multi_label_classification and regression"));
   }
   if (model.task == Task::kRegression && model.num_labels != 1) {
-    return Refuse(absl::StrCat("\"problem_type\" is regression with ", model.num_labels,
-                               " labels; accepted is one label"));
+    return ConfigError(absl::StrCat("\"problem_type\" is regression with ", model.num_labels,
+                                    " labels; accepted is one label"));
   }
   if (model.task == Task::kSingleLabel && model.num_labels < 2) {
-    return Refuse(
+    return ConfigError(
         "single-label classification with one label predicts always the same; accepted are two or more "
         "labels, or \"problem_type\": \"regression\"");
   }
@@ -69,8 +66,9 @@ absl::StatusOr<std::string> TaskName(const json& config, const std::string& requ
     const std::string classes = absl::StrCat("For", task.classes);
     if (absl::EndsWith(name, classes) || absl::EndsWith(name, classes + kWithTeacher)) return task.name;
   }
-  return Refuse(absl::StrCat("\"architectures\" is ", Described(FirstArchitecture(config)),
-                             ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
+  return ConfigError(
+      absl::StrCat("\"architectures\" is ", Described(FirstArchitecture(config)),
+                   ", which says no task; name one with --task: ", absl::StrJoin(kTasks, ", ")));
 }
 
 }  // namespace
@@ -88,8 +86,9 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
   model.with_teacher = model.task != Task::kEmbedding && absl::EndsWith(Architecture(config), kWithTeacher);
   const TaskHead* const head = model.head();
   if (!known || (head != nullptr && !head->output && !head->tied_bias)) {
-    return Refuse(absl::StrCat("\"model_type\" is ", model.family->model_type,
-                               ", of which there are no models for ", *name, "; accepted are other tasks"));
+    return ConfigError(absl::StrCat("\"model_type\" is ", model.family->model_type,
+                                    ", of which there are no models for ", *name,
+                                    "; accepted are other tasks"));
   }
   switch (model.task) {
     case Task::kSingleLabel:
@@ -98,15 +97,16 @@ absl::Status SettleTask(const json& config, const std::string& requested, bool h
       return SettleClassification(config, model);
     case Task::kTokenClassification:
       if (model.num_labels > 1) return absl::OkStatus();
-      return Refuse("token-classification with one label predicts always the same; accepted are two or more");
+      return ConfigError(
+          "token-classification with one label predicts always the same; accepted are two or more");
     case Task::kQuestionAnswering:
       if (model.num_labels == 2) return absl::OkStatus();
-      return Refuse(absl::StrCat("question-answering has ", model.num_labels,
-                                 " labels; accepted are two, the start and the end"));
+      return ConfigError(absl::StrCat("question-answering has ", model.num_labels,
+                                      " labels; accepted are two, the start and the end"));
     case Task::kMaskedLm:
       model.num_labels = model.vocab_size;
       if (config.value("tie_word_embeddings", json(true)) == true) return absl::OkStatus();
-      return Refuse("\"tie_word_embeddings\" is not true; accepted for fill-mask is true");
+      return ConfigError("\"tie_word_embeddings\" is not true; accepted for fill-mask is true");
     case Task::kMultipleChoice:
       model.num_labels = 1;
       return absl::OkStatus();
