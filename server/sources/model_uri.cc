@@ -16,7 +16,7 @@ constexpr char kDefaultRevision[] = "main";
 constexpr char kAccepted[] =
     "; accepted are https://host/folder/, s3://bucket/prefix/ and hub:org/name@revision.";
 
-absl::Status Refused(std::string_view reason) {
+absl::Status UriRefused(std::string_view reason) {
   return absl::InvalidArgumentError(
       absl::StrCat("spec.model_uri is refused: ", std::string(reason), kAccepted));
 }
@@ -37,9 +37,9 @@ absl::StatusOr<ModelUri> ParseHub(std::string_view text) {
   uri.revision = at == text.size() ? kDefaultRevision : std::string(text.substr(at + 1));
   const std::vector<std::string> parts = absl::StrSplit(uri.hub_id, '/');
   if (parts.size() > 2 || !std::all_of(parts.begin(), parts.end(), IsHubName))
-    return Refused("its repository is not of the form org/name");
+    return UriRefused("its repository is not of the form org/name");
   if (!IsHubName(uri.revision))
-    return Refused("its revision is no branch, tag or commit of letters, digits and ._-");
+    return UriRefused("its revision is no branch, tag or commit of letters, digits and ._-");
   return uri;
 }
 
@@ -54,9 +54,9 @@ absl::StatusOr<ModelUri> ParseModelUri(std::string_view text) {
   absl::StatusOr<SourceUrl> folder = ParseSourceFolder(text);
   if (!folder.ok()) {
     const absl::string_view reason = folder.status().message();
-    return Refused(std::string_view(reason.data(), reason.size()));
+    return UriRefused(std::string_view(reason.data(), reason.size()));
   }
-  if (folder->scheme == "http") return Refused("http is not encrypted");
+  if (folder->scheme == "http") return UriRefused("http is not encrypted");
   ModelUri uri;
   uri.kind = folder->scheme == "s3" ? ModelUri::Kind::kS3 : ModelUri::Kind::kHttps;
   uri.folder = *std::move(folder);
