@@ -36,11 +36,12 @@ struct Acknowledged {
 
 class ArtifactFaultsTest : public ::testing::Test {
  protected:
+  // Null: a disk without faults.
   absl::StatusOr<std::unique_ptr<LocalArtifactStore>> Open(Disk* disk) {
     LocalArtifactStoreOptions options;
     options.folder = folder_ / "store";
     options.commit_interval_bytes = kCommitBytes;
-    options.disk = disk;
+    options.disk = disk != nullptr ? disk : &sound_disk_;
     return LocalArtifactStore::Open(options);
   }
 
@@ -126,6 +127,7 @@ class ArtifactFaultsTest : public ::testing::Test {
   void Clear() { fs::remove_all(folder_ / "store"); }
 
   const TemporaryFolder folder_;
+  FaultyDisk sound_disk_;
 };
 
 // Runs the work with the first, second, third ... call failing, until there is no such call.
@@ -139,9 +141,10 @@ TEST_F(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
                                          {"a short write", {ENOSPC, true}},
                                          {"EIO from then on", {EIO, false, true}},
                                          {"a disk that is full from then on", {ENOSPC, true, true}}}) {
-    int nth = 0, acknowledged = 0;
-    for (bool failed = true; failed;) {
-      SCOPED_TRACE(::testing::Message() << c.what << " at call " << ++nth);
+    int nth = 1, acknowledged = 0, runs = 0;
+    const int stride = ShortOrLong(5, 1);
+    for (bool failed = true; failed; nth += stride, ++runs) {
+      SCOPED_TRACE(::testing::Message() << c.what << " at call " << nth);
       Clear();
       FaultyDisk disk;
       ASSERT_TRUE(Open(&disk).ok());
@@ -157,7 +160,7 @@ TEST_F(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
       ExpectWhole();
     }
     EXPECT_GT(nth, 50) << "there were calls to fail";
-    EXPECT_GT(acknowledged, nth) << "most of the work was acknowledged";
+    EXPECT_GT(acknowledged, runs) << "some of the work was acknowledged";
   }
 }
 

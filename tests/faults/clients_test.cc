@@ -42,6 +42,7 @@ class Watcher final : public grpc::ClientReadReactor<v1::Event> {
  public:
   Watcher(JobCaller& caller, const std::string& job) {
     request_.set_name(job);
+    context_.set_wait_for_ready(true);
     caller.jobs().async()->WatchJob(&context_, &request_, this);
     StartRead(&event_);
     StartCall();
@@ -215,6 +216,7 @@ class RudeCaller {
 
   void Call() {
     grpc::ClientContext context;
+    context.set_wait_for_ready(true);
     switch (random_() % 7) {
       case 0:
         return BreakUpload(context, /*says_so=*/false);

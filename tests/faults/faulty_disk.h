@@ -49,7 +49,8 @@ class FaultyDisk final : public Disk {
     return Fails() ? -1 : Disk::Ftruncate(descriptor, size_bytes);
   }
   int Fchmod(int descriptor, mode_t mode) override { return Fails() ? -1 : Disk::Fchmod(descriptor, mode); }
-  int Fsync(int descriptor) override { return Fails() ? -1 : Disk::Fsync(descriptor); }
+  // The machine stays on: nothing needs to be synced, which would take most of a test's time.
+  int Fsync(int) override { return Fails() ? -1 : 0; }
   int Rename(const char* from, const char* to) override { return Fails() ? -1 : Disk::Rename(from, to); }
   int Unlink(const char* path) override { return Fails() ? -1 : Disk::Unlink(path); }
 
