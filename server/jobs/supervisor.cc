@@ -1,9 +1,11 @@
 #include "server/jobs/supervisor.h"
 
+#include <fstream>
 #include <utility>
 
 #include "server/jobs/attempt.h"
 #include "server/jobs/process_identity.h"
+#include "server/jobs/worker_outcome.h"
 #include "server/log.h"
 
 namespace kprune {
@@ -11,6 +13,9 @@ namespace {
 
 // After the database failed.
 constexpr absl::Duration kStoreRetry = absl::Seconds(1);
+// In the data folder: the boot of the machine that the last server ran in.
+constexpr char kBootFile[] = "boot_id";
+constexpr size_t kMaxBootIdBytes = 100;
 
 }  // namespace
 
@@ -35,26 +40,32 @@ absl::Status Supervisor::Start() {
 absl::Status Supervisor::RecoverDeadServersJobs() {
   absl::StatusOr<std::vector<RunningJob>> left = context_.store.ListRunning();
   if (!left.ok()) return left.status();
-  std::set<std::string> same_boot;
   for (const RunningJob& job : *left) {
-    if (job.worker.pid > 0 && job.worker.boot_id == ReadBootId()) same_boot.insert(job.lease.job_id);
     absl::Status status = context_.launcher.EnsureGone(job.worker, options_.grace_period);
     if (!status.ok()) return status;
     status = context_.store.Requeue(job.lease, context_.clock.Now());
     if (!status.ok()) return status;
     LogInfo("job-recovered", {{"job", job.lease.job_id}});
   }
-  return checkpoints_.Recover([&](const std::string& job_id) { return WorthOf(job_id, same_boot); });
+  // All results that are kept were written since the machine started, where the last server that tidied up
+  // ran since then: it removed the older ones.
+  const std::filesystem::path marker = options_.data_dir / kBootFile;
+  const std::string boot_id = ReadBootId();
+  const absl::StatusOr<std::string> marked = ReadSmallFile(marker, kMaxBootIdBytes);
+  const bool same_boot = !boot_id.empty() && marked.ok() && *marked == boot_id;
+  absl::Status tidied =
+      checkpoints_.Recover([&](const std::string& job_id) { return WorthOf(job_id, same_boot); });
+  // Where it cannot be written, the next server trusts no result, and computes again.
+  if (tidied.ok()) std::ofstream(marker, std::ios::binary | std::ios::trunc) << boot_id;
+  return tidied;
 }
 
-absl::StatusOr<CheckpointKeeper::Worth> Supervisor::WorthOf(const std::string& job_id,
-                                                            const std::set<std::string>& same_boot) {
+absl::StatusOr<CheckpointKeeper::Worth> Supervisor::WorthOf(const std::string& job_id, bool same_boot) {
   const absl::StatusOr<JobRecord> job = context_.store.Get(job_id);
   if (absl::IsNotFound(job.status())) return CheckpointKeeper::Worth::kNothing;
   if (!job.ok()) return job.status();
   if (IsFinished(job->state)) return CheckpointKeeper::Worth::kNothing;
-  return same_boot.contains(job_id) ? CheckpointKeeper::Worth::kCheckpointAndResult
-                                    : CheckpointKeeper::Worth::kCheckpoint;
+  return same_boot ? CheckpointKeeper::Worth::kCheckpointAndResult : CheckpointKeeper::Worth::kCheckpoint;
 }
 
 void Supervisor::RunDevice(const std::string& device) {

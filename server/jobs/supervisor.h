@@ -10,7 +10,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -82,10 +81,8 @@ class Supervisor {
 
  private:
   absl::Status RecoverDeadServersJobs();
-  // What a dead server's folder of a job is good for; `same_boot` are the jobs whose workers ran since the
-  // machine started.
-  absl::StatusOr<CheckpointKeeper::Worth> WorthOf(const std::string& job_id,
-                                                  const std::set<std::string>& same_boot);
+  // What a dead server's folder of a job is good for; `same_boot`: the machine was not off since.
+  absl::StatusOr<CheckpointKeeper::Worth> WorthOf(const std::string& job_id, bool same_boot);
   void RunDevice(const std::string& device);
   void RunJob(const std::string& device, const JobRecord& job);
 
