@@ -101,7 +101,7 @@ absl::Status ReadKinds(const json& config, AttentionConfig& attention) {
   }
   if (!kinds.is_array()) return Refuse("pos_att_type", kinds, "a list of c2p and p2c");
   for (const json& kind : kinds) {
-    if (kind != "c2p" && kind != "p2c") return Refuse("pos_att_type", kinds, "a list of c2p and p2c");
+    if (kind != "c2p" && kind != "p2c") return Refuse("pos_att_type", kind, "c2p, p2c or a list of them");
     (kind == "c2p" ? attention.as_keys : attention.as_queries) = true;
   }
   return absl::OkStatus();
