@@ -83,7 +83,6 @@ bool CheckpointKeeper::GiveFolder(const fs::path& from, const fs::path& to) cons
 
 void CheckpointKeeper::Keep(const std::string& job_id, const fs::path& attempt_directory) const {
   KeepFolder(job_id, CheckpointIn(attempt_directory), kCheckpointDirectory);
-  KeepFolder(job_id, attempt_directory / kResultDirectory, kResultDirectory);
 }
 
 void CheckpointKeeper::KeepFolder(const std::string& job_id, const fs::path& from, const char* name) const {

@@ -36,8 +36,9 @@ class CheckpointKeeper {
   // Moves what is kept to where the attempt's worker looks for it, or would leave it, before that starts.
   Given Give(const std::string& job_id, const std::filesystem::path& attempt_directory) const;
 
-  // Keeps what is in the directory of an attempt whose worker has gone, in place of what was kept earlier.
-  // Nothing where it has none; anything but a folder is none.
+  // Keeps the checkpoint in the directory of an attempt whose worker has gone, in place of what was kept
+  // earlier. Nothing where it has none; anything but a folder is none. Not its result: a worker that does not
+  // end well has made none, whatever lies there.
   void Keep(const std::string& job_id, const std::filesystem::path& attempt_directory) const;
 
   // Removes what is kept: the job has its outcome.
