@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "engine/model/unordered_rows.h"
+#include "engine/model/determinism.h"
 
 namespace kprune {
 namespace {
@@ -108,7 +108,7 @@ at::Tensor Batch::Pixels() const {
 at::Tensor Batch::Pad(const at::Tensor& x_Td) const {
   const int64_t d = x_Td.size(1);
   if (!padded()) return x_Td.reshape({size(), longest, d});
-  const UnorderedRows unordered;
+  const Determinism unordered(Determinism::kUnorderedRows);
   return at::zeros({size() * longest, d}, x_Td.options())
       .index_copy(0, slots_T, x_Td)
       .view({size(), longest, d});

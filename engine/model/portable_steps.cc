@@ -4,7 +4,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
-#include "engine/model/unordered_rows.h"
+#include "engine/model/determinism.h"
 
 namespace kprune::portable {
 namespace {
@@ -14,24 +14,6 @@ at::ScalarType SumType(const at::Tensor& x) {
   return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 at::Tensor Widened(const at::Tensor& x) { return x.to(SumType(x)); }
-
-// While it lives, fused attention on a GPU takes its deterministic backward pass; only warning of others, as
-// elsewhere, does not make it.
-class StrictlyDeterministic {
- public:
-  StrictlyDeterministic() {
-    if (before_) at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
-  }
-  ~StrictlyDeterministic() {
-    if (before_) at::globalContext().setDeterministicAlgorithms(true, warned_only_);
-  }
-  StrictlyDeterministic(const StrictlyDeterministic&) = delete;
-  StrictlyDeterministic& operator=(const StrictlyDeterministic&) = delete;
-
- private:
-  const bool before_ = at::globalContext().deterministicAlgorithms();
-  const bool warned_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
-};
 
 at::Tensor FirstTokens(const Batch& batch) { return batch.offsets_device.narrow(0, 0, batch.size()); }
 
@@ -178,7 +160,7 @@ void AttendBackward(const at::Tensor& qkv, const at::Tensor& bias, int64_t heads
     c10::AutoGradMode grad_mode(true);
     context = JoinHeads(PaddedContext(leaves[0], leaves[1], leaves[2], batch, form), batch);
   }
-  const StrictlyDeterministic strict;
+  const Determinism strict(Determinism::kStrict);
   const std::vector<at::Tensor> gradients = torch::autograd::grad({context}, leaves, {gradient_TU});
   const int64_t width = gradient_TU.size(1);
   for (int64_t i = 0; i < 3; ++i)
@@ -190,7 +172,7 @@ void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at:
                         const at::Tensor& gradient_Td, const AttentionForm& form) {
   at::Tensor gradient_TU = at::zeros({qkv.size(0), gradient_NU.size(1)}, gradient_NU.options());
   {
-    const UnorderedRows unordered;
+    const Determinism unordered(Determinism::kUnorderedRows);
     gradient_TU.index_copy_(0, FirstTokens(batch), gradient_NU);
   }
   const at::Tensor gradient_qkv = at::empty_like(qkv);

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "engine/model/determinism.h"
 #include "engine/model/matrix_product.h"
-#include "engine/model/unordered_rows.h"
 
 namespace kprune {
 namespace {
@@ -260,7 +260,7 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
                        sublayer.attention());
     if (norm_first_) NormBackward(all, {}, sublayer.norm, PreNorm(s - 1, batch_->tokens()), all, {});
   }
-  const UnorderedRows unordered;
+  const Determinism unordered(Determinism::kUnorderedRows);
   all.index_add_(0, batch_->offsets_device.narrow(0, 0, batch_->size()), of_first);
   return {};
 }

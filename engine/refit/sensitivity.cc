@@ -2,9 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/determinism.h"
 #include "engine/model/matrix_product.h"
 #include "engine/model/output_rows.h"
-#include "engine/model/unordered_rows.h"
 #include "engine/pruning/head_gradients.h"
 #include "engine/pruning/objective.h"
 
@@ -31,7 +31,7 @@ at::Tensor SensitivityAccumulator::Add(const Batch& batch, const at::Tensor& x_T
     if (squares.size(0) == batch.tokens()) {
       column.add_(squares);
     } else {
-      const UnorderedRows unordered;
+      const Determinism unordered(Determinism::kUnorderedRows);
       column.index_add_(0, first_tokens, squares);
     }
   };

@@ -1,0 +1,43 @@
+// Exceptions from how deterministic LibTorch's algorithms are to be.
+#ifndef KPRUNE_ENGINE_MODEL_DETERMINISM_H_
+#define KPRUNE_ENGINE_MODEL_DETERMINISM_H_
+
+#include <ATen/Context.h>
+
+namespace kprune {
+
+// While it lives, another setting, where deterministic algorithms are asked for at all (on a GPU). The
+// setting is the process's: not for threads that compute at the same time.
+class Determinism {
+ public:
+  enum Setting {
+    // Fused attention takes its deterministic backward pass; only warning of others, as elsewhere, does not
+    // make it.
+    kStrict,
+    // Rows that index_copy and index_add write are not sorted: without a row that is named twice, the result
+    // is
+    // the same.
+    kUnorderedRows,
+  };
+
+  explicit Determinism(Setting setting) {
+    if (before_) Set(setting == kStrict, setting == kUnorderedRows && warned_only_);
+  }
+  ~Determinism() {
+    if (before_) Set(true, warned_only_);
+  }
+  Determinism(const Determinism&) = delete;
+  Determinism& operator=(const Determinism&) = delete;
+
+ private:
+  static void Set(bool deterministic, bool warn_only) {
+    at::globalContext().setDeterministicAlgorithms(deterministic, warn_only);
+  }
+
+  const bool before_ = at::globalContext().deterministicAlgorithms();
+  const bool warned_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
+};
+
+}  // namespace kprune
+
+#endif  // KPRUNE_ENGINE_MODEL_DETERMINISM_H_
