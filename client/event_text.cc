@@ -41,6 +41,7 @@ std::string StateText(const kprune::v1::StateChanged& change) {
   std::string text = StateName(change.state());
   if (change.attempt() > 1 && !IsFinal(change.state()))
     absl::StrAppend(&text, " (attempt ", change.attempt(), ")");
+  if (change.ending_early()) absl::StrAppend(&text, " (ending early)");
   if (change.has_error()) absl::StrAppend(&text, ": ", change.error().code(), ": ", change.error().message());
   return text;
 }

@@ -26,6 +26,7 @@ struct JobFlags {
   ProgressMode progress = ProgressMode::kAuto;
   std::vector<v1::JobState> states;
   int64_t limit = 50;
+  bool keep_partial = false;
 };
 
 using JobAction = absl::Status (*)(const JobFlags& flags, const Connection& connection,
@@ -62,6 +63,7 @@ absl::Status Cancel(const JobFlags& flags, const Connection& connection, const s
   CallContext context(connection, CallContext::Kind::kUnary);
   v1::CancelJobRequest request;
   request.set_name(name);
+  request.set_keep_partial(flags.keep_partial);
   v1::Job job;
   const absl::Status status = connection.Explain(connection.jobs().CancelJob(context.get(), request, &job));
   return status.ok() ? PrintJob(job, flags, session) : status;
@@ -149,7 +151,13 @@ void AddJobCommands(CLI::App& app, Session& session) {
   AddProgressFlag(*watch, watch_flags->progress);
   AddJobCommand(app, "get", "Show a job", Get, flags(), session);
   AddListCommand(app, session);
-  AddJobCommand(app, "cancel", "End a queued or running job", Cancel, flags(), session);
+  const auto cancel_flags = flags();
+  CLI::App* cancel =
+      AddJobCommand(app, "cancel", "End a queued or running job", Cancel, cancel_flags, session);
+  cancel->add_flag(
+      "--keep-partial", cancel_flags->keep_partial,
+      "Finish the sublayer that is being pruned and keep the model as far as it is; kprune fetch "
+      "brings it");
   AddJobCommand(app, "retry", "Queue a failed or cancelled job again", Retry, flags(), session);
   AddJobCommand(app, "delete", "Delete a finished job", Delete, flags(), session);
 }

@@ -34,6 +34,10 @@ std::string ResultSize(const v1::Job& job) {
   return job.result_size() == 0 ? "-" : FormatBytes(bytes);
 }
 
+std::string StateText(const v1::Job& job) {
+  return absl::StrCat(StateName(job.state()), job.ending_early() ? " (ending early)" : "");
+}
+
 // "0.5", "0.7,0.5", "drop 2", "5 ms", or "-" for the default.
 std::string BudgetText(const v1::Options& options) {
   if (options.has_max_drop()) return absl::StrCat("drop ", FormatNumber(options.max_drop()));
@@ -45,7 +49,7 @@ std::string BudgetText(const v1::Options& options) {
 
 std::vector<std::string> Row(const v1::Job& job, bool wide, absl::Time now) {
   std::vector<std::string> cells = {
-      job.name(), StateName(job.state()), FormatPercent(job.progress()), Duration(job, now),
+      job.name(), StateText(job), FormatPercent(job.progress()), Duration(job, now),
       job.has_create_time() ? FormatSeconds(absl::ToDoubleSeconds(now - ToTime(job.create_time()))) : "-"};
   if (!wide) return cells;
   const v1::Options& options = job.spec().options();
@@ -84,6 +88,10 @@ std::string JobText(const v1::Job& job, JobFormat format, absl::Time now) {
   }
   std::string text = Table({job}, false, now);
   if (job.has_error()) absl::StrAppend(&text, ErrorText(job), "\n");
+  if (job.state() == v1::CANCELLED && job.result_size() > 0) {
+    absl::StrAppend(&text, "what was finished is kept (", ResultSize(job), "): kprune fetch ", job.name(),
+                    "\n");
+  }
   return text;
 }
 

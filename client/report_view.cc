@@ -127,6 +127,14 @@ std::string LatencyBudget(const json& report) {
       InlineText(At(budget, {"device_name"})));
 }
 
+// Where the model is not all that it was to become.
+std::string EndedEarly(const json& report) {
+  const json& part = At(report, {"ended_early"});
+  if (!part.is_object()) return "";
+  return absl::StrCat("ended early: ", InlineText(At(part, {"pruned_sublayers"})), " of ",
+                      InlineText(At(part, {"sublayers"})), " sublayers are pruned\n");
+}
+
 // A result of several models: the original and each of them.
 std::string ModelsTable(const json& report) {
   const json& metric = At(report, {"metric"});
@@ -276,8 +284,8 @@ std::string Circumstances(const json& report) {
 
 std::string ReportHeadline(const json& report) {
   if (HasModels(report)) return ModelsTable(report);
-  return absl::StrCat(BeforeAfter(report), Chosen(report), Agreement(report), MaxDrop(report),
-                      LatencyBudget(report));
+  return absl::StrCat(EndedEarly(report), BeforeAfter(report), Chosen(report), Agreement(report),
+                      MaxDrop(report), LatencyBudget(report));
 }
 
 std::string ReportText(const json& report) {

@@ -52,9 +52,10 @@ class FolderLock {
 
 absl::Status FetchResult(const Connection& connection, const kprune::v1::Job& job, const OutputFolder& output,
                          ProgressMode mode, Session& session) {
-  if (job.state() != kprune::v1::SUCCEEDED) {
-    return absl::FailedPreconditionError(absl::StrCat(job.name(), " is ", StateName(job.state()),
-                                                      "; only a job that succeeded has a result to fetch"));
+  if (job.result().empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        job.name(), " is ", StateName(job.state()),
+        "; only a job that succeeded, or was cancelled with --keep-partial, has a result to fetch"));
   }
   if (absl::Status allowed = CheckOutput(output, {}); !allowed.ok()) return allowed;
   const fs::path partial = PartialFolder(job, output);

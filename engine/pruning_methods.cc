@@ -37,7 +37,8 @@ absl::Status KPruneOneAfterTheOther(const Encoder& model, absl::Span<const Sampl
     const double all = budgets.most_budgets();
     PhaseProgress progress(observer, done / all, (done + 1) / all);
     const absl::StatusOr<PruningResult> result =
-        KPrune(model, samples, (*task)->budget, options, plan, (*task)->checkpoint, progress);
+        KPrune(model, samples, (*task)->budget, options, plan, (*task)->checkpoint, progress,
+               [&] { return budgets.ends_early(); });
     if (!result.ok()) return result.status();
     if (absl::Status status = budgets.Done(*result); !status.ok()) return status;
   }

@@ -57,7 +57,7 @@ int RunDirectory(const std::string& directory, const WorkerFlags& flags, int pro
   }
   const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
   if (status.ok()) return kprune::kWorkerSucceeded;
-  if (progress.cancelled()) return kprune::kWorkerCancelled;
+  if (progress.cancelled() || absl::IsCancelled(status)) return kprune::kWorkerCancelled;
   const std::string message = WithoutJobDirectory(directory, std::string(status.message()));
   const nlohmann::json error = {{"code", absl::StatusCodeToString(status.code())}, {"message", message}};
   const absl::Status written =

@@ -42,7 +42,8 @@ class PruneJob : private BudgetSource {
       : job_(job),
         several_(job.options.has_several_models()),
         observer_(observer),
-        progress_(observer, kLoaded, kPruned) {}
+        early_end_(job.directory),
+        progress_(observer, kLoaded, kPruned, early_end_) {}
 
   absl::Status Run() {
     for (absl::Status (PruneJob::*step)() : {&PruneJob::Load, &PruneJob::Plan, &PruneJob::Prune,
@@ -65,6 +66,7 @@ class PruneJob : private BudgetSource {
   // The budgets, one after the other; those that an interrupted run finished are only told of.
   int most_budgets() const override;
   absl::StatusOr<std::optional<BudgetTask>> Next() override;
+  bool ends_early() const override { return early_end_.asked(); }
   absl::Status Done(const PruningResult& result) override;
 
   std::optional<double> NextShare() const;
@@ -81,6 +83,7 @@ class PruneJob : private BudgetSource {
   const WorkerJob& job_;
   const bool several_;
   ProgressObserver& observer_;
+  const EarlyEnd early_end_;
   ModelProgress progress_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 
@@ -100,6 +103,7 @@ class PruneJob : private BudgetSource {
   double keep_flops_ = 0;  // of the model that is being made
   FlopsBudget budget_;
   const Checkpoint* measured_for_ = nullptr;  // of a model that an interrupted run finished
+  bool begun_ = false;                        // a model was, in this run
   std::optional<PruningResult> only_;         // until it is finished
   std::optional<ResultFolder> folder_;        // of the only model
   std::vector<ReportedModel> models_;         // that are finished
@@ -241,8 +245,14 @@ absl::StatusOr<std::optional<BudgetTask>> PruneJob::Next() {
     for (const std::string& warning : checkpoint_->TakeWarnings()) observer_.OnWarning(warning);
     absl::StatusOr<bool> finished = TakeFinished(**checkpoint);
     if (!finished.ok()) return finished.status();
-    if (!*finished) return BudgetTask{budget_, *checkpoint, measured_for_};
-    measured_for_ = *checkpoint;
+    if ((*checkpoint)->size() > 0) progress_.SetSomethingToKeep();
+    if (*finished) {
+      measured_for_ = *checkpoint;
+      continue;
+    }
+    if (ends_early() && (begun_ || !models_.empty())) break;
+    begun_ = true;
+    return BudgetTask{budget_, *checkpoint, measured_for_};
   }
   return std::nullopt;
 }
@@ -274,12 +284,19 @@ absl::StatusOr<bool> PruneJob::TakeFinished(Checkpoint& checkpoint) {
 }
 
 absl::Status PruneJob::Done(const PruningResult& result) {
+  // A part of a model beside whole ones, or judged by its loss, would only mislead.
+  if (result.ended_early && (search_ || !models_.empty())) return absl::OkStatus();
   if (several_) return Finish(result);
   only_ = result;
   return absl::OkStatus();
 }
 
-absl::Status PruneJob::FinishTheOnlyModel() { return several_ ? absl::OkStatus() : Finish(*only_); }
+absl::Status PruneJob::FinishTheOnlyModel() {
+  if (!several_) return Finish(*only_);
+  const bool nothing = models_.empty() || (search_ && !search_->Smallest().ok());
+  if (ends_early() && nothing) return absl::CancelledError("the job was ended before a model was finished");
+  return absl::OkStatus();
+}
 
 // Writes, verifies and judges the model of keep_flops_; of several it becomes part of the checkpoint.
 absl::Status PruneJob::Finish(const PruningResult& result) {
@@ -287,6 +304,7 @@ absl::Status PruneJob::Finish(const PruningResult& result) {
   if (job_.options.has_flops_budgets()) report.options.keep_flops = {keep_flops_};
   report.batch_tokens = result.batch_tokens;
   report.resumed_sublayers = result.resumed_sublayers;
+  report.ended_early = result.ended_early;
   report.budget = budget_;
   report.kept_flops = result.kept_flops;
   report.sublayers = result.sublayers;

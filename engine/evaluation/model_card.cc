@@ -92,6 +92,13 @@ std::string MetricRow(const json& report) {
                       interval ? absl::StrCat(" (95 %: ", PointsIntervalText(*interval), ")") : "", " |\n");
 }
 
+// Where the model is not all that it was to become.
+std::string EndedEarly(const json& report) {
+  const std::string text = EndedEarlyText(report);
+  return text.empty() ? ""
+                      : absl::StrCat("The job was ", Plain(text), ", the others are the original's.\n\n");
+}
+
 std::string BeforeAfter(const json& report) {
   return absl::StrCat("| | original | pruned | |\n| --- | --- | --- | --- |\n",
                       SizeRow(report, "flops", "FLOPs a sequence, of heads and neurons", CountText),
@@ -170,7 +177,7 @@ std::string ModelCard(const json& report) {
       ratio ? PercentText(*ratio) : "a part", " of the FLOPs. Made by kprune ",
       PlainAt(report, "/versions/kprune"), ", method ", PlainAt(report, "/method"), ", from ",
       PlainAt(report, "/samples"), " samples. `report.html` shows how; `report.json` has every number.\n\n",
-      BeforeAfter(report), "## Loading\n\n", LoadingExamples(report),
+      EndedEarly(report), BeforeAfter(report), "## Loading\n\n", LoadingExamples(report),
       "## What was pruned\n\nKept of the original's, from the bottom of the model up; which ones is in "
       "`config.json`:\n\n",
       LayerTable(report), "## How it was judged, and what that does not say\n\n", Judgement(report),

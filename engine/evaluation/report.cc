@@ -2,6 +2,7 @@
 
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/evaluation/process_memory.h"
@@ -24,6 +25,13 @@ json SecondsJson(const ReportContents& contents) {
           {"search", search},
           {"tune", tune},
           {"total", contents.total_seconds}};
+}
+
+json EndedEarlyJson(const std::vector<SublayerPruned>& sublayers) {
+  const auto pruned = std::count_if(sublayers.begin(), sublayers.end(), [](const SublayerPruned& sublayer) {
+    return sublayer.solver != "untouched";
+  });
+  return {{"pruned_sublayers", pruned}, {"sublayers", sublayers.size()}};
 }
 
 json CurvesJson(const std::vector<LossCurve>& curves) {
@@ -134,6 +142,7 @@ json MakeReport(const ReportContents& contents) {
   for (const LatencyComparison& latency : contents.latency_by_batch_size)
     report["latency"]["by_batch_size"].push_back(LatencyJson(latency));
   if (!contents.max_drop.is_null()) report["max_drop"] = contents.max_drop;
+  if (contents.ended_early) report["ended_early"] = EndedEarlyJson(contents.sublayers);
   if (contents.budget.latency) report["latency_budget"] = LatencyBudgetJson(contents);
   return report;
 }

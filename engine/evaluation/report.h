@@ -56,6 +56,7 @@ struct ReportContents {
   std::string streams;                        // where the hidden states lived: "device", "host" or "file"
   std::vector<int64_t> batch_tokens;          // of each sublayer
   int resumed_sublayers = 0;                  // taken from a checkpoint
+  bool ended_early = false;                   // PruningResult::ended_early
   int64_t predicted_memory_bytes = 0;         // before the run
   std::map<std::string, std::string> inputs;  // file name to SHA-256
 };

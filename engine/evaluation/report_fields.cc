@@ -42,6 +42,12 @@ std::string LayersText(const json& sublayer) {
   return layers > 1 ? absl::StrCat(first, " to ", first + layers - 1) : absl::StrCat(first);
 }
 
+std::string EndedEarlyText(const json& report) {
+  if (FieldAt(report, "/ended_early").is_null()) return "";
+  return absl::StrCat("ended early: ", TextIn(report, "/ended_early/pruned_sublayers"), " of ",
+                      TextIn(report, "/ended_early/sublayers"), " sublayers are pruned");
+}
+
 std::string MainAgreement(const json& report) {
   for (const char* name : {"top1", "cosine", "spearman"}) {
     if (NumberIn(report, absl::StrCat("/agreement/", name).c_str())) return name;

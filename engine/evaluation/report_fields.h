@@ -28,6 +28,9 @@ bool IsAttention(const nlohmann::json& sublayer);
 // Which layers apply a sublayer: "3", or where several do "0 to 11".
 std::string LayersText(const nlohmann::json& sublayer);
 
+// "ended early: 5 of 12 sublayers are pruned"; "" for a model that is pruned as was asked.
+std::string EndedEarlyText(const nlohmann::json& report);
+
 // The number of agreement that says most: "top1", "cosine" or "spearman", the first that is there; "" where
 // there is none.
 std::string MainAgreement(const nlohmann::json& report);

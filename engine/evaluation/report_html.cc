@@ -75,6 +75,7 @@ std::string Header(const json& report) {
   for (const char* field : {"/family", "/task"}) facts.push_back(TextIn(report, field));
   facts.push_back(absl::StrCat("method ", TextIn(report, "/method")));
   facts.push_back(absl::StrCat("pruned with ", TextIn(report, "/samples"), " samples"));
+  if (const std::string part = EndedEarlyText(report); !part.empty()) facts.push_back(part);
   facts.push_back(absl::StrCat("kprune ", TextIn(report, "/versions/kprune")));
   return absl::StrCat("<header><h1>", ratio ? PercentText(*ratio) : "A part",
                       " of the FLOPs kept</h1>\n<p class=\"soft\">", EscapeHtml(absl::StrJoin(facts, " · ")),

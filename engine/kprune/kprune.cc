@@ -23,7 +23,7 @@ class KPruneRun {
         begin_(begin),
         steps_(model, samples, budget, options, plan, observer) {}
 
-  absl::StatusOr<PruningResult> Run(Checkpoint* checkpoint);
+  absl::StatusOr<PruningResult> Run(Checkpoint* checkpoint, const EndsEarly& ends_early);
 
  private:
   absl::StatusOr<PrunedSublayer> Prune(int t);
@@ -36,9 +36,10 @@ class KPruneRun {
   double furthest_ = 0;  // progress: measuring a sublayer again does not take it back
 };
 
-absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint) {
+absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint, const EndsEarly& ends_early) {
   if (absl::Status status = steps_.Start(); !status.ok()) return status;
-  absl::Status status = steps_.state().SettleSublayers(checkpoint, [&](int t) { return Prune(t); });
+  absl::Status status =
+      steps_.state().SettleSublayers(checkpoint, ends_early, [&](int t) { return Prune(t); });
   if (!status.ok()) return status;
   return steps_.state().pruned();
 }
@@ -71,7 +72,7 @@ double KPruneRun::FractionDone(int t, double within) const {
 absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
                                      const FlopsBudget& budget, const Options& options,
                                      const ExecutionPlan& plan, Checkpoint* checkpoint,
-                                     ProgressObserver& observer) {
+                                     ProgressObserver& observer, const EndsEarly& ends_early) {
   c10::NoGradGuard no_grad;
   Setting setting = {options.lambda_rep, options.effective_mu()};
   std::optional<SettingChoice> choice;
@@ -84,7 +85,8 @@ absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Samp
   }
   const double cost = CostOfChoosing(options, samples.size());
   absl::StatusOr<PruningResult> result =
-      KPruneRun(model, samples, budget, options, setting, plan, observer, cost / (1 + cost)).Run(checkpoint);
+      KPruneRun(model, samples, budget, options, setting, plan, observer, cost / (1 + cost))
+          .Run(checkpoint, ends_early);
   if (result.ok()) result->choice = std::move(choice);
   return result;
 }

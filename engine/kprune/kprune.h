@@ -17,7 +17,7 @@ namespace kprune {
 absl::StatusOr<PruningResult> KPrune(const Encoder& model, absl::Span<const Sample> samples,
                                      const FlopsBudget& budget, const Options& options,
                                      const ExecutionPlan& plan, Checkpoint* checkpoint,
-                                     ProgressObserver& observer);
+                                     ProgressObserver& observer, const EndsEarly& ends_early = {});
 
 }  // namespace kprune
 

@@ -2,6 +2,7 @@
 #ifndef KPRUNE_ENGINE_PRUNING_BUDGET_SOURCE_H_
 #define KPRUNE_ENGINE_PRUNING_BUDGET_SOURCE_H_
 
+#include <functional>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -31,6 +32,10 @@ class BudgetSource {
 
   // The next budget; nothing ends the run, and so does an error. All are of one sequence length.
   virtual absl::StatusOr<std::optional<BudgetTask>> Next() = 0;
+
+  // Asked before each sublayer. True: it and those above stay as they are, and what there is of the model is
+  // its result; stays true.
+  virtual bool ends_early() const { return false; }
 
   // The model that was pruned to the budget that Next gave last. An error ends the run.
   virtual absl::Status Done(const PruningResult& result) = 0;

@@ -92,8 +92,8 @@ int64_t FisherBytes(const ModelConfig& config) {
   return 8 * 2 * config.num_layers * config.hidden_size * config.hidden_size;
 }
 int64_t SearchBytes(const ModelConfig& config, int64_t batch_tokens, at::Device device) {
-  constexpr int64_t kOrderedTogether = 4;
-  const int64_t widest = WidestFeatures(config), sublayers = device.is_cpu() ? 1 : kOrderedTogether;
+  const int64_t widest = WidestFeatures(config),
+                sublayers = device.is_cpu() ? 1 : ExecutionPlan::kOrderedTogether / 2;
   return sublayers * 6 * 8 * widest * widest + batch_tokens * 12 * widest;
 }
 
@@ -115,7 +115,8 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const int64_t streams = stream_rows * (2 * config.hidden_size + token_weights) * 4;
   const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type) +
                             OutputBytes(config, batch_tokens) + (refit ? FisherBytes(config) : 0);
-  const int64_t searching = refit ? FisherBytes(config) + SearchBytes(config, batch_tokens, workload.device) : 0;
+  const int64_t searching =
+      refit ? FisherBytes(config) + SearchBytes(config, batch_tokens, workload.device) : 0;
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);
   const int64_t models = ModelBytes(config, workload, share);
   const int64_t pruning = models + streams + std::max({measuring, searching, tuning});

@@ -27,6 +27,9 @@ struct ExecutionPlan {
   static constexpr int64_t kCpuBatchTokens = 1024;
   static constexpr int64_t kCudaBatchTokens = 32768;
   static constexpr int64_t kMinBatchTokens = 64;
+  // Sublayers whose units a GPU orders at once: attention and feed-forward in turn, of which the wide ones
+  // count.
+  static constexpr int64_t kOrderedTogether = 8;
 };
 
 // What is known of a job before it runs.

@@ -18,8 +18,9 @@ class GramAccumulator {
  public:
   // Products are float64; or float32, with sums of at most 256 rows in float32: twice as fast, with relative
   // errors of some 1e-6; or, on a GPU and on a CPU that multiplies bfloat16 (elsewhere as float32), of rows
-  // and targets that are rounded to it, with the same sums: twice as fast again, far more on a GPU, with errors of
-  // some 1e-3 in each product and far smaller ones in long sums. On a GPU a float32 sum is of a whole piece. The faster ones are for sums to whose diagonal more is added.
+  // and targets that are rounded to it, with the same sums: twice as fast again, far more on a GPU, with
+  // errors of some 1e-3 in each product and far smaller ones in long sums. On a GPU a float32 sum is of a
+  // whole piece. The faster ones are for sums to whose diagonal more is added.
   enum class Products { kDouble, kSingle, kBFloat16 };
 
   GramAccumulator(int64_t columns, int64_t targets, at::Device device, Products products = Products::kDouble);

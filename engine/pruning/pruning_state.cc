@@ -4,6 +4,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
@@ -194,33 +195,55 @@ absl::Status PruningState::MeasureWithinMemory(const std::string& what,
 }
 
 absl::Status PruningState::SettleSublayers(
-    Checkpoint* checkpoint, const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune) {
+    Checkpoint* checkpoint, const EndsEarly& ends_early,
+    const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune) {
   for (int k = 0; k < static_cast<int>(own_sublayers_.size()); ++k) {
     const int t = own_sublayers_[k];
     if (checkpoint != nullptr && k < checkpoint->size()) {
       absl::StatusOr<SublayerCheckpoint> record = checkpoint->Read(k);
       if (!record.ok()) return record.status();
       if (absl::Status status = Replay(t, *record); !status.ok()) return status;
+    } else if (ends_early && ends_early()) {
+      LeaveFrom(k);
+      return absl::OkStatus();
     } else {
-      absl::StatusOr<PrunedSublayer> pruned = prune(t);
-      if (!pruned.ok()) return pruned.status();
-      result_.sublayers.back().tune_seconds = settling_.seconds();
-      if (pruned->row.solver == "kept-weights") {
-        observer_.OnWarning(absl::StrCat(
-            "sublayer ", t, ": no refit fits better than the original weights, which were kept"));
-      }
-      if (checkpoint != nullptr) {
-        const SublayerCheckpoint record{result_.sublayers.back(), pruned->keep,
-                                        OnDevice(pruned->in, at::kCPU), OnDevice(pruned->out, at::kCPU),
-                                        plan_.batch_tokens};
-        if (absl::Status status = checkpoint->Append(record); !status.ok()) return status;
-      }
+      if (absl::Status status = Settle(t, checkpoint, prune); !status.ok()) return status;
     }
     observer_.OnSublayer(result_.sublayers.back());
     // Every sublayer keeps a number of units of its own: the heap would fill with holes of all sizes.
     malloc_trim(0);
   }
   return absl::OkStatus();
+}
+
+absl::Status PruningState::Settle(int t, Checkpoint* checkpoint,
+                                  const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune) {
+  absl::StatusOr<PrunedSublayer> pruned = prune(t);
+  if (!pruned.ok()) return pruned.status();
+  result_.sublayers.back().tune_seconds = settling_.seconds();
+  if (pruned->row.solver == "kept-weights") {
+    observer_.OnWarning(
+        absl::StrCat("sublayer ", t, ": no refit fits better than the original weights, which were kept"));
+  }
+  if (checkpoint == nullptr) return absl::OkStatus();
+  return checkpoint->Append({result_.sublayers.back(), pruned->keep, OnDevice(pruned->in, at::kCPU),
+                             OnDevice(pruned->out, at::kCPU), plan_.batch_tokens});
+}
+
+// The own sublayers from number k on keep all that they have.
+void PruningState::LeaveFrom(int k) {
+  for (; k < static_cast<int>(own_sublayers_.size()); ++k) {
+    const int t = own_sublayers_[k];
+    Selection all(student_.sublayers[t].num_units());
+    std::iota(all.begin(), all.end(), 0);
+    SublayerPruned row = RowOf(t, all);
+    row.solver = "untouched";
+    result_.kept_flops += static_cast<double>(row.kept) * unit_flops(t);
+    budget_left_ = row.budget_left_flops;
+    result_.sublayers.push_back(row);
+    result_.batch_tokens.push_back(plan_.batch_tokens);
+  }
+  result_.ended_early = true;
 }
 
 // Only what the checkpoint does not hold is computed: the hidden states.

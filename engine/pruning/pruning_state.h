@@ -38,7 +38,12 @@ struct PruningResult {
   double kept_flops = 0;                  // of one sequence; at most the budget
   std::optional<SettingChoice> choice;    // where the method chose its own setting
   std::vector<LossCurve> curves;          // of each sublayer; empty where the method predicts no loss
+  // The run was asked to end before it was through: sublayers of solver "untouched" keep all that they had.
+  bool ended_early = false;
 };
+
+// Asked before each sublayer: whether a run is to leave it and all above as they are. Empty: never.
+using EndsEarly = std::function<bool()>;
 
 // What the refit of a sublayer sees of a batch in one of the places where it is applied.
 struct PlaceStates {
@@ -138,8 +143,8 @@ class PruningState {
 
   // Settles all sublayers, bottom up: those that `checkpoint` (may be null) holds as it says, the others as
   // `prune` does, which calls Keep, ReplaceInput and Finish. What is new goes to the checkpoint; every row
-  // goes to the observer.
-  absl::Status SettleSublayers(Checkpoint* checkpoint,
+  // goes to the observer. Once `ends_early` says so, those that the checkpoint does not hold stay whole.
+  absl::Status SettleSublayers(Checkpoint* checkpoint, const EndsEarly& ends_early,
                                const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);
 
   // The steps of settling sublayer t, in this order. Keep says once that the samples are too few where they
@@ -153,6 +158,9 @@ class PruningState {
 
  private:
   absl::Status Replay(int t, const SublayerCheckpoint& record);
+  absl::Status Settle(int t, Checkpoint* checkpoint,
+                      const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);
+  void LeaveFrom(int k);
   void Record(int t, const PrunedSublayer& pruned);
   absl::Status AdvancePast(int t, bool teacher_is_at_output);
   absl::Status ForEachPlace(int t, bool from_teacher, bool outputs, const PlaceStep& step);

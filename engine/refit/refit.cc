@@ -28,9 +28,6 @@ constexpr double kMeasured = 0.35, kSearched = 0.6;
 // Share of settling and distilling a model at which it is settled, where it is distilled.
 constexpr double kSettled = 0.4;
 
-// Sublayers of which a GPU orders the units at once.
-constexpr size_t kOrderedTogether = 8;
-
 constexpr double kFewestMeasured = 1536, kMostMeasured = 3072;
 
 class RefitRun {
@@ -94,8 +91,11 @@ absl::Status RefitRun::Run() {
   const Checkpoint* const measured = first_.measured_for != nullptr ? first_.measured_for : first_.checkpoint;
   if (absl::Status status = state_.TakeBatchesFrom(measured); !status.ok()) return status;
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
-  for (absl::Status (RefitRun::*step)() : {&RefitRun::Measure, &RefitRun::Search}) {
-    if (absl::Status status = (this->*step)(); !status.ok()) return status;
+  // A run that only hands over what an earlier one finished decides nothing any more.
+  if (!budgets_.ends_early()) {
+    for (absl::Status (RefitRun::*step)() : {&RefitRun::Measure, &RefitRun::Search}) {
+      if (absl::Status status = (this->*step)(); !status.ok()) return status;
+    }
   }
   absl::StatusOr<std::optional<BudgetTask>> task = first_;
   for (; task.ok() && *task; task = budgets_.Next(), ++budgets_done_) {
@@ -125,11 +125,14 @@ absl::Status RefitRun::PruneTo(const BudgetTask& task) {
   state_.StartOver(task.budget);
   kept_ = AllocateUnits(CurvesFor(task.budget), task.budget.to_spend());
   if (absl::Status status = state_.Embed(); !status.ok()) return status;
-  absl::Status status = state_.SettleSublayers(task.checkpoint, [&](int t) { return Settle(t); });
+  absl::Status status = state_.SettleSublayers(
+      task.checkpoint, [&] { return budgets_.ends_early(); }, [&](int t) { return Settle(t); });
   if (!status.ok()) return status;
   PruningResult result = state_.pruned();
   for (const RemovalOrder& order : orders_) result.curves.push_back(SampleCurve(order.costs));
-  if (options_.distill > 0) {
+  if (options_.distill > 0 && budgets_.ends_early()) {
+    result.ended_early = true;
+  } else if (options_.distill > 0) {
     if (status = Distilled(result); !status.ok()) return status;
   }
   return budgets_.Done(result);
@@ -186,7 +189,7 @@ absl::Status RefitRun::Search() {
   const Encoder& teacher = state_.teacher();
   std::map<int, FeatureSums> sums;  // of sublayers with places still to come
   std::vector<RemovalProblem> waiting;
-  const size_t together = state_.device().is_cpu() ? 1 : kOrderedTogether;
+  const size_t together = state_.device().is_cpu() ? 1 : ExecutionPlan::kOrderedTogether;
   for (int place = 0; place < teacher.num_sublayers(); ++place) {
     Tell(Stage::kSearch, kMeasured, kSearched, static_cast<double>(place) / teacher.num_sublayers());
     const std::vector<int> places = PlacesOf(place);
@@ -211,12 +214,13 @@ absl::Status RefitRun::Search() {
 
 absl::Status RefitRun::AddFeatures(int place, FeatureSums& sums) {
   const Encoder& teacher = state_.teacher();
+  const std::vector<int> places = PlacesOf(place);
   const Stopwatch measuring;
   absl::Status status = ForEachMeasured([&](const Batch& batch) -> absl::Status {
     sums.tokens += batch.tokens();
     absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
     if (!x_Td.ok()) return x_Td.status();
-    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(place, PlacesOf(place), batch);
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(place, places, batch);
     if (!weights_T.ok()) return weights_T.status();
     const at::Tensor z_TU = teacher.Features(place, *x_Td, batch);
     sums.gram.Add(z_TU, at::empty({batch.tokens(), 0}, x_Td->options().dtype(at::kDouble)), *weights_T);
@@ -328,8 +332,9 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t, bool from_teacher) {
   const Sublayer& target = state_.result().sublayers[t];
   AffineEquations equations(target.num_features(), target.out.bias.size(0), options_.ridge, compute_type(),
                             state_.device());
+  const std::vector<int> places = PlacesOf(t);
   const auto add = [&](const Batch& batch, const PlaceStates& at) -> absl::Status {
-    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(at.place, PlacesOf(t), batch);
+    absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(at.place, places, batch);
     if (!weights_T.ok()) return weights_T.status();
     const at::Tensor residual_Td = (at.y_Td - at.x_Td).sub_(target.out.bias);
     equations.Add(state_.student().Features(at.place, at.x_Td, batch), residual_Td, *weights_T);

@@ -108,11 +108,13 @@ struct JobRecord {
   int crashes = 0;
   // Rises with every claim, cancellation and retry; who holds an older one has lost the job.
   int64_t lease_epoch = 0;
+  // The job is to end as CANCELLED with what is finished of it. Never set of a finished job.
+  bool ending_early = false;
   // Set when FAILED; on RETRY_WAIT, why the last attempt ended.
   JobError error;
   // Share of the work done, 0 to 1.
   double progress = 0;
-  // The outcome, when SUCCEEDED.
+  // The outcome, when SUCCEEDED; when CANCELLED early, what was finished, where there was anything.
   Manifest result;
 
   absl::Time create_time;

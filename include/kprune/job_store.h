@@ -4,6 +4,7 @@
 //                        |----RecordCrash--> RETRY_WAIT --Claim--> RUNNING;  the last allowed crash: FAILED
 //                        |----Requeue--> QUEUED           (the server's fault: no crash is counted)
 //   QUEUED | RUNNING | RETRY_WAIT --Cancel--> CANCELLED;  FAILED | CANCELLED --Retry--> QUEUED
+//   EndEarly leaves a job that has begun in its state; Succeed then leads to CANCELLED, with a result.
 //
 // Every change of state appends a state_changed event in the same transaction. A change is durable when its
 // call returns.
@@ -122,6 +123,10 @@ class JobStore {
   // FAILED_PRECONDITION: already finished.
   virtual absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) = 0;
 
+  // Asks a job to end with what is finished of it; one that never began is cancelled at once. The holder of
+  // its lease finds out by Get. FAILED_PRECONDITION: already finished.
+  virtual absl::StatusOr<JobRecord> EndEarly(std::string_view job_id, absl::Time now) = 0;
+
   // FAILED_PRECONDITION: not finished.
   virtual absl::StatusOr<DeletedJob> Delete(std::string_view job_id) = 0;
 
@@ -132,7 +137,8 @@ class JobStore {
   virtual absl::StatusOr<std::vector<std::string>> FindUnreferenced(
       const std::vector<std::string>& digests) = 0;
 
-  // FAILED_PRECONDITION: neither FAILED nor CANCELLED. RESOURCE_EXHAUSTED: queue full.
+  // Forgets a partial result. FAILED_PRECONDITION: neither FAILED nor CANCELLED. RESOURCE_EXHAUSTED: queue
+  // full.
   virtual absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) = 0;
 
   // Takes the job of the highest priority, and of those the oldest, that waits and may run on `device`;
@@ -151,7 +157,8 @@ class JobStore {
   virtual absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) = 0;
   virtual absl::Status AppendEvent(const Lease& lease, std::string_view payload_json,
                                    std::optional<double> progress, absl::Time now) = 0;
-  virtual absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) = 0;
+  // Returns SUCCEEDED, or CANCELLED where the job was to end early.
+  virtual absl::StatusOr<JobState> Succeed(const Lease& lease, const Manifest& result, absl::Time now) = 0;
   virtual absl::Status Fail(const Lease& lease, const JobError& error, absl::Time now) = 0;
   // The worker crashed. Returns RETRY_WAIT, or FAILED when it was the last allowed crash.
   virtual absl::StatusOr<JobState> RecordCrash(const Lease& lease, const JobError& error, absl::Time now) = 0;

@@ -6,6 +6,7 @@
 //   scratch/       temporary files of the worker
 //   scratch/checkpoint/   the one of them that outlives the worker: what it needs to go on (below)
 //   result/        the outcome; appears by one rename when it is complete
+//   end_early      an empty file that whoever started the worker may put there at any time (below)
 //   error.json     {"code": "INVALID_ARGUMENT", "message": "..."} when the worker exits with kWorkerFailed
 //
 // job.json: {"kind": "prune", "model": "model", "data": ["data/samples.jsonl"], "eval": ["eval/dev.jsonl"],
@@ -48,6 +49,11 @@
 // `time` differs), and its first stage event after them has the fraction reached. So the events of any one attempt tell
 // of every sublayer; a receiver that keeps the events of all attempts drops those that it has already, and is left with
 // each sublayer once. Sublayers that are really computed again (a lost checkpoint) are events of their own.
+//
+// Ending early (kind "prune"). Once end_early is there, the worker finishes the sublayer it is at, leaves those above as
+// they are, and writes the result: a whole model that is larger than was asked for. Its report says so ("ended_early").
+// Of several models only those that are finished are in it, unless none is. A worker that has nothing to keep, because
+// not one sublayer is finished, in the checkpoint neither, exits with kWorkerCancelled.
 #ifndef KPRUNE_WORKER_PROTOCOL_H_
 #define KPRUNE_WORKER_PROTOCOL_H_
 
@@ -55,6 +61,7 @@ namespace kprune {
 
 inline constexpr char kJobFile[] = "job.json";
 inline constexpr char kErrorFile[] = "error.json";
+inline constexpr char kEndEarlyFile[] = "end_early";
 inline constexpr char kResultDirectory[] = "result";
 inline constexpr char kScratchDirectory[] = "scratch";
 inline constexpr char kCheckpointDirectory[] = "checkpoint";  // in scratch/
@@ -71,7 +78,8 @@ inline constexpr char kTokensFile[] = "tokens.jsonl";
 enum WorkerExit : int {
   kWorkerSucceeded = 0,  // result/ is complete
   kWorkerFailed = 1,     // error.json says why; running it again would fail again
-  kWorkerCancelled = 2,  // SIGTERM, or nobody reads the progress; it left a checkpoint at most
+  // SIGTERM, nobody reads the progress, or ended early with nothing to keep; it left a checkpoint at most.
+  kWorkerCancelled = 2,
   kWorkerUsage = 3,      // the command line is wrong
 };
 

@@ -109,8 +109,22 @@ void Attempt::Stop(StopReason reason) {
   stopped_.notify_all();
 }
 
+bool Attempt::IsEndingEarly() const {
+  const absl::StatusOr<JobRecord> job = context_.store.Get(job_.id);
+  return job.ok() && job->ending_early;
+}
+
+void Attempt::EndEarly() {
+  const absl::Status asked = JobDirectory::AskToEndEarly(directory_);
+  // The worker then goes on to the end, and the whole model is the result.
+  if (!asked.ok())
+    LogError("end-early-failed", {{"job", lease_.job_id}, {"reason", std::string(asked.message())}});
+}
+
 void Attempt::RunWorker(const std::string& device) {
   if (job_.attempt > 1) ReadToldSublayers();
+  // Asked for before there was a directory.
+  if (IsEndingEarly()) EndEarly();
   auto launched = context_.launcher.Launch({directory_, device});
   if (!launched.ok()) return RecordCrash(launched.status());
   WorkerProcess& worker = **launched;

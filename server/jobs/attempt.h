@@ -40,6 +40,9 @@ class Attempt {
   // Ends the worker: SIGTERM, and after the grace period SIGKILL. Also before it has started.
   void Stop(StopReason reason);
 
+  // Tells the worker that the job is to end early, as its record in the store says already.
+  void EndEarly();
+
  private:
   // Brings in the model where the job names it by a URI and it was not fetched yet.
   absl::Status TakeModelIn();
@@ -54,6 +57,9 @@ class Attempt {
   void RunWorker(const std::string& device);
   void HandleExit(const WorkerExitStatus& exit);
   void Publish();
+  // The worker had nothing to keep when the job was to end early.
+  void EndWithoutResult();
+  bool IsEndingEarly() const;
   void RecordFailure(const absl::Status& failure);
   void RecordCrash(const absl::Status& crash);
   void Requeue();

@@ -40,6 +40,9 @@ void Attempt::HandleExit(const WorkerExitStatus& exit) {
   } else if (status == kWorkerFailed) {
     context_.metrics.OnWorkerExit("failed");
     RecordFailure(ReadWorkerError(directory_));
+  } else if (status == kWorkerCancelled && !stop && IsEndingEarly()) {
+    context_.metrics.OnWorkerExit("cancelled");
+    EndWithoutResult();
   } else if (stop == StopReason::kDrained) {
     context_.metrics.OnWorkerExit("drained");
     Requeue();
@@ -69,6 +72,7 @@ absl::Status Attempt::Persist(const char* what, const std::function<absl::Status
 void Attempt::Publish() {
   absl::Status refused;
   bool told = false;
+  JobState state = JobState::kSucceeded;
   const absl::Status published = Persist("publish", [&] {
     // No deletion may come between storing a file and the job that refers to it.
     const auto adding = context_.references.AddingReferences();
@@ -78,11 +82,14 @@ void Attempt::Publish() {
     if (!result.ok()) return absl::OkStatus();
     absl::Status status = told ? absl::OkStatus() : TellIgnored(result->ignored);
     told = status.ok();
-    if (status.ok()) status = context_.store.Succeed(lease_, result->files, context_.clock.Now());
-    return status;
+    if (!status.ok()) return status;
+    const absl::StatusOr<JobState> ended =
+        context_.store.Succeed(lease_, result->files, context_.clock.Now());
+    if (ended.ok()) state = *ended;
+    return ended.status();
   });
   if (!refused.ok()) return RecordFailure(refused);
-  if (Holds(published)) return Finished(JobState::kSucceeded);
+  if (Holds(published)) return Finished(state);
   // The next server finds the job running, and its result here.
   leave_directory_ = !lease_lost_ && stop_reason() == StopReason::kDrained;
 }
@@ -95,6 +102,15 @@ absl::Status Attempt::TellIgnored(const std::vector<std::string>& names) {
     if (!told.ok()) return told;
   }
   return absl::OkStatus();
+}
+
+void Attempt::EndWithoutResult() {
+  AppendEvent(
+      WarningPayload("Nothing of the job was finished when it was ended: there is no partial result."),
+      std::nullopt);
+  const absl::Status recorded =
+      Persist("end", [&] { return context_.store.Succeed(lease_, {}, context_.clock.Now()).status(); });
+  if (Holds(recorded)) Finished(JobState::kCancelled);
 }
 
 void Attempt::RecordFailure(const absl::Status& failure) {

@@ -106,18 +106,29 @@ absl::StatusOr<JobPage> InMemoryJobStore::List(const ListQuery& query) {
   return page;
 }
 
-absl::StatusOr<JobRecord> InMemoryJobStore::Cancel(std::string_view job_id, absl::Time now) {
+absl::StatusOr<JobRecord> InMemoryJobStore::ChangeJob(std::string_view job_id, absl::Time now,
+                                                      const std::function<absl::Status(StoredJob&)>& change) {
   JobRecord result;
   {
     std::lock_guard lock(mutex_);
     auto entry = Find(job_id);
     if (!entry.ok()) return entry.status();
-    if (absl::Status status = ApplyCancel((*entry)->job, now); !status.ok()) return status;
-    AppendStateChange((*entry)->job, now, (*entry)->events);
-    result = (*entry)->job.record;
+    StoredJob changed = (*entry)->job;
+    if (absl::Status status = change(changed); !status.ok()) return status;
+    (*entry)->job = changed;
+    AppendStateChange(changed, now, (*entry)->events);
+    result = changed.record;
   }
   notifier_.Notify(job_id);
   return result;
+}
+
+absl::StatusOr<JobRecord> InMemoryJobStore::Cancel(std::string_view job_id, absl::Time now) {
+  return ChangeJob(job_id, now, [&](StoredJob& job) { return ApplyCancel(job, now); });
+}
+
+absl::StatusOr<JobRecord> InMemoryJobStore::EndEarly(std::string_view job_id, absl::Time now) {
+  return ChangeJob(job_id, now, [&](StoredJob& job) { return ApplyEndEarly(job, now); });
 }
 
 absl::StatusOr<DeletedJob> InMemoryJobStore::Delete(std::string_view job_id) {
@@ -167,20 +178,11 @@ absl::StatusOr<std::vector<std::string>> InMemoryJobStore::FindUnreferenced(
 }
 
 absl::StatusOr<JobRecord> InMemoryJobStore::Retry(std::string_view job_id, absl::Time now) {
-  JobRecord result;
-  {
-    std::lock_guard lock(mutex_);
-    auto entry = Find(job_id);
-    if (!entry.ok()) return entry.status();
-    StoredJob changed = (*entry)->job;
-    if (absl::Status status = ApplyRetry(changed, now); !status.ok()) return status;
-    if (CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
-    (*entry)->job = changed;
-    AppendStateChange(changed, now, (*entry)->events);
-    result = changed.record;
-  }
-  notifier_.Notify(job_id);
-  return result;
+  return ChangeJob(job_id, now, [&](StoredJob& job) {
+    absl::Status status = ApplyRetry(job, now);
+    if (status.ok() && CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
+    return status;
+  });
 }
 
 absl::StatusOr<ClaimResult> InMemoryJobStore::Claim(std::string_view device, absl::Time now) {
@@ -268,8 +270,15 @@ absl::Status InMemoryJobStore::Change(const Lease& lease, absl::Time now,
   return absl::OkStatus();
 }
 
-absl::Status InMemoryJobStore::Succeed(const Lease& lease, const Manifest& result, absl::Time now) {
-  return Change(lease, now, [&](StoredJob& job) { ApplySuccess(job, result, now); });
+absl::StatusOr<JobState> InMemoryJobStore::Succeed(const Lease& lease, const Manifest& result,
+                                                   absl::Time now) {
+  JobState state = JobState::kSucceeded;
+  absl::Status status = Change(lease, now, [&](StoredJob& job) {
+    ApplySuccess(job, result, now);
+    state = job.record.state;
+  });
+  if (!status.ok()) return status;
+  return state;
 }
 
 absl::Status InMemoryJobStore::Fail(const Lease& lease, const JobError& error, absl::Time now) {

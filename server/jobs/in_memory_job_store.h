@@ -24,6 +24,7 @@ class InMemoryJobStore final : public JobStore {
                                                            const JobInput& input) override;
   absl::StatusOr<JobPage> List(const ListQuery& query) override;
   absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
+  absl::StatusOr<JobRecord> EndEarly(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
   absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) override;
   absl::StatusOr<std::vector<std::string>> FindUnreferenced(const std::vector<std::string>& digests) override;
@@ -36,7 +37,7 @@ class InMemoryJobStore final : public JobStore {
   absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) override;
   absl::Status AppendEvent(const Lease& lease, std::string_view payload_json, std::optional<double> progress,
                            absl::Time now) override;
-  absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
+  absl::StatusOr<JobState> Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
   absl::Status Fail(const Lease& lease, const JobError& error, absl::Time now) override;
   absl::StatusOr<JobState> RecordCrash(const Lease& lease, const JobError& error, absl::Time now) override;
   absl::Status Requeue(const Lease& lease, absl::Time now) override;
@@ -59,7 +60,9 @@ class InMemoryJobStore final : public JobStore {
                                                        const JobInput& input) const;
   int64_t CountWaiting() const;
 
-  // Applies a change of state under a lease. Without mutex_ held.
+  // A change of state of a job, and one under a lease. Without mutex_ held.
+  absl::StatusOr<JobRecord> ChangeJob(std::string_view job_id, absl::Time now,
+                                      const std::function<absl::Status(StoredJob&)>& change);
   absl::Status Change(const Lease& lease, absl::Time now, const std::function<void(StoredJob&)>& apply);
 
   const JobStoreOptions options_;

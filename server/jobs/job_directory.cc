@@ -80,6 +80,14 @@ absl::StatusOr<JobDirectory> JobDirectory::LayOut(std::filesystem::path path, st
   return directory;
 }
 
+absl::Status JobDirectory::AskToEndEarly(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) return absl::OkStatus();
+  const std::filesystem::path file = path / kEndEarlyFile;
+  return std::ofstream(file) ? absl::OkStatus()
+                             : absl::InternalError(absl::StrCat("Cannot write ", file.string(), "."));
+}
+
 JobDirectory::~JobDirectory() {
   if (path_.empty()) return;
   std::error_code error;

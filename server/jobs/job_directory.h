@@ -31,6 +31,10 @@ class JobDirectory {
   }
   ~JobDirectory();
 
+  // Asks the worker in the job directory `path` to end with what is finished. Nothing happens where there is
+  // no such directory. INTERNAL: the disk failed.
+  static absl::Status AskToEndEarly(const std::filesystem::path& path);
+
   // Gives it up without removing it.
   void Leave() { path_.clear(); }
 

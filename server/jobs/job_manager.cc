@@ -101,14 +101,30 @@ absl::StatusOr<JobRecord> JobManager::Get(std::string_view name) {
 absl::StatusOr<JobRecord> JobManager::Cancel(std::string_view name) {
   absl::StatusOr<std::string> id = ParseJobName(name);
   if (!id.ok()) return id.status();
-  const absl::Time now = context_.clock.Now();
-  absl::StatusOr<JobRecord> cancelled = context_.store.Cancel(*id, now);
-  if (!cancelled.ok()) return cancelled;
-  context_.supervisor.OnJobCancelled(*id);
-  context_.metrics.OnJobFinished(JobStateName(cancelled->state),
-                                 absl::ToDoubleSeconds(now - cancelled->create_time));
-  LogInfo("job-cancelled", {{"job", *id}});
+  absl::StatusOr<JobRecord> cancelled = context_.store.Cancel(*id, context_.clock.Now());
+  if (cancelled.ok()) TellCancelled(*cancelled);
   return cancelled;
+}
+
+void JobManager::TellCancelled(const JobRecord& job) {
+  context_.supervisor.OnJobCancelled(job.id);
+  context_.metrics.OnJobFinished(JobStateName(job.state),
+                                 absl::ToDoubleSeconds(context_.clock.Now() - job.create_time));
+  LogInfo("job-cancelled", {{"job", job.id}});
+}
+
+absl::StatusOr<JobRecord> JobManager::EndEarly(std::string_view name) {
+  absl::StatusOr<std::string> id = ParseJobName(name);
+  if (!id.ok()) return id.status();
+  absl::StatusOr<JobRecord> job = context_.store.EndEarly(*id, context_.clock.Now());
+  if (!job.ok()) return job;
+  if (IsFinished(job->state)) {
+    TellCancelled(*job);
+  } else {
+    context_.supervisor.OnJobEndsEarly(*id);
+    LogInfo("job-ends-early", {{"job", *id}});
+  }
+  return job;
 }
 
 absl::StatusOr<JobRecord> JobManager::Retry(std::string_view name) {

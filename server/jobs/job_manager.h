@@ -57,6 +57,8 @@ class JobManager {
   // `name` is "jobs/ID"; INVALID_ARGUMENT where it is not. Else the errors of JobStore.
   absl::StatusOr<JobRecord> Get(std::string_view name);
   absl::StatusOr<JobRecord> Cancel(std::string_view name);
+  // Ends the job with what is finished of it; see JobStore::EndEarly.
+  absl::StatusOr<JobRecord> EndEarly(std::string_view name);
   absl::StatusOr<JobRecord> Retry(std::string_view name);
   // Also deletes the artifacts that no other job refers to.
   absl::Status Delete(std::string_view name);
@@ -68,6 +70,7 @@ class JobManager {
 
  private:
   absl::Status CheckAccepting() const;
+  void TellCancelled(const JobRecord& job);
   // The preflight of a job that names its model by a URI.
   absl::StatusOr<std::string> CheckUri(const std::string& uri) const;
 

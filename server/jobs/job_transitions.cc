@@ -21,7 +21,15 @@ std::string Text(std::string_view view) { return std::string(view); }
 
 void Finish(JobRecord& job, JobState state, absl::Time now) {
   job.state = state;
+  job.ending_early = false;
   job.end_time = now;
+}
+
+absl::Status CheckNotFinished(const JobRecord& job) {
+  if (!IsFinished(job.state)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("jobs/", job.id, " is already ",
+                                                    Text(JobStateName(job.state)),
+                                                    "; only a job that is not finished can be cancelled."));
 }
 
 void Enqueue(StoredJob& job, absl::Time now) {
@@ -56,14 +64,17 @@ absl::Duration LongestBackoff(const JobStoreOptions& options) {
 }
 
 absl::Status ApplyCancel(StoredJob& job, absl::Time now) {
-  if (IsFinished(job.record.state)) {
-    return absl::FailedPreconditionError(absl::StrCat("jobs/", job.record.id, " is already ",
-                                                      Text(JobStateName(job.record.state)),
-                                                      "; only a job that is not finished can be cancelled."));
-  }
+  if (absl::Status status = CheckNotFinished(job.record); !status.ok()) return status;
   ++job.record.lease_epoch;
   job.record.error = {};
   Finish(job.record, JobState::kCancelled, now);
+  return absl::OkStatus();
+}
+
+absl::Status ApplyEndEarly(StoredJob& job, absl::Time now) {
+  if (absl::Status status = CheckNotFinished(job.record); !status.ok()) return status;
+  if (job.record.attempt == 0) return ApplyCancel(job, now);
+  job.record.ending_early = true;
   return absl::OkStatus();
 }
 
@@ -75,6 +86,7 @@ absl::Status ApplyRetry(StoredJob& job, absl::Time now) {
   }
   ++job.record.lease_epoch;
   job.record.crashes = 0;
+  job.record.result.clear();
   Enqueue(job, now);
   return absl::OkStatus();
 }
@@ -107,8 +119,9 @@ void ApplyClaim(StoredJob& job, absl::Time now) {
 
 void ApplySuccess(StoredJob& job, const Manifest& result, absl::Time now) {
   job.record.result = result;
-  job.record.progress = 1;
-  Finish(job.record, JobState::kSucceeded, now);
+  const bool whole = !job.record.ending_early;
+  if (whole) job.record.progress = 1;
+  Finish(job.record, whole ? JobState::kSucceeded : JobState::kCancelled, now);
 }
 
 void ApplyFailure(StoredJob& job, const JobError& error, absl::Time now) {
@@ -134,6 +147,7 @@ void ApplyRequeue(StoredJob& job, absl::Time now) { Enqueue(job, now); }
 
 std::string StateChangedPayload(const JobRecord& job) {
   nlohmann::json change = {{"state", JobStateName(job.state)}, {"attempt", job.attempt}};
+  if (job.ending_early) change["ending_early"] = true;
   if (!job.error.code.empty()) change["error"] = {{"code", job.error.code}, {"message", job.error.message}};
   return nlohmann::json{{"state_changed", change}}.dump(-1, ' ', false,
                                                         nlohmann::json::error_handler_t::replace);

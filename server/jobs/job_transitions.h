@@ -32,6 +32,7 @@ absl::Duration LongestBackoff(const JobStoreOptions& options);
 
 // Each changes `job` or returns an error (those of JobStore) and leaves it alone.
 absl::Status ApplyCancel(StoredJob& job, absl::Time now);
+absl::Status ApplyEndEarly(StoredJob& job, absl::Time now);
 absl::Status ApplyRetry(StoredJob& job, absl::Time now);
 absl::Status CheckDelete(const StoredJob& job);
 

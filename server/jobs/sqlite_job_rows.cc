@@ -7,7 +7,7 @@
 namespace kprune {
 namespace {
 
-constexpr int64_t kSchemaVersion = 3;
+constexpr int64_t kSchemaVersion = 4;
 
 // Times are microseconds since 1970.
 constexpr char kSchema[] = R"sql(
@@ -66,6 +66,10 @@ ALTER TABLE jobs ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX jobs_waiting ON jobs (priority DESC, rank) WHERE state IN ('QUEUED', 'RETRY_WAIT');
 CREATE INDEX jobs_by_end ON jobs (end_us) WHERE end_us IS NOT NULL;
 PRAGMA user_version = 3;
+)sql";
+constexpr char kToVersion4[] = R"sql(
+ALTER TABLE jobs ADD COLUMN ending_early INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 4;
 )sql";
 
 std::optional<int64_t> OptionalMicros(const std::optional<absl::Time>& time) {
@@ -127,7 +131,8 @@ absl::Status PrepareSchema(SqliteDatabase& database) {
   if (!transaction.ok()) return transaction.status();
   absl::Status status = version == 0 ? database.Execute(kSchema) : absl::OkStatus();
   if (status.ok() && version < 2) status = database.Execute(kToVersion2);
-  if (status.ok()) status = database.Execute(kToVersion3);
+  if (status.ok() && version < 3) status = database.Execute(kToVersion3);
+  if (status.ok()) status = database.Execute(kToVersion4);
   if (!status.ok()) return status;
   return transaction->Commit();
 }
@@ -158,6 +163,7 @@ absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery
   ranked.job.worker = {row.Int(19), row.Int(20), row.Text(21)};
   job.input.model_uri = row.Text(22);
   job.input.priority = static_cast<int>(row.Int(23));
+  job.ending_early = row.Int(24) != 0;
   if (absl::Status status = ReadFiles(database, ranked); !status.ok()) return status;
   return ranked;
 }
@@ -177,7 +183,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
       database
           .Query(
               "INSERT INTO jobs VALUES (NULL, ?, NULLIF(?, ''), ?, ?, ?, ?, 0, 0, 0, '', '', "
-              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?)")
+              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?, 0)")
           .Bind(std::string_view(record.id))
           .Bind(std::string_view(record.request_id))
           .Bind(JobStateName(record.state))
@@ -205,7 +211,8 @@ absl::Status UpdateJob(SqliteDatabase& database, const RankedJob& ranked, int64_
           .Query(
               "UPDATE jobs SET state = ?, attempt = ?, crashes = ?, lease_epoch = ?, error_code = ?, "
               "error_message = ?, progress = ?, start_us = ?, end_us = ?, queue_us = ?, not_before_us = ?, "
-              "heartbeat_us = ?, worker_pid = ?, worker_start_ticks = ?, worker_boot_id = ? "
+              "heartbeat_us = ?, worker_pid = ?, worker_start_ticks = ?, worker_boot_id = ?, ending_early = "
+              "? "
               "WHERE rank = ? AND lease_epoch = ?")
           .Bind(JobStateName(job.state))
           .Bind(int64_t{job.attempt})
@@ -222,6 +229,7 @@ absl::Status UpdateJob(SqliteDatabase& database, const RankedJob& ranked, int64_
           .Bind(ranked.job.worker.pid)
           .Bind(ranked.job.worker.start_ticks)
           .Bind(std::string_view(ranked.job.worker.boot_id))
+          .Bind(int64_t{job.ending_early})
           .Bind(ranked.rank)
           .Bind(expected_epoch)
           .Run();
@@ -244,6 +252,10 @@ absl::Status InsertFiles(SqliteDatabase& database, int64_t rank, std::string_vie
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::Status DeleteResult(SqliteDatabase& database, int64_t rank) {
+  return database.Query("DELETE FROM job_files WHERE job_rank = ? AND role = 'result'").Bind(rank).Run();
 }
 
 absl::Status InsertEvent(SqliteDatabase& database, int64_t rank, std::string_view payload_json,

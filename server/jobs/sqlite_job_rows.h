@@ -28,7 +28,7 @@ absl::Status PrepareSchema(SqliteDatabase& database);
 #define KPRUNE_JOB_COLUMNS                                                                             \
   "rank, id, request_id, state, device, options_json, preflight_json, attempt, crashes, lease_epoch, " \
   "error_code, error_message, progress, create_us, start_us, end_us, queue_us, not_before_us, "        \
-  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority"
+  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority, ending_early"
 
 // The job of the query's current row, with its files.
 absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery& row);
@@ -45,6 +45,9 @@ absl::Status UpdateJob(SqliteDatabase& database, const RankedJob& job, int64_t e
 // Inserts the files of one role: "model", "data", "eval" or "result".
 absl::Status InsertFiles(SqliteDatabase& database, int64_t rank, std::string_view role,
                          const Manifest& files);
+
+// Forgets the result's files.
+absl::Status DeleteResult(SqliteDatabase& database, int64_t rank);
 
 // Appends an event with the job's next sequence.
 absl::Status InsertEvent(SqliteDatabase& database, int64_t rank, std::string_view payload_json,

@@ -42,6 +42,7 @@ class SqliteJobStore final : public JobStore {
                                                            const JobInput& input) override;
   absl::StatusOr<JobPage> List(const ListQuery& query) override;
   absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
+  absl::StatusOr<JobRecord> EndEarly(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
   absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) override;
   absl::StatusOr<std::vector<std::string>> FindUnreferenced(const std::vector<std::string>& digests) override;
@@ -54,7 +55,7 @@ class SqliteJobStore final : public JobStore {
   absl::Status SetPreflight(const Lease& lease, std::string_view preflight_json) override;
   absl::Status AppendEvent(const Lease& lease, std::string_view payload_json, std::optional<double> progress,
                            absl::Time now) override;
-  absl::Status Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
+  absl::StatusOr<JobState> Succeed(const Lease& lease, const Manifest& result, absl::Time now) override;
   absl::Status Fail(const Lease& lease, const JobError& error, absl::Time now) override;
   absl::StatusOr<JobState> RecordCrash(const Lease& lease, const JobError& error, absl::Time now) override;
   absl::Status Requeue(const Lease& lease, absl::Time now) override;
@@ -194,10 +195,15 @@ absl::StatusOr<JobRecord> SqliteJobStore::Cancel(std::string_view job_id, absl::
   return ChangeJob(job_id, now, [&](RankedJob& job) { return ApplyCancel(job.job, now); });
 }
 
+absl::StatusOr<JobRecord> SqliteJobStore::EndEarly(std::string_view job_id, absl::Time now) {
+  return ChangeJob(job_id, now, [&](RankedJob& job) { return ApplyEndEarly(job.job, now); });
+}
+
 absl::StatusOr<JobRecord> SqliteJobStore::Retry(std::string_view job_id, absl::Time now) {
   return ChangeJob(job_id, now, [&](RankedJob& job) {
     absl::Status status = ApplyRetry(job.job, now);
-    return status.ok() ? CheckQueueHasRoom() : status;
+    if (status.ok()) status = CheckQueueHasRoom();
+    return status.ok() ? DeleteResult(*database_, job.rank) : status;
   });
 }
 
@@ -324,12 +330,14 @@ absl::Status SqliteJobStore::AppendEvent(const Lease& lease, std::string_view pa
   return ChangeLeased(lease, now, record_progress, payload_json).status();
 }
 
-absl::Status SqliteJobStore::Succeed(const Lease& lease, const Manifest& result, absl::Time now) {
+absl::StatusOr<JobState> SqliteJobStore::Succeed(const Lease& lease, const Manifest& result, absl::Time now) {
   auto succeed = [&](RankedJob& job) {
     ApplySuccess(job.job, result, now);
     return InsertFiles(*database_, job.rank, "result", result);
   };
-  return ChangeLeased(lease, now, succeed).status();
+  absl::StatusOr<JobRecord> job = ChangeLeased(lease, now, succeed);
+  if (!job.ok()) return job.status();
+  return job->state;
 }
 
 absl::Status SqliteJobStore::Fail(const Lease& lease, const JobError& error, absl::Time now) {

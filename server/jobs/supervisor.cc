@@ -108,6 +108,12 @@ void Supervisor::OnJobCancelled(const std::string& job_id) {
   if (place != running_.end()) place->second->Stop(Attempt::StopReason::kCancelled);
 }
 
+void Supervisor::OnJobEndsEarly(const std::string& job_id) {
+  std::lock_guard lock(mutex_);
+  const auto place = running_.find(job_id);
+  if (place != running_.end()) place->second->EndEarly();
+}
+
 void Supervisor::Drain() {
   {
     std::lock_guard lock(mutex_);

@@ -75,6 +75,9 @@ class Supervisor {
   // one.
   void OnJobCancelled(const std::string& job_id);
 
+  // For a job that is now to end early by its record in the store: tells its worker, where it has one.
+  void OnJobEndsEarly(const std::string& job_id);
+
   // Claims nothing more, ends the running workers (SIGTERM, after the grace period SIGKILL), requeues their
   // jobs without counting a crash, and returns when all that is done.
   void Drain();

@@ -102,6 +102,7 @@ v1::Job ToProto(const JobRecord& record) {
   job.set_state(StateToProto(record.state));
   job.set_attempt(record.attempt);
   job.set_progress(record.progress);
+  job.set_ending_early(record.ending_early);
   TimeToProto(record.create_time, job.mutable_create_time());
   if (record.start_time) TimeToProto(*record.start_time, job.mutable_start_time());
   if (record.end_time) TimeToProto(*record.end_time, job.mutable_end_time());

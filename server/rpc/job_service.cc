@@ -88,8 +88,10 @@ grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServ
 
 grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext* context,
                                                     const v1::CancelJobRequest* request, v1::Job* response) {
-  return Answer(context, quick_pool_,
-                [this, request, response] { return Fill(jobs_.Cancel(request->name()), response); });
+  return Answer(context, quick_pool_, [this, request, response] {
+    return Fill(request->keep_partial() ? jobs_.EndEarly(request->name()) : jobs_.Cancel(request->name()),
+                response);
+  });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::DeleteJob(grpc::CallbackServerContext* context,

@@ -135,7 +135,8 @@ class FakeJobs final : public kprune::v1::JobService::Service {
   }
   grpc::Status CancelJob(grpc::ServerContext*, const kprune::v1::CancelJobRequest* request,
                          kprune::v1::Job* response) override {
-    return Answer("CancelJob", request->name(), response);
+    return Answer(request->keep_partial() ? "CancelJob (keep partial)" : "CancelJob", request->name(),
+                  response);
   }
   grpc::Status RetryJob(grpc::ServerContext*, const kprune::v1::RetryJobRequest* request,
                         kprune::v1::Job* response) override {

@@ -170,6 +170,20 @@ TEST_F(SubmitCommandTest, CancelRetryAndDeleteCallTheirMethod) {
               ElementsAre("CancelJob jobs/7", "RetryJob jobs/7", "GetJob jobs/7", "DeleteJob jobs/7"));
 }
 
+TEST_F(SubmitCommandTest, WhatACancelledJobHadFinishedCanBeFetched) {
+  server_.jobs.job.set_state(kprune::v1::RUNNING);
+  server_.jobs.job.set_ending_early(true);
+  EXPECT_THAT(Run({"cancel", "7", "--keep-partial"}).out, HasSubstr("running (ending early)"));
+  EXPECT_THAT(server_.jobs.calls, ElementsAre("CancelJob (keep partial) jobs/7"));
+
+  server_.jobs.job.set_state(kprune::v1::CANCELLED);
+  server_.jobs.job.set_ending_early(false);
+  EXPECT_THAT(Run({"get", "7"}).out, HasSubstr("kprune fetch jobs/7\n"));
+  const Outcome fetched = Run({"fetch", "7", "--output", folder_ / "out"});
+  EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+  EXPECT_EQ(folder_.Read("out/report.json"), R"({"method": "kprune"})");
+}
+
 TEST_F(SubmitCommandTest, FetchPublishesAWholeResultOrKeepsItsPieces) {
   const Outcome fetched = Run({"fetch", "@latest", "--output", folder_ / "out"});
   EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
@@ -187,9 +201,11 @@ TEST_F(SubmitCommandTest, FetchPublishesAWholeResultOrKeepsItsPieces) {
 
 TEST_F(SubmitCommandTest, AnUnfinishedJobHasNothingToFetch) {
   server_.jobs.job.set_state(kprune::v1::RUNNING);
+  server_.jobs.job.clear_result();
   const Outcome outcome = Run({"fetch", "7", "--output", folder_ / "out"});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("jobs/7 is running; only a job that succeeded has a result to fetch"));
+  EXPECT_THAT(outcome.err, HasSubstr("jobs/7 is running; only a job that succeeded, or was cancelled with "
+                                     "--keep-partial, has a result to fetch"));
 }
 
 TEST_F(SubmitCommandTest, AServerWithoutTheServiceAndNoServerAtAllAreNamed) {

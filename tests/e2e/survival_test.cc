@@ -60,6 +60,17 @@ class SurvivalTest : public ::testing::Test {
     return events;
   }
 
+  // `kprune eval` counts the FLOPs that the report of the model's folder tells of; returns what it printed.
+  json ExpectFlopsAsReported(const std::string& folder, const json& report) {
+    const Finished evaluated =
+        service_.Client({"eval", folder, "--data", folder_ / "samples.jsonl", "--format", "json",
+                         "--sequence-length", report["sequence_length"].dump()});
+    EXPECT_EQ(evaluated.status, 0) << evaluated.errors;
+    json evaluation = json::parse(evaluated.output);
+    EXPECT_NEAR(evaluation["flops"].get<double>() / report["flops"]["kept"].get<double>(), 1, 1e-9);
+    return evaluation;
+  }
+
   TemporaryFolder folder_;
   Service service_{KPRUNE_BIN_DIR, folder_.path()};
 };
@@ -82,15 +93,30 @@ TEST_F(SurvivalTest, Examples) {
   EXPECT_EQ(report["sublayers"].size(), kSublayers);
   EXPECT_LE(report["flops"]["kept"].get<double>(), report["flops"]["budget"].get<double>());
 
-  const Finished evaluated =
-      service_.Client({"eval", folder_ / "out", "--data", folder_ / "samples.jsonl", "--format", "json",
-                       "--sequence-length", report["sequence_length"].dump()});
-  ASSERT_EQ(evaluated.status, 0) << evaluated.errors;
-  const json evaluation = json::parse(evaluated.output);
+  const json evaluation = ExpectFlopsAsReported(folder_ / "out", report);
   EXPECT_EQ(evaluation["task"], "text-classification");
   EXPECT_EQ(evaluation["metric"]["name"], "accuracy");
   EXPECT_EQ(evaluation["metric"]["n"], 800);
-  EXPECT_NEAR(evaluation["flops"].get<double>() / report["flops"]["kept"].get<double>(), 1, 1e-9);
+}
+
+TEST_F(SurvivalTest, WhatIsFinishedOfACancelledJobIsAModelLikeAnyOther) {
+  const std::string job = Submit();
+  std::unique_ptr<Process> watch = WatchUntilPruning(job);
+  const Finished cancelled = service_.Client({"cancel", job, "--keep-partial"});
+  ASSERT_EQ(cancelled.status, 0) << cancelled.errors;
+  EXPECT_THAT(cancelled.output, HasSubstr("ending early"));
+  EXPECT_EQ(watch->Wait(), 2) << watch->Errors() << service_.Log();
+  const std::vector<json> events = EventsIn(watch->Errors());
+  EXPECT_EQ(events.back()["state_changed"]["state"], "CANCELLED");
+
+  const Finished fetched = service_.Client({"fetch", job, "--output", folder_ / "part"});
+  ASSERT_EQ(fetched.status, 0) << fetched.errors;
+  const json report = json::parse(ReadFile(folder_ / "part" / "report.json"));
+  EXPECT_EQ(report["ended_early"],
+            json({{"pruned_sublayers", CountOf(events, "sublayer")}, {"sublayers", kSublayers}}));
+  const Finished verified = service_.Client({"verify", folder_ / "part"});
+  EXPECT_EQ(verified.status, 0) << verified.output << verified.errors;
+  ExpectFlopsAsReported(folder_ / "part", report);
 }
 
 TEST_F(SurvivalTest, ALaterWatcherIsToldTheSameStory) {

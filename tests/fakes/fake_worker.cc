@@ -23,8 +23,9 @@
 //   first extra_file "NAME"    put one more file into the result no_result true       succeed without a
 //   result complain "text"      a line for standard error
 //
-// It checkpoints and resumes as the protocol says: scratch/checkpoint/sublayers.jsonl holds the events of the
-// finished sublayers. The field "computed" of report.json says how many of them it did not take from there.
+// It ends early, checkpoints and resumes as the protocol says: scratch/checkpoint/sublayers.jsonl holds the
+// events of the finished sublayers. The fields "finished" and "computed" of report.json say how many there
+// are, and how many of them it did not take from there.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -165,13 +166,14 @@ std::string TinySafetensors() {
   return bytes + header + std::string(reinterpret_cast<const char*>(values), sizeof values);
 }
 
-void WriteResult(const Job& job, int computed) {
+void WriteResult(const Job& job, int finished, int computed) {
   const fs::path unfinished = job.directory / kp::kScratchDirectory / "result";
   json config = job.config;
   config.erase("fake");
   const std::string report =
       json{{"schema_version", 1},
            {"method", "kprune"},
+           {"finished", finished},
            {"computed", computed},
            {"flops", {{"original", 2e9}, {"kept", 1e9}, {"ratio", 0.5}, {"budget", 1e9}}},
            {"parameters", {{"original", 200}, {"kept", 100}}},
@@ -193,8 +195,11 @@ void Touch(const std::string& file) {
   if (!file.empty()) WriteFile(file, std::to_string(getpid()));
 }
 
+bool EndsEarly(const Job& job) { return fs::exists(job.directory / kp::kEndEarlyFile); }
+
+// A wait within a sublayer that is to be the last ends.
 void Await(const Job& job, const std::string& file) {
-  while (!file.empty() && !fs::exists(file)) Pause(job, 5);
+  while (!file.empty() && !fs::exists(file) && !EndsEarly(job)) Pause(job, 5);
 }
 
 int Prune(const Job& job) {
@@ -210,7 +215,9 @@ int Prune(const Job& job) {
   const int restored = static_cast<int>(done.size());
   for (const std::string& event : done) Send(job, event);
   for (int index = restored; index < total; ++index) {
+    if (EndsEarly(job) && !done.empty()) break;
     if (index == job.Get("wait_at", 0)) Await(job, job.Get("wait_for", std::string()));
+    if (EndsEarly(job) && done.empty()) return kp::kWorkerCancelled;
     Pause(job, job.Get("step_ms", 0));
     if (job.Get("garbage_lines", false)) SendGarbage(job);
     if (CrashesHere(job, index)) std::abort();
@@ -221,7 +228,8 @@ int Prune(const Job& job) {
     if (!error.empty()) Fail(job, error);
   }
   while (job.Get("hang", false)) Pause(job, 1000);
-  if (!job.Get("no_result", false)) WriteResult(job, total - restored);
+  if (!job.Get("no_result", false))
+    WriteResult(job, static_cast<int>(done.size()), static_cast<int>(done.size()) - restored);
   SendStage(job, "EXPORT", 1);
   return kp::kWorkerSucceeded;
 }

@@ -85,7 +85,8 @@ class QueueLife {
     const Lease lease = leases_.back();
     const bool succeeds = random_() % 2 == 0;
     const Manifest result = {{"report.json", std::string(64, 'd'), 5}};
-    const absl::Status status = succeeds ? store_.Succeed(lease, result, now_) : store_.Requeue(lease, now_);
+    const absl::Status status =
+        succeeds ? store_.Succeed(lease, result, now_).status() : store_.Requeue(lease, now_);
     if (!Acknowledged(status)) return;
     leases_.pop_back();
     SafeJob& safe = safe_[lease.job_id];

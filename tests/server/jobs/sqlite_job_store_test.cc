@@ -33,6 +33,24 @@ class SqliteJobStoreTest : public testing::Test {
     return job;
   }
 
+  // A database with a job, without what came since the version that `sql` goes back to.
+  void LeaveAsOlderVersion(const std::string& sql) {
+    id_ = Open()->Create(SomeJob(), kStart)->job.id;
+    auto database = SqliteDatabase::Open(file_);
+    ASSERT_TRUE(database.ok()) << database.status();
+    const absl::Status executed = (*database)->Execute(sql.c_str());
+    ASSERT_TRUE(executed.ok()) << executed;
+  }
+
+  void ExpectItGoesOn() {
+    auto store = Open();
+    ASSERT_NE(store, nullptr);
+    EXPECT_EQ(store->Get(id_)->input, SomeJob().input);
+    EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id_);
+    EXPECT_EQ(store->EndEarly(id_, kStart)->ending_early, true);
+  }
+
+  std::string id_;
   TempDirectory folder_;
   const std::filesystem::path file_ = folder_.path() / "jobs.db";
 };
@@ -113,42 +131,24 @@ TEST_F(SqliteJobStoreTest, AMissingFolderIsNamed) {
   EXPECT_TRUE(absl::IsUnavailable(store.status())) << store.status();
 }
 
-TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
-  std::string id;
-  {
-    auto store = Open();
-    id = store->Create(SomeJob(), kStart)->job.id;
-  }
-  {
-    // As the first version left it: without what came since.
-    auto database = SqliteDatabase::Open(file_);
-    ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE((*database)
-                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
-                              "ALTER TABLE jobs DROP COLUMN priority;"
-                              "ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;")
-                    .ok());
-  }
-  auto store = Open();
-  EXPECT_EQ(store->Get(id)->input, SomeJob().input);
-  EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id);
+TEST_F(SqliteJobStoreTest, ADatabaseOfTheThirdVersionGoesOn) {
+  LeaveAsOlderVersion("ALTER TABLE jobs DROP COLUMN ending_early; PRAGMA user_version = 3;");
+  ExpectItGoesOn();
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheSecondVersionGoesOn) {
-  std::string id;
-  {
-    auto store = Open();
-    id = store->Create(SomeJob(), kStart)->job.id;
-  }
-  {
-    auto database = SqliteDatabase::Open(file_);
-    ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE((*database)
-                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
-                              "ALTER TABLE jobs DROP COLUMN priority; PRAGMA user_version = 2;")
-                    .ok());
-  }
-  EXPECT_EQ(Open()->Get(id)->input, SomeJob().input);
+  LeaveAsOlderVersion(
+      "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ending_early;"
+      "ALTER TABLE jobs DROP COLUMN priority; PRAGMA user_version = 2;");
+  ExpectItGoesOn();
+}
+
+TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
+  LeaveAsOlderVersion(
+      "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ending_early;"
+      "ALTER TABLE jobs DROP COLUMN priority; ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = "
+      "1;");
+  ExpectItGoesOn();
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfANewerVersionIsLeftAlone) {

@@ -82,10 +82,11 @@ class SupervisorTest : public ::testing::Test {
     return indices;
   }
 
-  // How many sublayers the job's last worker computed itself.
-  int Computed(const JobRecord& job) {
-    return job.result.size() < 3 ? -1 : nlohmann::json::parse(Download(job.result[2])).value("computed", -1);
+  // A number of the report of the job's last worker: "computed" and "finished" count sublayers (fake_worker).
+  int Reported(const JobRecord& job, const char* field) {
+    return job.result.size() < 3 ? -1 : nlohmann::json::parse(Download(job.result[2])).value(field, -1);
   }
+  int Computed(const JobRecord& job) { return Reported(job, "computed"); }
 
   bool HasCheckpoint(const std::string& id) {
     return std::filesystem::exists(folder_.path() / "jobs" / id / "checkpoint" / "sublayers.jsonl");

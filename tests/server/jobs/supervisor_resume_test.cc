@@ -48,6 +48,48 @@ TEST_F(SupervisorTest, ADrainedJobGoesOnFromItsCheckpointOnTheNextServer) {
   EXPECT_FALSE(HasJobDirectories());
 }
 
+TEST_F(SupervisorTest, AJobThatEndsEarlyKeepsWhatIsFinished) {
+  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", folder_.path() / "never"}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  ASSERT_TRUE(store_.EndEarly(id, system_clock_.Now()).ok());
+  supervisor_->OnJobEndsEarly(id);
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kCancelled);
+  EXPECT_EQ(job.attempt, 1);
+  EXPECT_EQ(Reported(job, "finished"), 3) << "the one it was at is the last";
+  supervisor_->Drain();
+  EXPECT_THAT(metrics_.events(), Contains("job CANCELLED"));
+  EXPECT_FALSE(HasJobDirectories());
+}
+
+TEST_F(SupervisorTest, AJobThatEndsEarlyHandsOverTheCheckpointOfADeadServer) {
+  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", folder_.path() / "never"}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  supervisor_->Drain();
+  // Asked for while no server had a worker of it.
+  ASSERT_EQ(store_.EndEarly(id, system_clock_.Now())->state, JobState::kQueued);
+  Start();
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kCancelled);
+  EXPECT_EQ(Reported(job, "finished"), 2);
+  EXPECT_EQ(Computed(job), 0);
+}
+
+TEST_F(SupervisorTest, AJobThatEndsBeforeItsFirstSublayerHasNoResultAndSaysSo) {
+  const std::string id = Queue({{"touch", folder_.path() / "begun"}, {"wait_for", folder_.path() / "never"}});
+  Start();
+  AwaitJob(store_, id, [&](const JobRecord&) { return std::filesystem::exists(folder_.path() / "begun"); });
+  ASSERT_TRUE(store_.EndEarly(id, system_clock_.Now()).ok());
+  supervisor_->OnJobEndsEarly(id);
+  const JobRecord job = AwaitFinished(store_, id);
+  EXPECT_EQ(job.state, JobState::kCancelled);
+  EXPECT_THAT(job.result, testing::IsEmpty());
+  EXPECT_THAT(Payloads(id), testing::HasSubstr("there is no partial result"));
+  EXPECT_EQ(job.crashes, 0);
+}
+
 TEST_F(SupervisorTest, ALostCheckpointOnlyCostsTime) {
   const std::string gate = folder_.path() / "gate";
   const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", gate}});

@@ -169,10 +169,11 @@ class JobServiceTest : public ::testing::Test {
     return stub_->GetJob(&context, request, job);
   }
 
-  grpc::Status Cancel(const std::string& name, v1::Job* job) {
+  grpc::Status Cancel(const std::string& name, v1::Job* job, bool keep_partial = false) {
     grpc::ClientContext context;
     v1::CancelJobRequest request;
     request.set_name(name);
+    request.set_keep_partial(keep_partial);
     return stub_->CancelJob(&context, request, job);
   }
 

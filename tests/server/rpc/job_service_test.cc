@@ -92,6 +92,24 @@ TEST_F(JobServiceTest, CancelRetryAndDeleteFollowTheStates) {
   EXPECT_EQ(Get(created.name(), &job).error_code(), StatusCode::NOT_FOUND);
 }
 
+TEST_F(JobServiceTest, AJobThatIsCancelledToKeepItsPartEndsWithAResult) {
+  StartWorkers();
+  const v1::Job created = MustCreate(Request({{"sublayers", 4}, {"wait_at", 1}, {"wait_for", "/nowhere"}}));
+  v1::Job job;
+  // Queued, running, loading, and the first sublayer.
+  EXPECT_TRUE(Watch(created.name(), 0, 4).back().has_sublayer());
+  ASSERT_TRUE(Cancel(created.name(), &job, /*keep_partial=*/true).ok());
+  EXPECT_TRUE(job.ending_early());
+  EXPECT_EQ(job.state(), v1::RUNNING);
+  const std::vector<v1::Event> events = Watch(created.name(), 0, 100);
+  ASSERT_FALSE(events.empty());
+  EXPECT_EQ(events.back().state_changed().state(), v1::CANCELLED);
+  ASSERT_TRUE(Get(created.name(), &job).ok());
+  EXPECT_FALSE(job.ending_early());
+  EXPECT_THAT(job.result(), Not(IsEmpty()));
+  EXPECT_EQ(Cancel(created.name(), &job, true).error_code(), StatusCode::FAILED_PRECONDITION);
+}
+
 TEST_F(JobServiceTest, DeletingAJobKeepsWhatOthersStillNeed) {
   const v1::Job mine = MustCreate(Request({{"mine", 1}}));
   const v1::Job other = MustCreate(Request({{"other", 2}}));
