@@ -33,6 +33,15 @@ class SqliteJobStoreTest : public testing::Test {
     return job;
   }
 
+  // A database with a job, turned back by `sql` into what an older version left; returns the job's id.
+  std::string WriteOlderDatabase(const char* sql) {
+    const std::string id = Open()->Create(SomeJob(), kStart)->job.id;
+    auto database = SqliteDatabase::Open(file_);
+    EXPECT_TRUE(database.ok()) << database.status();
+    if (database.ok()) EXPECT_TRUE((*database)->Execute(sql).ok());
+    return id;
+  }
+
   TempDirectory folder_;
   const std::filesystem::path file_ = folder_.path() / "jobs.db";
 };
@@ -114,40 +123,18 @@ TEST_F(SqliteJobStoreTest, AMissingFolderIsNamed) {
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
-  std::string id;
-  {
-    auto store = Open();
-    id = store->Create(SomeJob(), kStart)->job.id;
-  }
-  {
-    // As the first version left it: without what came since.
-    auto database = SqliteDatabase::Open(file_);
-    ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE((*database)
-                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
-                              "ALTER TABLE jobs DROP COLUMN priority;"
-                              "ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;")
-                    .ok());
-  }
+  const std::string id = WriteOlderDatabase(
+      "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN priority;"
+      "ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = 1;");
   auto store = Open();
   EXPECT_EQ(store->Get(id)->input, SomeJob().input);
   EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id);
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheSecondVersionGoesOn) {
-  std::string id;
-  {
-    auto store = Open();
-    id = store->Create(SomeJob(), kStart)->job.id;
-  }
-  {
-    auto database = SqliteDatabase::Open(file_);
-    ASSERT_TRUE(database.ok()) << database.status();
-    ASSERT_TRUE((*database)
-                    ->Execute("DROP INDEX jobs_waiting; DROP INDEX jobs_by_end;"
-                              "ALTER TABLE jobs DROP COLUMN priority; PRAGMA user_version = 2;")
-                    .ok());
-  }
+  const std::string id = WriteOlderDatabase(
+      "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN priority;"
+      "PRAGMA user_version = 2;");
   EXPECT_EQ(Open()->Get(id)->input, SomeJob().input);
 }
 
