@@ -1,9 +1,6 @@
 #include "client/downloader.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
@@ -18,47 +15,9 @@ namespace {
 namespace fs = std::filesystem;
 namespace v1 = kprune::v1;
 
-// A file that is written at its end. Closed when destroyed.
-class AppendedFile {
- public:
-  explicit AppendedFile(const fs::path& path)
-      : path_(path), fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {}
-  ~AppendedFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  AppendedFile(const AppendedFile&) = delete;
-  AppendedFile& operator=(const AppendedFile&) = delete;
-
-  absl::Status Append(const std::string& bytes) {
-    for (size_t written = 0; written < bytes.size();) {
-      const ssize_t count = write(fd_, bytes.data() + written, bytes.size() - written);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return Error();
-      written += static_cast<size_t>(count);
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status Sync() { return fd_ >= 0 && fsync(fd_) == 0 ? absl::OkStatus() : Error(); }
-  absl::Status status() const { return fd_ >= 0 ? absl::OkStatus() : Error(); }
-
- private:
-  absl::Status Error() const {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_.string()));
-  }
-
-  const fs::path path_;
-  const int fd_;
-};
-
-int64_t SizeOrZero(const fs::path& path) {
+bool IsThere(const fs::path& path, const v1::File& file) {
   std::error_code error;
-  const auto size = fs::file_size(path, error);
-  return error ? 0 : static_cast<int64_t>(size);
-}
-
-bool HasDigest(const fs::path& path, const v1::File& file) {
-  if (SizeOrZero(path) != file.size()) return false;
+  if (fs::file_size(path, error) != static_cast<uintmax_t>(file.size()) || error) return false;
   const absl::StatusOr<std::string> digest = Sha256OfFile(path);
   return digest.ok() && *digest == file.sha256();
 }
@@ -77,59 +36,53 @@ absl::Status Downloader::DownloadAll(const std::vector<v1::File>& files, const f
 }
 
 absl::Status Downloader::DownloadOne(const v1::File& file, const fs::path& target) {
-  if (HasDigest(target, file)) return absl::OkStatus();
+  if (IsThere(target, file)) return absl::OkStatus();
   std::error_code error;
   fs::create_directories(target.parent_path(), error);
-  const fs::path part = target.string() + ".part";
+  const fs::path unfinished = target.string() + ".part";
+  PartFile part(unfinished);
+  if (absl::Status opened = part.Open(file.size()); !opened.ok()) return opened;
   Backoff backoff(backoff_);
   for (;;) {
-    const int64_t before = SizeOrZero(part);
+    const int64_t before = part.size_bytes();
     const absl::Status status = TryDownload(file, part);
     if (status.ok()) break;
-    if (SizeOrZero(part) > before) backoff.Reset();
+    if (part.size_bytes() > before) backoff.Reset();
     display_.Close();
     if (!IsTransient(status) || backoff.exhausted()) return status;
     if (absl::Status slept = connection_.interrupt().SleepFor(backoff.Next()); !slept.ok()) return slept;
   }
-  if (!HasDigest(part, file)) {
-    fs::remove(part, error);
+  if (absl::Status synced = part.Sync(); !synced.ok()) return synced;
+  if (part.Digest() != file.sha256()) {
+    fs::remove(unfinished, error);
     return absl::DataLossError(absl::StrCat(file.name(), " arrived with another SHA-256 than ", file.sha256(),
                                             "; it was removed, fetch again"));
   }
-  fs::rename(part, target, error);
+  fs::rename(unfinished, target, error);
   if (error)
     return absl::InternalError(absl::StrCat("cannot write ", target.string(), ": ", error.message()));
   display_.End();
   return absl::OkStatus();
 }
 
-absl::Status Downloader::TryDownload(const v1::File& file, const fs::path& part) {
-  int64_t offset = SizeOrZero(part);
-  if (offset > file.size()) {
-    fs::remove(part);
-    offset = 0;
-  }
-  display_.Begin(file.name(), offset, file.size());
-  AppendedFile output(part);
-  if (absl::Status opened = output.status(); !opened.ok()) return opened;
-  if (offset == file.size()) return output.Sync();
+absl::Status Downloader::TryDownload(const v1::File& file, PartFile& part) {
+  display_.Begin(file.name(), part.size_bytes(), file.size());
+  if (part.size_bytes() == file.size()) return absl::OkStatus();
   CallContext context(connection_, CallContext::Kind::kStream);
   v1::DownloadRequest request;
   request.set_sha256(file.sha256());
-  request.set_offset(offset);
+  request.set_offset(part.size_bytes());
   const auto reader = connection_.artifacts().Download(context.get(), request);
   v1::DownloadResponse response;
   while (reader->Read(&response)) {
-    if (absl::Status written = output.Append(response.chunk()); !written.ok()) {
+    if (absl::Status written = part.Append(response.chunk()); !written.ok()) {
       context.get()->TryCancel();
       (void)reader->Finish();
       return written;
     }
-    offset += static_cast<int64_t>(response.chunk().size());
-    display_.Advance(offset);
+    display_.Advance(part.size_bytes());
   }
-  if (absl::Status status = connection_.Explain(reader->Finish()); !status.ok()) return status;
-  return output.Sync();
+  return connection_.Explain(reader->Finish());
 }
 
 }  // namespace kprune::client

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "client/backoff.h"
 #include "client/connection.h"
+#include "client/part_file.h"
 #include "client/transfer_display.h"
 #include "kprune/v1/job.pb.h"
 
@@ -29,7 +30,8 @@ class Downloader {
 
  private:
   absl::Status DownloadOne(const kprune::v1::File& file, const std::filesystem::path& target);
-  absl::Status TryDownload(const kprune::v1::File& file, const std::filesystem::path& part);
+  // One try, from what `part` has on.
+  absl::Status TryDownload(const kprune::v1::File& file, PartFile& part);
 
   const Connection& connection_;
   TransferDisplay& display_;

@@ -42,6 +42,11 @@ const CLI::Validator kFinite(
     },
     "", "finite");
 
+// A time in seconds that may be 0.
+void AddSecondsFlag(CLI::App& app, const std::string& name, double& seconds, const std::string& help) {
+  AddFlag(app, name, seconds, help)->check(CLI::NonNegativeNumber)->check(kFinite);
+}
+
 const CLI::Validator kOnnxRuntime(
     [](const std::string& text) -> std::string {
       std::error_code ignored;
@@ -103,15 +108,12 @@ void AddSourceFlags(CLI::App& app, ServerFlags& flags) {
 }
 
 void AddWorkerFlags(CLI::App& app, ServerFlags& flags) {
-  AddFlag(app, "worker-silence-seconds", flags.worker_silence_seconds,
-          "Kill a worker that has sent nothing and used no processor for so long, and try its job again; 0: "
-          "never")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
-  AddFlag(app, "worker-seconds", flags.worker_seconds,
-          "Longest time of one worker; its job fails after it; 0: no limit")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
+  AddSecondsFlag(
+      app, "worker-silence-seconds", flags.worker_silence_seconds,
+      "Kill a worker that has sent nothing and used no processor for so long, and try its job again; 0: "
+      "never");
+  AddSecondsFlag(app, "worker-seconds", flags.worker_seconds,
+                 "Longest time of one worker; its job fails after it; 0: no limit");
   AddFlag(app, "worker-memory-bytes", flags.worker_memory_bytes,
           "Most memory of one worker, beside the files it maps; its job fails beyond it; 0: no limit")
       ->check(CLI::NonNegativeNumber);
@@ -121,20 +123,15 @@ void AddWorkerFlags(CLI::App& app, ServerFlags& flags) {
 }
 
 void AddRetentionFlags(CLI::App& app, ServerFlags& flags) {
-  AddFlag(app, "keep-uploads-seconds", flags.keep_uploads_seconds,
-          "Remove unfinished uploads, and files that no job has, when they were of no use for so long; 0: "
-          "never")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
-  AddFlag(app, "keep-finished-seconds", flags.keep_finished_seconds,
-          "Delete finished jobs, with their results, after so long; 0: only when a client does")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
-  AddFlag(
+  AddSecondsFlag(
+      app, "keep-uploads-seconds", flags.keep_uploads_seconds,
+      "Remove unfinished uploads, and files that no job has, when they were of no use for so long; 0: "
+      "never");
+  AddSecondsFlag(app, "keep-finished-seconds", flags.keep_finished_seconds,
+                 "Delete finished jobs, with their results, after so long; 0: only when a client does");
+  AddSecondsFlag(
       app, "stream-stall-seconds", flags.stream_stall_seconds,
-      "End an upload, download or watch whose client neither sends nor takes anything for so long; 0: never")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
+      "End an upload, download or watch whose client neither sends nor takes anything for so long; 0: never");
 }
 
 }  // namespace
@@ -185,10 +182,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddSourceFlags(app, flags);
   AddRetentionFlags(app, flags);
   AddWorkerFlags(app, flags);
-  AddFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
-          "From asking a worker to stop to killing it")
-      ->check(CLI::NonNegativeNumber)
-      ->check(kFinite);
+  AddSecondsFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
+                 "From asking a worker to stop to killing it");
   AddFlag(app, "drain-seconds", flags.drain_seconds, "Longest shutdown after SIGTERM")
       ->check(CLI::PositiveNumber)
       ->check(kFinite);

@@ -26,6 +26,10 @@ int Disk::Fchmod(int descriptor, mode_t mode) { return ::fchmod(descriptor, mode
 
 int Disk::Fsync(int descriptor) { return ::fsync(descriptor); }
 
+int Disk::StartWriteback(int descriptor, off_t offset, off_t count) {
+  return ::sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
+}
+
 int Disk::Rename(const char* from, const char* to) { return ::rename(from, to); }
 
 int Disk::Unlink(const char* path) { return ::unlink(path); }

@@ -9,8 +9,8 @@
 
 namespace kprune {
 
-// Thread-safe. Each is the system call of its name: -1 and errno where it fails. This class is the kernel's
-// own disk.
+// Thread-safe. Each is the system call of its name, or that it names: -1 and errno where it fails. This class
+// is the kernel's own disk.
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -22,6 +22,8 @@ class Disk {
   virtual int Ftruncate(int descriptor, off_t size_bytes);
   virtual int Fchmod(int descriptor, mode_t mode);
   virtual int Fsync(int descriptor);
+  // sync_file_range(2): has that part written from now on, and waits for nothing.
+  virtual int StartWriteback(int descriptor, off_t offset, off_t count);
   virtual int Rename(const char* from, const char* to);
   virtual int Unlink(const char* path);
 

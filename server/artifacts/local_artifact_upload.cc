@@ -14,6 +14,9 @@ namespace {
 
 constexpr int64_t kReadBytes = 1 << 20;
 
+// Parts of a commit in which the disk is given the data.
+constexpr int64_t kPartsOfCommit = 8;
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(const ArtifactFolder* folder,
@@ -65,7 +68,7 @@ absl::Status LocalArtifactUpload::Restore(int64_t committed_bytes) {
     hash_.Update(bytes);
     size_bytes_ += static_cast<int64_t>(bytes.size());
   }
-  committed_bytes_ = size_bytes_;
+  committed_bytes_ = given_to_disk_ = size_bytes_;
   return status;
 }
 
@@ -77,10 +80,17 @@ absl::Status LocalArtifactUpload::Append(std::string_view bytes) {
   if (!status.ok()) return status;
   hash_.Update(bytes);
   size_bytes_ += count;
+  WriteBehind();
   if (size_bytes_ - committed_bytes_ < commit_interval_bytes_) return absl::OkStatus();
   status = Commit();
   if (!status.ok()) return status;
   return folder_->CheckDisk(declared_bytes_ - size_bytes_);
+}
+
+void LocalArtifactUpload::WriteBehind() {
+  if (size_bytes_ - given_to_disk_ < commit_interval_bytes_ / kPartsOfCommit) return;
+  data_->StartWriteback(given_to_disk_, size_bytes_ - given_to_disk_);
+  given_to_disk_ = size_bytes_;
 }
 
 absl::Status LocalArtifactUpload::Commit() {
@@ -95,7 +105,7 @@ absl::Status LocalArtifactUpload::Commit() {
   absl::Status status = record_->WriteAt(0, std::string_view(record, sizeof record));
   if (status.ok()) status = record_->Sync();
   if (!status.ok()) return status;
-  committed_bytes_ = size_bytes_;
+  committed_bytes_ = given_to_disk_ = size_bytes_;
   claim_->SetCommitted(committed_bytes_);
   return absl::OkStatus();
 }

@@ -38,6 +38,9 @@ class LocalArtifactUpload final : public ArtifactUpload {
 
   absl::Status Restore(int64_t committed_bytes);
 
+  // Lets the disk begin with what it has not been given yet, while the next bytes are on their way.
+  void WriteBehind();
+
   // Syncs the data, then writes down its size: the size on record is never ahead of the data.
   absl::Status Commit();
 
@@ -57,6 +60,7 @@ class LocalArtifactUpload final : public ArtifactUpload {
 
   Sha256 hash_;
   int64_t size_bytes_ = 0;
+  int64_t given_to_disk_ = 0;  // by WriteBehind or Commit
   int64_t committed_bytes_ = 0;
   // Once set, what was appended since the last commit is not trusted any more.
   absl::Status sync_failed_;

@@ -87,6 +87,10 @@ absl::Status PosixFile::Sync() {
   return absl::OkStatus();
 }
 
+void PosixFile::StartWriteback(int64_t offset, int64_t count) {
+  disk_->StartWriteback(descriptor_, static_cast<off_t>(offset), static_cast<off_t>(count));
+}
+
 absl::Status SyncFolder(Disk& disk, const std::filesystem::path& folder) {
   absl::StatusOr<PosixFile> opened = PosixFile::Open(disk, folder, O_RDONLY | O_DIRECTORY);
   if (!opened.ok()) return opened.status();

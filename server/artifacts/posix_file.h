@@ -37,6 +37,10 @@ class PosixFile {
   // Returns when the content is on the disk.
   absl::Status Sync();
 
+  // Lets the disk begin with that part, so that Sync has less to wait for. Promises nothing; an error is that
+  // of the next Sync.
+  void StartWriteback(int64_t offset, int64_t count);
+
   const std::filesystem::path& path() const { return path_; }
 
  private:

@@ -19,34 +19,18 @@ constexpr absl::Duration kSameClock = absl::Minutes(1);
 Housekeeper::Housekeeper(HousekeeperContext context, HousekeeperOptions options)
     : context_(context), options_(options) {}
 
-Housekeeper::~Housekeeper() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
 void Housekeeper::Start() {
-  thread_ = std::thread([this] { Run(); });
+  thread_.emplace(context_.clock, options_.interval, [this] { TidyUpAndSaySo(); });
 }
 
-void Housekeeper::Run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    lock.unlock();
-    const absl::StatusOr<Removed> removed = TidyUp();
-    if (!removed.ok()) {
-      LogError("not-tidied-up", {{"reason", std::string(removed.status().message())}});
-    } else if (removed->jobs + removed->artifacts + removed->uploads > 0) {
-      LogInfo("tidied-up", {{"jobs", absl::StrCat(removed->jobs)},
-                            {"artifacts", absl::StrCat(removed->artifacts)},
-                            {"uploads", absl::StrCat(removed->uploads)}});
-    }
-    lock.lock();
-    const absl::Time next = context_.clock.Steady() + options_.interval;
-    while (!stopping_ && context_.clock.Steady() < next) context_.clock.WaitUntil(lock, changed_, next);
+void Housekeeper::TidyUpAndSaySo() {
+  const absl::StatusOr<Removed> removed = TidyUp();
+  if (!removed.ok()) {
+    LogError("not-tidied-up", {{"reason", std::string(removed.status().message())}});
+  } else if (removed->jobs + removed->artifacts + removed->uploads > 0) {
+    LogInfo("tidied-up", {{"jobs", absl::StrCat(removed->jobs)},
+                          {"artifacts", absl::StrCat(removed->artifacts)},
+                          {"uploads", absl::StrCat(removed->uploads)}});
   }
 }
 

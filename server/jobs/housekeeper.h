@@ -3,10 +3,7 @@
 #ifndef KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_
 #define KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_
 
-#include <condition_variable>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +13,7 @@
 #include "kprune/job_store.h"
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/job_manager.h"
+#include "server/jobs/periodic_thread.h"
 
 namespace kprune {
 
@@ -47,10 +45,8 @@ class Housekeeper {
   };
 
   Housekeeper(HousekeeperContext context, HousekeeperOptions options);
-  // Ends the thread.
-  ~Housekeeper();
 
-  // Tidies up from now on, once an interval, on a thread of its own.
+  // Tidies up from now on until this is destroyed, once an interval, on a thread of its own.
   void Start();
 
   // Once, now. Nothing where the clock was set since the last time: ages are then not what they seem, and
@@ -58,7 +54,7 @@ class Housekeeper {
   absl::StatusOr<Removed> TidyUp();
 
  private:
-  void Run();
+  void TidyUpAndSaySo();
   bool ClockWasSet();
   absl::Status RemoveJobs(absl::Time now, Removed& removed);
   absl::Status RemoveArtifacts(absl::Time now, Removed& removed);
@@ -67,10 +63,7 @@ class Housekeeper {
   const HousekeeperOptions options_;
   std::optional<absl::Duration> clock_offset_;  // of Now from Steady; of who tidies up
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;  // guarded by mutex_
-  std::thread thread_;
+  std::optional<PeriodicThread> thread_;  // last: it uses what is above
 };
 
 }  // namespace kprune

@@ -1,4 +1,4 @@
-// kprune.v1.ArtifactService over an ArtifactStore. A stream holds one chunk in memory at a time; files are
+// kprune.v1.ArtifactService over an ArtifactStore. A stream holds few chunks in memory at a time; files are
 // touched on a pool of its own, never on gRPC's threads. A stream that breaks leaves what it committed, and
 // nothing open.
 #ifndef KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_

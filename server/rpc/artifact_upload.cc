@@ -18,17 +18,33 @@ UploadReactor::UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPoo
       draining_(draining),
       response_(response),
       stream_(*stalls, context) {
+  std::lock_guard lock(mutex_);
   ReadNext();
 }
 
 void UploadReactor::ReadNext() {
+  // The header alone at first: where the upload is refused, or not needed, no bytes are sent in vain.
+  const int64_t most = handled_ == 0 ? 1 : kMessages;
+  if (reading_ || no_more_ || finished_ || arrived_ - handled_ == most) return;
+  reading_ = true;
   stream_.WaitForClient();
-  StartRead(&message_);
+  StartRead(&messages_[arrived_ % kMessages]);
 }
 
 void UploadReactor::OnReadDone(bool ok) {
   stream_.ClientMoved();
-  pool_->Schedule([this, ok] { ok ? HandleMessage() : HandleEnd(); });
+  std::lock_guard lock(mutex_);
+  reading_ = false;
+  if (finished_) return;
+  if (ok) {
+    ++arrived_;
+    ReadNext();
+  } else {
+    no_more_ = true;
+  }
+  if (working_) return;
+  working_ = true;
+  pool_->Schedule([this] { Work(); });
 }
 
 void UploadReactor::OnDone() {
@@ -40,26 +56,47 @@ void UploadReactor::OnDone() {
   });
 }
 
-void UploadReactor::HandleMessage() {
-  absl::Status status;
-  if (!begun_ && message_.has_header()) {
-    begun_ = true;
-    header_ = message_.header();
-    status = Begin(header_);
-  } else if (begun_ && message_.content_case() == v1::UploadRequest::kChunk) {
-    status = Append(message_.chunk());
-  } else {
-    status = absl::InvalidArgumentError(
-        begun_ ? "a message of the upload has no chunk; every message after the first must"
-               : "the first message of an upload has no header; it must have one");
+void UploadReactor::Work() {
+  v1::UploadRequest* message = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (handled_ < arrived_) message = &messages_[handled_ % kMessages];
   }
-  if (status.ok() && !stored_before_) {
+  if (message == nullptr) return HandleEnd();
+  const absl::Status status = Handle(*message);
+  if (!status.ok() || stored_before_) return End(status);
+  message->Clear();
+  {
+    std::lock_guard lock(mutex_);
+    ++handled_;
     ReadNext();
-    return;
+    working_ = handled_ < arrived_ || no_more_;
+    if (!working_) return;
   }
+  // Not at once: other streams have their turn.
+  pool_->Schedule([this] { Work(); });
+}
+
+void UploadReactor::End(const absl::Status& status) {
   // Free for the next writer before the client hears of it.
   upload_.reset();
+  {
+    std::lock_guard lock(mutex_);
+    finished_ = true;
+  }
   Finish(ToGrpcStatus(status));
+}
+
+absl::Status UploadReactor::Handle(const v1::UploadRequest& message) {
+  if (!begun_ && message.has_header()) {
+    begun_ = true;
+    header_ = message.header();
+    return Begin(header_);
+  }
+  if (begun_ && message.content_case() == v1::UploadRequest::kChunk) return Append(message.chunk());
+  return absl::InvalidArgumentError(
+      begun_ ? "a message of the upload has no chunk; every message after the first must"
+             : "the first message of an upload has no header; it must have one");
 }
 
 absl::Status UploadReactor::Begin(const v1::UploadRequest::Header& header) {

@@ -1,10 +1,13 @@
-// One call of ArtifactService.Upload. Reads a message, has it written on the pool, reads the next: one
-// message is in memory, and a client that is faster than the disk waits.
+// One call of ArtifactService.Upload. Messages are read while earlier ones are hashed and written on the
+// pool: kMessages of them are in memory, and a client that is faster than the disk waits.
 #ifndef KPRUNE_SERVER_RPC_ARTIFACT_UPLOAD_H_
 #define KPRUNE_SERVER_RPC_ARTIFACT_UPLOAD_H_
 
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
@@ -16,8 +19,8 @@
 
 namespace kprune {
 
-// Deletes itself when the call is done. gRPC calls one reaction at a time, except OnCancel, which may come at
-// any time.
+// Deletes itself when the call is done. A read and the handling of what was read before it run at the same
+// time.
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
   UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
@@ -29,11 +32,16 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   void OnDone() override;
 
  private:
+  static constexpr int64_t kMessages = 4;
+
+  // With mutex_ held: has the next message read where there is room for it.
   void ReadNext();
 
-  // These run on the pool and end with exactly one StartRead or Finish, after which `this` may be gone.
-  void HandleMessage();
+  // Run on the pool, one at a time; after Finish `this` may be gone.
+  void Work();
+  absl::Status Handle(const v1::UploadRequest& message);
   void HandleEnd();
+  void End(const absl::Status& status);
 
   absl::Status Begin(const v1::UploadRequest::Header& header);
   absl::Status Append(const std::string& chunk);
@@ -48,7 +56,21 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   StallWatch::Stream stream_;
   std::atomic<bool> cancelled_{false};
 
-  v1::UploadRequest message_;
+  // A ring: the messages from handled_ to arrived_ wait or are being handled, the next one belongs to gRPC
+  // while reading_.
+  std::array<v1::UploadRequest, kMessages> messages_;
+
+  // Held while StallWatch's is taken, and so by no reaction that may run inside its cancelling: OnCancel and
+  // OnDone.
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  int64_t arrived_ = 0, handled_ = 0;
+  bool reading_ = false;
+  bool no_more_ = false;   // the client said so, or is gone
+  bool working_ = false;   // Work is scheduled or runs
+  bool finished_ = false;  // or about to be
+
+  // Of Work, and of OnDone after it.
   v1::UploadRequest::Header header_;
   std::unique_ptr<ArtifactUpload> upload_;
   bool begun_ = false;

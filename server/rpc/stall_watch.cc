@@ -7,36 +7,18 @@
 namespace kprune {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 // Looks an interval; a stream lives longer than the limit by at most one of these parts.
 constexpr int kLooks = 4;
 
 }  // namespace
 
-StallWatch::StallWatch(absl::Duration limit) : limit_(absl::ToChronoNanoseconds(limit)) {
-  if (limit_.count() > 0) thread_ = std::thread([this] { Run(); });
-}
-
-StallWatch::~StallWatch() {
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void StallWatch::Run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    changed_.wait_for(lock, limit_ / kLooks);
-    CancelStalled();
-  }
+StallWatch::StallWatch(absl::Duration limit) : limit_(limit) {
+  if (limit > absl::ZeroDuration()) thread_.emplace(clock_, limit / kLooks, [this] { CancelStalled(); });
 }
 
 void StallWatch::CancelStalled() {
-  const SteadyClock::time_point latest = SteadyClock::now() - limit_;
+  std::lock_guard lock(mutex_);
+  const absl::Time latest = clock_.Steady() - limit_;
   std::vector<Stream*> stalled;
   for (Stream* stream : streams_) {
     if (stream->waiting_since_ && *stream->waiting_since_ < latest) stalled.push_back(stream);
@@ -57,7 +39,7 @@ StallWatch::Stream::Stream(StallWatch& watch, grpc::ServerContextBase* context)
 
 void StallWatch::Stream::WaitForClient() {
   std::lock_guard lock(watch_.mutex_);
-  waiting_since_ = SteadyClock::now();
+  waiting_since_ = watch_.clock_.Steady();
 }
 
 void StallWatch::Stream::ClientMoved() {

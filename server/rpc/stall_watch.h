@@ -5,14 +5,13 @@
 
 #include <grpcpp/server_context.h>
 
-#include <chrono>
-#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 
 #include "absl/time/time.h"
+#include "server/jobs/periodic_thread.h"
+#include "server/jobs/system_clock.h"
 
 namespace kprune {
 
@@ -21,7 +20,6 @@ class StallWatch {
  public:
   // A stream that waits for its client longer than `limit` is cancelled. Zero: never.
   explicit StallWatch(absl::Duration limit);
-  ~StallWatch();
 
   // One stream, from its reactor's construction until OnDone.
   class Stream {
@@ -42,22 +40,20 @@ class StallWatch {
     friend class StallWatch;
     StallWatch& watch_;
     grpc::ServerContextBase* const context_;
-    std::optional<std::chrono::steady_clock::time_point> waiting_since_;  // guarded by watch_.mutex_
+    std::optional<absl::Time> waiting_since_;  // by clock_.Steady(); guarded by watch_.mutex_
   };
 
  private:
-  void Run();
   void CancelStalled();
 
-  const std::chrono::nanoseconds limit_;
+  SystemClock clock_;
+  const absl::Duration limit_;
 
   // Recursive: cancelling a call may run its OnDone, which leaves, on the same thread.
   std::recursive_mutex mutex_;
-  std::condition_variable_any changed_;
-  // Guarded by mutex_.
-  std::set<Stream*> streams_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::set<Stream*> streams_;  // guarded by mutex_
+
+  std::optional<PeriodicThread> thread_;  // last: it uses what is above
 };
 
 }  // namespace kprune

@@ -17,6 +17,7 @@
 //   crash_attempts N     ... only in a directory named attempt-M with M <= N
 //   hang true            never end after the last sublayer
 //   ignore_sigterm true  go on after SIGTERM
+//   warnings N           send so many warnings of 4 KiB before the first sublayer
 //   garbage_lines true   send malformed, oversized and forbidden progress lines between the good ones
 //   models ["NAME", ...] put a model into each of these folders of the result instead of one into itself
 //   memory_bytes N, scratch_bytes N   take so much memory, write so large a file to scratch/, before the
@@ -214,6 +215,9 @@ int Prune(const Job& job) {
   std::vector<std::string> done = ReadCheckpoint(checkpoint);
   const int restored = static_cast<int>(done.size());
   for (const std::string& event : done) Send(job, event);
+  for (int i = job.Get("warnings", 0); i > 0; --i) {
+    Send(job, json{{"warning", {{"message", std::string(4096, 'w')}}}}.dump());
+  }
   for (int index = restored; index < total; ++index) {
     if (EndsEarly(job) && !done.empty()) break;
     if (index == job.Get("wait_at", 0)) Await(job, job.Get("wait_for", std::string()));

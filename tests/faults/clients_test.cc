@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -36,6 +37,12 @@ class ClientsTest : public ::testing::Test {
   const TemporaryFolder folder_;
   std::unique_ptr<Service> service_;
 };
+
+int CountOf(const std::string& word, const std::string& text) {
+  int count = 0;
+  for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += word.size()) ++count;
+  return count;
+}
 
 // One watch that needs no thread. Told of its end exactly once; destroyed after that.
 class Watcher final : public grpc::ClientReadReactor<v1::Event> {
@@ -206,6 +213,48 @@ TEST_F(SlowClientsTest, ADownloadThatIsNotReadHoldsItsFileNotForEver) {
   while (reader->Read(&first)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(SlowClientsTest, WatchersThatReadNothingAreEndedAndHoldLittleMeanwhile) {
+  constexpr int kStuck = 16, kWarnings = 1000;
+  const fs::path gate = folder_ / "gate";
+  // A client that is sent no more than it asks for: gRPC's own would take megabytes for one who does not
+  // read.
+  grpc::ChannelArguments modest;
+  modest.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  JobCaller caller(service_->address()), slow(service_->address(), modest);
+  v1::Job job;
+  const std::string fake = R"({"sublayers": 2, "wait_at": 1, "warnings": )" + std::to_string(kWarnings) +
+                           R"(, "wait_for": ")" + gate.string() + "\"}";
+  const grpc::Status created = caller.TryCreate(fake, "one", &job);
+  ASSERT_TRUE(created.ok()) << created.error_message();
+  Watcher good(caller, job.name());
+  ASSERT_TRUE(Eventually([&] { return good.last() > kWarnings; }));
+
+  const int64_t before = ResidentBytes(service_->pid());
+  int64_t most = before;
+  grpc::ClientContext contexts[kStuck];
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::Event>>> stuck;
+  v1::WatchJobRequest request;
+  request.set_name(job.name());
+  for (grpc::ClientContext& context : contexts) stuck.push_back(slow.jobs().WatchJob(&context, request));
+  ASSERT_TRUE(Eventually([&] {
+    most = std::max(most, ResidentBytes(service_->pid()));
+    return CountOf("stream-stalled", service_->Log()) == kStuck;
+  })) << service_->Log();
+  std::printf("%d watchers that read nothing of 4 MiB: %.1f MiB\n", kStuck,
+              static_cast<double>(most - before) / (1 << 20));
+  // A hundred events each, and what gRPC has of them on its way; all of them would be 64 MiB.
+  EXPECT_LT(most - before, 24 << 20);
+  for (const auto& reader : stuck) {
+    int told = 0;
+    for (v1::Event event; reader->Read(&event);) ++told;
+    EXPECT_LT(told, kWarnings);
+    EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  WriteFile(gate, "open");
+  good.Await();
+  EXPECT_TRUE(good.SawTheEnd()) << "a watcher that reads is told everything meanwhile";
 }
 
 // Calls of every kind that end badly: cancelled in the middle, too late, wrong.

@@ -51,6 +51,7 @@ class FaultyDisk final : public Disk {
   int Fchmod(int descriptor, mode_t mode) override { return Fails() ? -1 : Disk::Fchmod(descriptor, mode); }
   // The machine stays on: nothing needs to be synced, which would take most of a test's time.
   int Fsync(int) override { return Fails() ? -1 : 0; }
+  int StartWriteback(int, off_t, off_t) override { return Fails() ? -1 : 0; }
   int Rename(const char* from, const char* to) override { return Fails() ? -1 : Disk::Rename(from, to); }
   int Unlink(const char* path) override { return Fails() ? -1 : Disk::Unlink(path); }
 

@@ -26,8 +26,7 @@ inline std::string Sha256Of(std::string_view bytes) {
 // Thread-safe.
 class JobCaller {
  public:
-  explicit JobCaller(const std::string& address) {
-    grpc::ChannelArguments arguments;
+  explicit JobCaller(const std::string& address, grpc::ChannelArguments arguments = {}) {
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
     // Also how long connecting may take, which on a busy machine is not nothing.
     arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);

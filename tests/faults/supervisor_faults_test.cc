@@ -84,6 +84,17 @@ class FailingDiskTest : public SupervisorFaultsTest {
     return jobs_->Create(job, system_clock_.Now()).value().job.id;
   }
 
+  // A job whose worker has finished on a disk that has been full since; no result could be stored.
+  std::string FinishOnAFullDisk() {
+    const std::string id = QueueOnDisk(AtTheGate());
+    StartOnDisk();
+    AwaitTheGate(*jobs_, id);
+    disk_.FailAt(1, {ENOSPC, true, true});
+    OpenGate();
+    EXPECT_TRUE(Eventually([&] { return Exits("succeeded") == 1 && disk_.failed(); }));
+    return id;
+  }
+
   std::vector<int> SublayersTold(const std::string& id) {
     std::vector<int> indices;
     const auto batch = jobs_->ReadEvents(id, 0, 1000);
@@ -117,24 +128,14 @@ TEST_F(FailingDiskTest, AJobThatEndsWhileTheDatabaseIsFullSucceedsWhenThereIsRoo
 }
 
 TEST_F(FailingDiskTest, AJobThatEndsWhileTheDiskIsFullSucceedsWhenThereIsRoom) {
-  const std::string id = QueueOnDisk(AtTheGate());
-  StartOnDisk();
-  AwaitTheGate(*jobs_, id);
-  disk_.FailAt(1, {ENOSPC, true, true});
-  OpenGate();
-  ASSERT_TRUE(Eventually([&] { return Exits("succeeded") == 1 && disk_.failed(); }));
+  const std::string id = FinishOnAFullDisk();
   EXPECT_EQ(jobs_->Get(id)->state, JobState::kRunning);
   disk_.FailAt(0, {});
   EXPECT_EQ(AwaitFinished(*jobs_, id).state, JobState::kSucceeded);
 }
 
 TEST_F(FailingDiskTest, AFinishedResultThatCouldNotBeStoredIsPublishedByTheNextServer) {
-  const std::string id = QueueOnDisk(AtTheGate());
-  StartOnDisk();
-  AwaitTheGate(*jobs_, id);
-  disk_.FailAt(1, {ENOSPC, true, true});
-  OpenGate();
-  ASSERT_TRUE(Eventually([&] { return Exits("succeeded") == 1 && disk_.failed(); }));
+  const std::string id = FinishOnAFullDisk();
   on_disk_->Drain();
   EXPECT_EQ(jobs_->Get(id)->state, JobState::kRunning) << "left for the next server";
   disk_.FailAt(0, {});

@@ -1,0 +1,72 @@
+#include "client/part_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+
+namespace kprune::client {
+namespace {
+
+constexpr int64_t kReadBytes = 1 << 20;
+
+// The disk is given so much at a time while more arrives: Sync then has little left to wait for.
+constexpr int64_t kWritebackBytes = 8 << 20;
+
+}  // namespace
+
+PartFile::~PartFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status PartFile::Open(int64_t most_bytes) {
+  fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  struct stat info;
+  if (fd_ < 0 || fstat(fd_, &info) != 0) return Error("write");
+  if (info.st_size <= most_bytes) return ReadWhatIsThere(info.st_size);
+  return ftruncate(fd_, 0) == 0 ? absl::OkStatus() : Error("write");
+}
+
+absl::Status PartFile::ReadWhatIsThere(int64_t bytes) {
+  std::string buffer(static_cast<size_t>(std::min(bytes, kReadBytes)), '\0');
+  while (size_bytes_ < bytes) {
+    const int64_t left = std::min<int64_t>(bytes - size_bytes_, kReadBytes);
+    const ssize_t count = pread(fd_, buffer.data(), static_cast<size_t>(left), size_bytes_);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error("read");
+    if (count == 0)
+      return absl::DataLossError(absl::StrCat(path_.string(), " became shorter while it was read"));
+    hash_.Update(std::string_view(buffer.data(), static_cast<size_t>(count)));
+    size_bytes_ += count;
+  }
+  given_to_disk_ = size_bytes_;
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Append(std::string_view bytes) {
+  hash_.Update(bytes);
+  while (!bytes.empty()) {
+    const ssize_t count = write(fd_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error("write");
+    bytes.remove_prefix(static_cast<size_t>(count));
+    size_bytes_ += count;
+  }
+  if (size_bytes_ - given_to_disk_ < kWritebackBytes) return absl::OkStatus();
+  // What fails of it shows in Sync.
+  sync_file_range(fd_, given_to_disk_, size_bytes_ - given_to_disk_, SYNC_FILE_RANGE_WRITE);
+  given_to_disk_ = size_bytes_;
+  return absl::OkStatus();
+}
+
+absl::Status PartFile::Sync() { return fsync(fd_) == 0 ? absl::OkStatus() : Error("write"); }
+
+absl::Status PartFile::Error(const char* action) const {
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", action, " ", path_.string()));
+}
+
+}  // namespace kprune::client
