@@ -73,7 +73,7 @@ void TakeProgress(std::string_view bytes) {
   });
   LineReader reader(ends[0]);
   for (;;) {
-    const ProgressRead read = reader.Read(absl::InfiniteDuration());
+    const ProgressRead read = reader.Read(absl::Hours(1));
     if (read.kind == ProgressRead::Kind::kClosed) break;
     Require(read.line.size() <= kMaxProgressLineBytes, "lines are bounded");
     if (read.kind == ProgressRead::Kind::kLine) TakeLine(read.line);
