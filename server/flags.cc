@@ -17,6 +17,9 @@ namespace {
 
 constexpr int kUsage = 3;
 
+// Three lists of so many, with names as long as they may be, stay below what a job may have.
+constexpr int kMostFiles = 800;
+
 std::string EnvironmentName(const std::string& flag) {
   std::string name = "KPRUNE_";
   for (const char c : flag)
@@ -176,6 +179,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
       ->check(CLI::PositiveNumber);
   AddFlag(app, "max-artifact-bytes", flags.max_artifact_bytes, "Largest file in bytes, uploaded or fetched")
       ->check(CLI::PositiveNumber);
+  AddFlag(app, "max-files", flags.max_files, "Most files of a model, and of a job's data or eval")
+      ->check(CLI::Range(1, kMostFiles));
+  AddFlag(app, "preflight-seconds", flags.preflight_seconds,
+          "Longest check of a job before it is queued; a job that takes longer to check is refused")
+      ->check(CLI::PositiveNumber)
+      ->check(kFinite);
   AddFlag(app, "disk-low-bytes", flags.disk_low_bytes,
           "Refuse uploads and fetches that would leave less free disk than this")
       ->check(CLI::NonNegativeNumber);

@@ -21,6 +21,8 @@ struct ServerFlags {
   std::string devices = "auto";
   int64_t max_queued_jobs = 1000;
   int64_t max_artifact_bytes = int64_t{64} << 30;
+  int64_t max_files = 256;
+  double preflight_seconds = 10;
   // What jobs may have fetched (server/sources); nothing by default.
   std::string model_source_allow;
   std::string model_source_networks;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/host_and_port.h"
 #include "server/rpc/rpc_timer.h"
+#include "server/rpc/unreadable_request.h"
 
 namespace kprune {
 namespace {
@@ -60,6 +61,7 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));
+  interceptors.push_back(std::make_unique<UnreadableRequestFactory>());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

@@ -73,7 +73,7 @@ struct Foundation {
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   auto clock = std::make_unique<SystemClock>();
-  auto fetcher = MakeModelFetcher(flags, JobManagerOptions().max_files, *clock);
+  auto fetcher = MakeModelFetcher(flags, *clock);
   if (!fetcher.ok()) return fetcher.status();
   auto lock = DataDirLock::Acquire(flags.data_dir);
   if (!lock.ok()) return lock.status();
@@ -94,6 +94,7 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
 PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
   PreflightOptions options;
   options.data_dir = flags.data_dir;
+  options.time_limit = absl::Seconds(flags.preflight_seconds);
   return options;
 }
 
@@ -128,8 +129,9 @@ HousekeeperOptions HousekeeperOptionsOf(const ServerFlags& flags) {
   return options;
 }
 
-JobManagerOptions JobManagerOptionsOf(const std::vector<Device>& devices) {
+JobManagerOptions JobManagerOptionsOf(const ServerFlags& flags, const std::vector<Device>& devices) {
   JobManagerOptions options;
+  options.max_files = flags.max_files;
   options.devices = Ids(devices);
   return options;
 }
@@ -144,15 +146,15 @@ struct Parts {
                    SupervisorOptionsOf(flags, base.devices)),
         manager(
             {*base.jobs, *base.artifacts, references, preflight, supervisor, *base.clock, metrics, &intake},
-            JobManagerOptionsOf(base.devices)),
+            JobManagerOptionsOf(flags, base.devices)),
         housekeeper({manager, *base.jobs, *base.artifacts, references, *base.clock},
                     HousekeeperOptionsOf(flags)),
         queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
         artifact_service(base.artifacts.get(), &metrics, &draining,
                          absl::Seconds(flags.stream_stall_seconds)),
         job_service(manager, *base.jobs, JobServiceOptionsOf(flags)),
-        server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs,
-                                      JobManagerOptions().max_files, base.fetcher->AllowedSources()}) {}
+        server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs, flags.max_files,
+                                      base.fetcher->AllowedSources()}) {}
 
   PrometheusMetrics metrics;
   absl::Notification draining;

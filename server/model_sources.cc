@@ -21,7 +21,7 @@ absl::StatusOr<SourceUrl> ParseFolderOf(std::string_view text, bool http_too) {
       absl::StrCat(url->scheme, " is not accepted; accepted is https", http_too ? " or http" : ""));
 }
 
-absl::StatusOr<ModelFetcherOptions> OptionsOf(const ServerFlags& flags, int64_t max_files) {
+absl::StatusOr<ModelFetcherOptions> OptionsOf(const ServerFlags& flags) {
   ModelFetcherOptions options;
   absl::StatusOr<SourceAllowList> allowed = SourceAllowList::Parse(flags.model_source_allow);
   if (!allowed.ok()) return allowed.status();
@@ -41,7 +41,7 @@ absl::StatusOr<ModelFetcherOptions> OptionsOf(const ServerFlags& flags, int64_t 
   options.s3_credentials_file = flags.s3_credentials_file;
   options.max_file_bytes = flags.max_artifact_bytes;
   options.max_model_bytes = flags.max_model_bytes;
-  options.max_files = max_files;
+  options.max_files = flags.max_files;
   options.disk_low_bytes = flags.disk_low_bytes;
   options.time_limit = absl::Seconds(flags.model_fetch_seconds);
   return options;
@@ -76,9 +76,8 @@ absl::StatusOr<std::string> ParseS3Region(std::string_view text) {
       "a region is lower-case letters, digits and dashes, such as eu-central-1");
 }
 
-absl::StatusOr<std::unique_ptr<ModelFetcher>> MakeModelFetcher(const ServerFlags& flags, int64_t max_files,
-                                                               Clock& clock) {
-  absl::StatusOr<ModelFetcherOptions> options = OptionsOf(flags, max_files);
+absl::StatusOr<std::unique_ptr<ModelFetcher>> MakeModelFetcher(const ServerFlags& flags, Clock& clock) {
+  absl::StatusOr<ModelFetcherOptions> options = OptionsOf(flags);
   if (!options.ok()) return options.status();
   absl::StatusOr<CurlHttpClientOptions> client = ClientOptionsOf(flags);
   if (!client.ok()) return client.status();

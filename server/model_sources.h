@@ -24,9 +24,8 @@ absl::StatusOr<SourceUrl> ParseS3Endpoint(std::string_view text);
 absl::StatusOr<std::string> ParseS3Region(std::string_view text);
 
 // Reads the files of credentials once, so that a server that could not use them does not start; the errors
-// name them. `max_files` is that of a model's manifest.
-absl::StatusOr<std::unique_ptr<ModelFetcher>> MakeModelFetcher(const ServerFlags& flags, int64_t max_files,
-                                                               Clock& clock);
+// name them.
+absl::StatusOr<std::unique_ptr<ModelFetcher>> MakeModelFetcher(const ServerFlags& flags, Clock& clock);
 
 }  // namespace kprune
 

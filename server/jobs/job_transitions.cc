@@ -4,6 +4,7 @@
 #include <charconv>
 #include <random>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "nlohmann/json.hpp"
@@ -173,7 +174,8 @@ absl::StatusOr<int64_t> ParsePageToken(std::string_view page_token) {
   const char* const end = page_token.data() + page_token.size();
   const auto [parsed_to, error] = std::from_chars(page_token.data(), end, rank);
   if (error != std::errc() || parsed_to != end || rank <= 0) {
-    return absl::InvalidArgumentError(absl::StrCat("page_token \"", Text(page_token.substr(0, 64)),
+    return absl::InvalidArgumentError(absl::StrCat("page_token \"",
+                                                   absl::CHexEscape(Text(page_token.substr(0, 64))),
                                                    "\" is not a next_page_token of an earlier ListJobs."));
   }
   return rank;

@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, 2> kSublayerKinds = {"ATTENTION", "FEED_F
 constexpr std::array<std::string_view, 5> kSublayerIntegers = {"index", "total", "layer", "units", "kept"};
 constexpr std::array<std::string_view, 3> kSecondsFields = {"measure", "search", "tune"};
 constexpr size_t kMaxMessageBytes = 4096;
+// Of one step of a sublayer: no worker lives so long, and sums of them stay numbers.
+constexpr double kMaxSeconds = 1e9;
 
 // Copies checked fields from one object to another and remembers the first that is wrong.
 class FieldCopy {
@@ -37,7 +39,8 @@ class FieldCopy {
     const json* value = Find(key);
     if (value == nullptr) return;
     if (!value->is_number() || !std::isfinite(value->get<double>())) return Reject(key);
-    to_[std::string(key)] = *value;
+    to_[std::string(key)] =
+        value->get<double>();  // as proto3 JSON, an integer must be one that a double holds
   }
 
   template <size_t n>
@@ -105,7 +108,9 @@ absl::Status CopySublayer(const json& from, json& to, ProgressLine& line) {
   FieldCopy parts(*seconds, to["seconds"]);
   for (const std::string_view key : kSecondsFields) {
     parts.Number(key);
-    line.sublayer_seconds += to["seconds"].value(std::string(key), 0.0);
+    const double part = to["seconds"].value(std::string(key), 0.0);
+    if (part < 0 || part > kMaxSeconds) parts.Reject(key);
+    line.sublayer_seconds += part;
   }
   return copy.status().ok() ? parts.status() : copy.status();
 }

@@ -24,7 +24,7 @@ struct ProgressLine {
 
 // Fractions of stages, which a worker counts from 0, are put into [begin, 1]: what came before it did the
 // rest. INVALID_ARGUMENT: no JSON object, not exactly one of stage, sublayer and warning, an unknown name, or
-// a value of another type.
+// a value of another type or outside its range.
 absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view line, double begin = 0);
 
 // Events of the server's own, as payload.

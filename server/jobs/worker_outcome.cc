@@ -100,11 +100,11 @@ absl::Status ReadWorkerError(const std::filesystem::path& job_directory) {
     const bool readable = error.is_object() && error.contains("code") && error["code"].is_string() &&
                           error.contains("message") && error["message"].is_string();
     if (readable) {
-      const std::string message = error["message"].get<std::string>().substr(0, kMaxMessageBytes);
-      return ToStatus({error["code"].get<std::string>(), Clean(message)});
+      const std::string message = Clean(error["message"].get<std::string>().substr(0, kMaxMessageBytes));
+      if (!message.empty()) return ToStatus({error["code"].get<std::string>(), message});
     }
   }
-  return absl::InternalError("The worker failed and left no error.json that can be read.");
+  return absl::InternalError("The worker failed and left no error.json that says why.");
 }
 
 absl::Status DescribeCrash(const WorkerExitStatus& exit, const std::filesystem::path& job_directory) {

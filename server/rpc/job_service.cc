@@ -12,6 +12,29 @@ namespace {
 // The database has one connection: more threads would only wait for it.
 constexpr int kQuickThreads = 2;
 
+// Clients take messages of 4 MiB unless they ask for more: a job, and a page of them, stays well below.
+constexpr size_t kMaxSpecBytes = 512 << 10;
+constexpr size_t kMaxPageBytes = 2 << 20;
+
+absl::Status CheckSize(const v1::JobSpec& spec) {
+  const size_t bytes = spec.ByteSizeLong();
+  if (bytes <= kMaxSpecBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("spec has ", bytes, " bytes; at most ", kMaxSpecBytes, " are accepted."));
+}
+
+// As many of the jobs as fit into a page, at least one; returns how many.
+int AddJobs(const std::vector<JobRecord>& jobs, v1::ListJobsResponse* response) {
+  size_t bytes = 0;
+  for (const JobRecord& record : jobs) {
+    v1::Job job = ToProto(record);
+    bytes += job.ByteSizeLong();
+    if (bytes > kMaxPageBytes && response->jobs_size() > 0) break;
+    *response->add_jobs() = std::move(job);
+  }
+  return response->jobs_size();
+}
+
 absl::Status Fill(const absl::StatusOr<JobRecord>& job, v1::Job* response) {
   if (job.ok()) *response = ToProto(*job);
   return job.status();
@@ -43,10 +66,12 @@ grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext*
     return reactor;
   }
   return Answer(context, create_pool_, [this, request, response] {
-    const JobInput input = FromProto(request->spec());
-    const absl::Status status = request->validate_only()
-                                    ? Fill(jobs_.Validate(input), response)
-                                    : Fill(jobs_.Create(input, request->request_id()), response);
+    absl::Status status = CheckSize(request->spec());
+    if (status.ok()) {
+      const JobInput input = FromProto(request->spec());
+      status = request->validate_only() ? Fill(jobs_.Validate(input), response)
+                                        : Fill(jobs_.Create(input, request->request_id()), response);
+    }
     --creates_;
     return status;
   });
@@ -64,10 +89,14 @@ grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* 
   return Answer(context, quick_pool_, [this, request, response] {
     absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
     if (!states.ok()) return states.status();
-    absl::StatusOr<JobPage> page =
-        jobs_.List({request->page_size(), request->page_token(), *std::move(states)});
-    if (!page.ok()) return page.status();
-    for (const JobRecord& job : page->jobs) *response->add_jobs() = ToProto(job);
+    ListQuery query = {request->page_size(), request->page_token(), *std::move(states)};
+    absl::StatusOr<JobPage> page;
+    do {
+      page = jobs_.List(query);
+      if (!page.ok()) return page.status();
+      response->clear_jobs();
+      query.page_size = AddJobs(page->jobs, response);
+    } while (query.page_size < static_cast<int>(page->jobs.size()));  // again, for the token of where it ends
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });

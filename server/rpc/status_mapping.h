@@ -1,4 +1,5 @@
-// The one place where our statuses become gRPC's. Code and sentence are kept.
+// The one place where our statuses become gRPC's. The code is kept, and so is the sentence, unless it is so
+// long that clients would refuse it.
 #ifndef KPRUNE_SERVER_RPC_STATUS_MAPPING_H_
 #define KPRUNE_SERVER_RPC_STATUS_MAPPING_H_
 

@@ -18,16 +18,22 @@ inline void Require(bool holds, const char* what, const absl::Status& status = a
   std::abort();
 }
 
-// Refusals are INVALID_ARGUMENT, UNIMPLEMENTED or `also`, in a sentence of moderate length in UTF-8 (of which
-// a strict dump is made, or an exception).
-inline void RequireRefusal(const absl::Status& status,
-                           absl::StatusCode also = absl::StatusCode::kInvalidArgument) {
+// The message is a sentence of moderate length in UTF-8 (of which a strict dump is made, or an exception),
+// the code a canonical one that says whose fault it is.
+inline void RequireSentence(const absl::Status& status) {
   const std::string message(status.message());
-  Require(absl::IsInvalidArgument(status) || absl::IsUnimplemented(status) || status.code() == also,
-          "a refusal has its code", status);
+  Require(!absl::IsUnknown(status) && !absl::IsInternal(status), "a refusal has its code", status);
   Require(!message.empty() && message.size() < 8192, "a refusal is a sentence", status);
   Require(!nlohmann::json(message).dump(-1, ' ', false, nlohmann::json::error_handler_t::strict).empty(),
           "a refusal is UTF-8", status);
+}
+
+// Refusals are INVALID_ARGUMENT, UNIMPLEMENTED or `also`, in a sentence.
+inline void RequireRefusal(const absl::Status& status,
+                           absl::StatusCode also = absl::StatusCode::kInvalidArgument) {
+  Require(absl::IsInvalidArgument(status) || absl::IsUnimplemented(status) || status.code() == also,
+          "a refusal has its code", status);
+  RequireSentence(status);
 }
 
 }  // namespace kprune

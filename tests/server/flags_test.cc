@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "server/jobs/job_manager.h"
+
 namespace kprune {
 namespace {
 
@@ -27,6 +29,8 @@ TEST(Flags, Examples) {
   EXPECT_EQ(defaults.flags.data_dir, DefaultDataDir());
   EXPECT_EQ(defaults.flags.worker.filename(), "kprune-worker");
   EXPECT_EQ(defaults.flags.devices, "auto");
+  EXPECT_EQ(defaults.flags.max_files, JobManagerOptions().max_files);
+  EXPECT_EQ(absl::Seconds(defaults.flags.preflight_seconds), PreflightOptions().time_limit);
 
   const ParsedFlags given = Parse({"--listen", "0.0.0.0:1", "--data-dir", "/d", "--max-queued-jobs", "7"});
   ASSERT_FALSE(given.exit_status);
@@ -66,6 +70,8 @@ TEST(Flags, HelpShowsEachFlagWithItsVariable) {
                            "signing-key",
                            "max-queued-jobs",
                            "max-artifact-bytes",
+                           "max-files",
+                           "preflight-seconds",
                            "disk-low-bytes",
                            "keep-uploads-seconds",
                            "keep-finished-seconds",
@@ -101,6 +107,9 @@ TEST(Flags, UsageErrorsExitWithThree) {
                                              {"extra"},
                                              {"--max-queued-jobs", "0"},
                                              {"--max-artifact-bytes", "-1"},
+                                             {"--max-files", "0"},
+                                             {"--max-files", "801"},
+                                             {"--preflight-seconds", "0"},
                                              {"--max-queued-jobs", "many"},
                                              {"--onnxruntime", "/no/such/library.so"},
                                              {"--signing-key", "/no/such/key.pem"},

@@ -13,6 +13,7 @@
 #include "server/metrics/prometheus_metrics.h"
 #include "server/rpc/server_service.h"
 #include "tests/server/raw_call.h"
+#include "tests/support/process.h"
 
 namespace kprune {
 namespace {
@@ -30,6 +31,18 @@ class GrpcEndpointTest : public ::testing::Test {
   }
 
   std::string address() const { return "127.0.0.1:" + std::to_string(endpoint_->port()); }
+
+  // Whether a call ended with that code.
+  bool WasCounted(const std::string& code) const {
+    for (const prometheus::MetricFamily& family : metrics_.registry()->Collect()) {
+      for (const prometheus::ClientMetric& metric : family.metric) {
+        for (const auto& label : metric.label) {
+          if (label.name == "code" && label.value == code) return true;
+        }
+      }
+    }
+    return false;
+  }
 
   PrometheusMetrics metrics_;
   ServerServiceImpl service_{{{"cpu", "a processor", 1024}, {"cuda:0", "a GPU", 2048}}, {100, 10, 256}};
@@ -84,6 +97,24 @@ TEST_F(GrpcEndpointTest, ReflectionListsTheServices) {
   ASSERT_TRUE(answer.status.ok()) << answer.status.error_message();
   EXPECT_THAT(answer.bytes, HasSubstr("kprune.v1.ServerService"));
   EXPECT_THAT(answer.bytes, HasSubstr("grpc.health.v1.Health"));
+}
+
+TEST_F(GrpcEndpointTest, BytesThatAreNoRequestAreAnInvalidArgument) {
+  for (const std::string request : {std::string("\x0a\xff\xff\xff\xff\x0f"), std::string("\x0f")}) {
+    const auto answer = RawCall(channel_, "/kprune.v1.ServerService/GetServerInfo", request);
+    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(answer.status.error_message(),
+                HasSubstr("no message that /kprune.v1.ServerService/GetServerInfo takes"));
+  }
+  EXPECT_TRUE(testing::Eventually([&] { return WasCounted("INVALID_ARGUMENT"); }));
+  EXPECT_FALSE(WasCounted("UNIMPLEMENTED"));
+}
+
+TEST_F(GrpcEndpointTest, AMessageOverFiveMebibytesIsResourceExhausted) {
+  const auto answer = RawCall(channel_, "/kprune.v1.ServerService/GetServerInfo",
+                              std::string("\x0a\x80\x80\xc0\x02", 5) + std::string(5 << 20, 'x'));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("larger than max"));
 }
 
 TEST_F(GrpcEndpointTest, AnAddressIsNeverShared) {

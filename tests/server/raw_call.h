@@ -12,14 +12,15 @@
 
 namespace kprune::testing {
 
-struct RawAnswer {
+struct RawAnswers {
   grpc::Status status;
-  std::string bytes;  // of the first response message
+  std::vector<std::string> messages;
 };
 
-// Sends one message, reads one and ends the call; `method` is "/package.Service/Method".
-inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                         const std::string& request) {
+// Sends the messages as long as the server takes them, ends the sending and reads until the call has ended.
+// `method` is "/package.Service/Method".
+inline RawAnswers RawCalls(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                           const std::vector<std::string>& requests) {
   grpc::ClientContext context;
   grpc::CompletionQueue queue;
   const auto call = grpc::GenericStub(channel).PrepareCall(&context, method, &queue);
@@ -29,28 +30,46 @@ inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const st
     queue.Next(&tag, &ok);
     return ok;
   };
-  RawAnswer answer;
+  RawAnswers answers;
   call->StartCall(nullptr);
   bool open = wait();
-  const grpc::Slice slice(request);
-  if (open) {
-    call->WriteLast(grpc::ByteBuffer(&slice, 1), grpc::WriteOptions(), nullptr);
+  for (size_t i = 0; open && i < requests.size(); ++i) {
+    const grpc::Slice slice(requests[i]);
+    call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
     open = wait();
   }
-  grpc::ByteBuffer response;
   if (open) {
+    call->WritesDone(nullptr);
+    wait();
+  }
+  for (;;) {
+    grpc::ByteBuffer response;
     call->Read(&response, nullptr);
-    open = wait();
+    if (!wait()) break;
+    std::vector<grpc::Slice> slices;
+    std::string bytes;
+    if (response.Dump(&slices).ok()) {
+      for (const grpc::Slice& part : slices)
+        bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
+    }
+    answers.messages.push_back(std::move(bytes));
   }
-  std::vector<grpc::Slice> slices;
-  if (open && response.Dump(&slices).ok()) {
-    for (const grpc::Slice& part : slices)
-      answer.bytes.append(reinterpret_cast<const char*>(part.begin()), part.size());
-  }
-  call->Finish(&answer.status, nullptr);
+  call->Finish(&answers.status, nullptr);
   wait();
   queue.Shutdown();
-  return answer;
+  return answers;
+}
+
+struct RawAnswer {
+  grpc::Status status;
+  std::string bytes;  // of the first response message
+};
+
+// One message there, one back.
+inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                         const std::string& request) {
+  RawAnswers answers = RawCalls(channel, method, {request});
+  return {answers.status, answers.messages.empty() ? "" : std::move(answers.messages[0])};
 }
 
 // "SERVING", "NOT_SERVING" or the name of the error.

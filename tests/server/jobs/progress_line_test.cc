@@ -52,6 +52,8 @@ TEST(ProgressLineTest, WhatIsNoEventIsRefusedWithTheReason) {
       {R"({"sublayer": {"keep_flops": "half"}})", "field keep_flops"},
       {R"({"sublayer": {"kind": "ELSE"}})", "field kind"},
       {R"({"sublayer": {"seconds": {"tune": true}}})", "field tune"},
+      {R"({"sublayer": {"seconds": {"tune": -1}}})", "field tune"},
+      {R"({"sublayer": {"seconds": {"measure": 1e308}}})", "field measure"},
       {R"({"warning": {"message": 5}})", "field message"},
   };
   for (const auto& [line, reason] : cases) {
@@ -72,6 +74,13 @@ TEST(ProgressLineTest, UnknownFieldsAreLeftOutAndLongTextsCut) {
   ASSERT_TRUE(warning.ok());
   EXPECT_LT(warning->payload_json.size(), 4200u);
   EXPECT_FALSE(json::parse(warning->payload_json, nullptr, false).is_discarded());
+}
+
+TEST(ProgressLineTest, WholeNumbersWhereADoubleBelongsAreThoseOfADouble) {
+  // proto3 JSON has no double 2^53 + 1: the event could not be read.
+  auto line = ParseProgressLine(R"({"sublayer": {"budget_left_flops": 9007199254740993}})");
+  ASSERT_TRUE(line.ok());
+  EXPECT_EQ(line->payload_json, R"({"sublayer":{"budget_left_flops":9.007199254740992e+15}})");
 }
 
 }  // namespace

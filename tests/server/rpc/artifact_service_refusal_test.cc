@@ -81,6 +81,14 @@ TEST_F(ArtifactServiceTest, AnUploadThatEndsTooEarlyIsRefusedAndRemoved) {
   EXPECT_EQ(Query(sha256).committed_size(), 0);
 }
 
+TEST_F(ArtifactServiceTest, AStoredArtifactHasItsOwnSizeAlone) {
+  ASSERT_TRUE(Upload("some bytes").ok());
+  const grpc::Status status = Send({Header(Digest("some bytes"), 11)});
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("stored with 10 bytes"));
+  EXPECT_TRUE(Query(Digest("some bytes")).complete());
+}
+
 TEST_F(ArtifactServiceTest, TheSecondWriterLearnsTheCommittedSize) {
   const std::string sha256 = Digest("some bytes");
   grpc::ClientContext context;

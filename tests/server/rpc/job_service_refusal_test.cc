@@ -109,6 +109,19 @@ TEST_F(JobServiceTest, TooManyFilesAndUnknownDevicesAreRefused) {
   ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "cuda:7");
 }
 
+TEST_F(JobServiceTest, AJobThatClientsCouldNotReadBackIsRefused) {
+  v1::CreateJobRequest request = Request();
+  request.mutable_spec()->mutable_options()->add_columns(std::string(512 << 10, 'x'));
+  ExpectRefused(request, StatusCode::INVALID_ARGUMENT, "at most 524288 are accepted");
+}
+
+TEST_F(JobServiceTest, ASentenceOfTheWorkerThatTrailersCannotHoldArrivesCut) {
+  std::string sentence;
+  while (sentence.size() < 4000) sentence += "語";  // nine bytes each on their way
+  ExpectRefused(Request({{"preflight_fail", "INVALID_ARGUMENT: " + sentence}}), StatusCode::INVALID_ARGUMENT,
+                "語語語...");
+}
+
 TEST_F(JobServiceTest, APriorityOutOfRangeIsRefused) {
   v1::CreateJobRequest request = Request();
   for (const int priority : {-101, 101, INT32_MIN, INT32_MAX}) {
@@ -174,6 +187,7 @@ TEST_F(JobServiceTest, ListingRefusesWhatItCannotMean) {
   };
   EXPECT_EQ(list(-1, "", -1), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(list(10, "garbage", -1), StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(list(10, std::string(63, 'x') + "ü", -1), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(list(10, "", v1::JOB_STATE_UNSPECIFIED), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(list(10, "", 99), StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(list(100000, "", v1::QUEUED), StatusCode::OK);

@@ -18,6 +18,7 @@ namespace {
 using grpc::StatusCode;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 TEST_F(JobServiceTest, Examples) {
   StartWorkers();
@@ -144,6 +145,17 @@ TEST_F(JobServiceTest, AThousandJobsListInPagesNewestFirst) {
   }
   EXPECT_EQ(ListAll(), newest_first);
   EXPECT_EQ(ListAll(333), newest_first);
+}
+
+TEST_F(JobServiceTest, APageEndsBeforeItIsLargerThanClientsTake) {
+  v1::CreateJobRequest request = Request();
+  request.mutable_spec()->mutable_options()->add_columns(std::string(500 << 10, 'x'));
+  for (int i = 0; i < 10; ++i) MustCreate(request);
+  grpc::ClientContext context;
+  v1::ListJobsResponse page;
+  ASSERT_TRUE(stub_->ListJobs(&context, {}, &page).ok());
+  EXPECT_EQ(page.jobs_size(), 4) << "of half a mebibyte each, in two";
+  EXPECT_THAT(ListAll(), SizeIs(10)) << "the pages after it have the others";
 }
 
 }  // namespace

@@ -27,5 +27,14 @@ TEST(StatusMapping, EveryCodeKeepsItsName) {
   EXPECT_EQ(names.size(), 17u);
 }
 
+TEST(StatusMapping, ASentenceThatClientsWouldNotTakeIsCutBetweenCharacters) {
+  std::string taken(6 << 10, 'a');
+  EXPECT_EQ(ToGrpcStatus(absl::InternalError(taken)).error_message(), taken);
+  EXPECT_EQ(ToGrpcStatus(absl::InternalError(taken + "b")).error_message(), taken + "...");
+  std::string umlauts;  // six bytes each on their way
+  for (int i = 0; i < 2000; ++i) umlauts += "ü";
+  EXPECT_EQ(ToGrpcStatus(absl::InternalError(umlauts)).error_message(), umlauts.substr(0, 2 * 1024) + "...");
+}
+
 }  // namespace
 }  // namespace kprune
