@@ -1,6 +1,8 @@
 // Jobs that must not succeed: bad input by status and sentence, cancellation; nothing of them is visible.
 #include <filesystem>
+#include <fstream>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,19 @@ using ::testing::HasSubstr;
 
 const TinyModel kClassifier = {.task = "text-classification", .labels = 2};
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// What the checkpoint's last four bytes are: those of its last tensor.
+void EndWeightsWith(const JobDirectory& job, float value) {
+  std::fstream file(job / "model/model.safetensors", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(-static_cast<int>(sizeof(value)), std::ios::end);
+  file.write(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+void ChangeConfig(const JobDirectory& job, const json& changes) {
+  json config = JobDirectory::ReadJson(job / "model/config.json");
+  config.merge_patch(changes);
+  testing::WriteFile(job / "model/config.json", config.dump());
+}
 
 // The sublayers' weights and every folder of the job's own are gone.
 void ExpectNothingVisible(const JobDirectory& job) {
@@ -70,6 +85,34 @@ INSTANTIATE_TEST_SUITE_P(
                 .model = {.task = "text-classification",
                           .poisoned_tensor = "bert.encoder.layer.1.intermediate.dense.weight"},
                 .at_preflight = false},
+        Refusal{
+            .name = "InfiniteWeights",
+            .code = kInvalid,
+            .message = {"classifier.bias", "NaN or infinity"},
+            .prepare =
+                [](const JobDirectory& job) { EndWeightsWith(job, std::numeric_limits<float>::infinity()); },
+            .at_preflight = false},
+        Refusal{.name = "ShapesOfAnotherConfig",
+                .code = kInvalid,
+                .message = {"bert.encoder.layer.0.intermediate.dense.weight", "[64, 32]"},
+                .prepare =
+                    [](const JobDirectory& job) {
+                      ChangeConfig(job, {{"intermediate_size", 128}});
+                    }},
+        Refusal{.name = "AllPaddingSample",
+                .code = kInvalid,
+                .message = {"ids.safetensors, row 2", "all padding"},
+                .changes = {{"data", {"ids.safetensors"}}},
+                .prepare =
+                    [](const JobDirectory& job) {
+                      testing::WriteTokenIds(job / "ids.safetensors", {{2, 9, 3}, {0, 0, 0}});
+                    }},
+        Refusal{
+            .name = "BlankText",
+            .code = kInvalid,
+            .message = {"samples.jsonl, line 2"},
+            .prepare =
+                [](const JobDirectory& job) { WriteData(job, "{\"text\": \"good\"}\n{\"text\": \" \"}\n"); }},
         Refusal{.name = "TooFewSamplesToChooseWith",
                 .code = kInvalid,
                 .message = {"auto_mu needs at least 32 samples to prune with, and there are 22"},
@@ -96,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
                 .changes = {{"options", {{"keep_flops", 1.5}}}}},
         Refusal{.name = "BudgetOutOfReach",
                 .code = absl::StatusCode::kFailedPrecondition,
-                .message = {"keep_flops"},
+                .message = {"keep_flops", " to 1"},
                 .changes = {{"options", {{"keep_flops", 1e-9}}}}},
         Refusal{.name = "NoDataFile", .code = kInvalid, .message = {}, .changes = {{"data", json::array()}}},
         Refusal{.name = "EmptyData",
