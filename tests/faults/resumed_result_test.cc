@@ -25,6 +25,7 @@ using nlohmann::json;
 // A sublayer takes long enough that what strikes after one strikes before the next.
 const TinyModel kModel = {.task = "text-classification", .hidden = 64, .layers = 4, .neurons = 256};
 constexpr int kSublayers = 8;
+constexpr int kTries = 5;
 
 // The files of a result that carry times, and what is in them.
 const std::vector<std::string> kTimed = {"provenance.json", "report.html", "report.json"};
@@ -80,10 +81,25 @@ class ResumedResultTest : public ::testing::Test {
   }
 
   // Strikes as soon as `sublayers` of the job are in its checkpoint; tells how many the next attempt took
-  // from there.
+  // from there. On a busy machine a strike may come when all is done: then it is repeated, a few times.
   int ExpectSameAfter(const std::string& method, int sublayers, const std::function<void()>& strike,
                       const std::map<std::string, std::string>& uninterrupted) {
-    const std::string job = Submit(method);
+    for (int tries = 1;; ++tries) {
+      const std::string job = Submit(method);
+      const int taken = StrikeOnce(job, sublayers, strike, uninterrupted);
+      const bool late = taken == kSublayers || Attempts(job) == 1;
+      if (!late || tries == kTries) return taken;
+    }
+  }
+
+  int Attempts(const std::string& job) {
+    const Finished got = service_.Client({"get", job, "-o", "json"});
+    EXPECT_EQ(got.status, 0) << got.errors;
+    return json::parse(got.output)["attempt"].get<int>();
+  }
+
+  int StrikeOnce(const std::string& job, int sublayers, const std::function<void()>& strike,
+                 const std::map<std::string, std::string>& uninterrupted) {
     char last[32];
     std::snprintf(last, sizeof last, "sublayer-%04d", sublayers - 1);
     const fs::path written = folder_ / "data" / job / "attempt-1" / "scratch" / "checkpoint" / last;
