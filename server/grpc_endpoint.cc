@@ -60,8 +60,9 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));
+  // In the order in which they see a status on its way out: the timer counts what the client gets.
   interceptors.push_back(std::make_unique<UnreadableRequestFactory>());
+  interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {

@@ -57,7 +57,8 @@ class CutUploadsTest : public ::testing::Test {
     const int fd = open((folder_ / "plain").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     for (int64_t left = size_bytes; left > 0; left -= kMiB) {
       EXPECT_EQ(write(fd, block.data(), block.size()), static_cast<ssize_t>(block.size()));
-      if (left % (32 * kMiB) == 0) EXPECT_EQ(fsync(fd), 0);
+      const bool syncs = left % (32 * kMiB) == 0;
+      EXPECT_EQ(syncs ? fsync(fd) : 0, 0);
     }
     EXPECT_EQ(fsync(fd), 0);
     close(fd);

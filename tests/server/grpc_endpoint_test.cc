@@ -100,7 +100,7 @@ TEST_F(GrpcEndpointTest, ReflectionListsTheServices) {
 }
 
 TEST_F(GrpcEndpointTest, BytesThatAreNoRequestAreAnInvalidArgument) {
-  for (const std::string request : {std::string("\x0a\xff\xff\xff\xff\x0f"), std::string("\x0f")}) {
+  for (const std::string& request : {std::string("\x0a\xff\xff\xff\xff\x0f"), std::string("\x0f")}) {
     const auto answer = RawCall(channel_, "/kprune.v1.ServerService/GetServerInfo", request);
     EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
     EXPECT_THAT(answer.status.error_message(),
