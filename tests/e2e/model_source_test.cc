@@ -25,7 +25,7 @@ TEST(ModelSourceE2eTest, Examples) {
   Service service(KPRUNE_BIN_DIR, folder.path(),
                   {"--model-source-allow", host.Url("files/"), "--model-source-ca-file", host.ca_file()});
   service.Start();
-  for (const std::string from : {host.Url("files/tiny"), (host.root() / "files/tiny").string()}) {
+  for (const std::string& from : {host.Url("files/tiny"), (host.root() / "files/tiny").string()}) {
     const bool fetched = from.starts_with("https");
     const Finished done =
         service.Client({"submit", from, "--data", folder / "samples.jsonl", "--keep-flops", "0.4",

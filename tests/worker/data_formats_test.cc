@@ -75,7 +75,7 @@ TEST(DataFormatsTest, ParquetIsReadAsItsLinesAre) {
     fs::remove_all(job / kResultDirectory);
     fs::copy_file(goldens / name, job / ("data/" + name));
     const absl::Status status = job.Run("tokenize", {{"data", {"data/" + name}}});
-    if (!absl::IsUnimplemented(status)) EXPECT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(status.ok() || absl::IsUnimplemented(status)) << status;
     std::vector<json> tokens =
         status.ok() ? Records(ReadFile(job / "result/tokens.jsonl")) : std::vector<json>();
     for (json& line : tokens) line.erase("file");

@@ -149,7 +149,9 @@ TEST_F(DrawnLinesTest, AStreamOfLinesIsDrawnFromAsAListIs) {
     const absl::StatusOr<SampleSet> set = Read({Lines(lines)}, choice);
     ASSERT_TRUE(set.ok()) << set.status();
     EXPECT_EQ(set->available, lines);
-    if (samples > 0) EXPECT_LE(static_cast<int64_t>(set->samples.size()), MostDrawn(samples, holdout));
+    if (samples > 0) {
+      EXPECT_LE(static_cast<int64_t>(set->samples.size()), MostDrawn(samples, holdout));
+    }
     const absl::StatusOr<SampleDraw> streamed = DrawLines(*set, choice);
     ASSERT_TRUE(streamed.ok()) << streamed.status();
     const SampleDraw listed = Draw(lines, samples, holdout, 5);
