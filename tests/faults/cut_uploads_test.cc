@@ -46,6 +46,10 @@ class CutUploadsTest : public ::testing::Test {
       file.write(block.data(), static_cast<std::streamsize>(std::min(left, kMiB)));
     }
     file.close();
+    // Else the disk would be busy with it while others are measured.
+    const int fd = open((folder_ / "model.safetensors").c_str(), O_RDONLY | O_CLOEXEC);
+    EXPECT_EQ(fsync(fd), 0);
+    close(fd);
     const client::NamedFile named{"model.safetensors", folder_ / "model.safetensors", size_bytes};
     return {client::Describe(named).value(), named.path};
   }
