@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/formats/json.h"
 #include "engine/formats/quoted.h"
+#include "engine/tokenizers/library_numbers.h"
 #include "engine/tokenizers/native_files.h"
 #include "engine/tokenizers/tokenizer_config.h"
 #include "engine/tokenizers/tokenizer_json.h"
@@ -86,6 +87,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const fs::path& folder)
     path = file.path;
     json = Convert(*config, file);
     if (!json.ok()) return json.status();
+  } else {
+    ReadScoresAsLibrary(*json);
   }
   absl::StatusOr<TokenizerParts> parts = ReadTokenizerJson(*json, *config, native, path.string());
   if (!parts.ok()) return parts.status();
