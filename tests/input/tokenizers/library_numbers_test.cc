@@ -26,8 +26,8 @@ TEST(LibraryNumbersTest, TheSmallestAndTheGreatestStayFinite) {
 }
 
 TEST(LibraryNumbersTest, OnlyScoresOfUnigramModelsChange) {
-  nlohmann::json unigram = {
-      {"model", {{"type", "Unigram"}, {"vocab", {{"99", -9.489279747009277}, {"9", 1}}}}}};
+  nlohmann::json unigram = nlohmann::json::parse(
+      R"({"model": {"type": "Unigram", "vocab": [["99", -9.489279747009277], ["9", 1]]}})");
   ReadScoresAsLibrary(unigram);
   EXPECT_EQ(unigram["model"]["vocab"][0][1], -9.489279747009276);
   EXPECT_EQ(unigram["model"]["vocab"][1][1], 1);
