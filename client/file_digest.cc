@@ -1,9 +1,10 @@
 #include "client/file_digest.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 #include <vector>
 
 #include "absl/strings/escaping.h"
@@ -27,16 +28,25 @@ std::string Sha256::Finish() {
   return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest), size));
 }
 
-absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path.string()));
-  Sha256 hash;
+absl::StatusOr<int64_t> Sha256::UpdateFromFile(int fd, const std::filesystem::path& path) {
   std::vector<char> buffer(1 << 20);
-  while (file) {
-    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    hash.Update(std::string_view(buffer.data(), static_cast<size_t>(file.gcount())));
+  for (int64_t read = 0;;) {
+    const ssize_t count = pread(fd, buffer.data(), buffer.size(), read);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path.string()));
+    if (count == 0) return read;
+    Update(std::string_view(buffer.data(), static_cast<size_t>(count)));
+    read += count;
   }
-  if (file.bad()) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path.string()));
+}
+
+absl::StatusOr<std::string> Sha256OfFile(const std::filesystem::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path.string()));
+  Sha256 hash;
+  const absl::StatusOr<int64_t> read = hash.UpdateFromFile(fd, path);
+  close(fd);
+  if (!read.ok()) return read.status();
   return hash.Finish();
 }
 

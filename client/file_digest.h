@@ -2,6 +2,7 @@
 #ifndef KPRUNE_CLIENT_FILE_DIGEST_H_
 #define KPRUNE_CLIENT_FILE_DIGEST_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ class Sha256 {
   Sha256& operator=(Sha256&&) noexcept;
 
   void Update(std::string_view bytes);
+
+  // The bytes of the open file from its beginning to its end, which are counted; its offset stays where it
+  // is. `path` is for the error.
+  absl::StatusOr<int64_t> UpdateFromFile(int fd, const std::filesystem::path& path);
 
   // 64 lower-case hexadecimal digits. Call once; the object is spent afterwards.
   std::string Finish();

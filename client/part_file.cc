@@ -4,15 +4,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
 
 namespace kprune::client {
 namespace {
-
-constexpr int64_t kReadBytes = 1 << 20;
 
 // The disk is given so much at a time while more arrives: Sync then has little left to wait for.
 constexpr int64_t kWritebackBytes = 8 << 20;
@@ -27,23 +24,10 @@ absl::Status PartFile::Open(int64_t most_bytes) {
   fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   struct stat info;
   if (fd_ < 0 || fstat(fd_, &info) != 0) return Error("write");
-  if (info.st_size <= most_bytes) return ReadWhatIsThere(info.st_size);
-  return ftruncate(fd_, 0) == 0 ? absl::OkStatus() : Error("write");
-}
-
-absl::Status PartFile::ReadWhatIsThere(int64_t bytes) {
-  std::string buffer(static_cast<size_t>(std::min(bytes, kReadBytes)), '\0');
-  while (size_bytes_ < bytes) {
-    const int64_t left = std::min<int64_t>(bytes - size_bytes_, kReadBytes);
-    const ssize_t count = pread(fd_, buffer.data(), static_cast<size_t>(left), size_bytes_);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return Error("read");
-    if (count == 0)
-      return absl::DataLossError(absl::StrCat(path_.string(), " became shorter while it was read"));
-    hash_.Update(std::string_view(buffer.data(), static_cast<size_t>(count)));
-    size_bytes_ += count;
-  }
-  given_to_disk_ = size_bytes_;
+  if (info.st_size > most_bytes && ftruncate(fd_, 0) != 0) return Error("write");
+  const absl::StatusOr<int64_t> there = hash_.UpdateFromFile(fd_, path_);
+  if (!there.ok()) return there.status();
+  size_bytes_ = given_to_disk_ = *there;
   return absl::OkStatus();
 }
 

@@ -39,7 +39,6 @@ class PartFile {
 
  private:
   absl::Status Error(const char* action) const;
-  absl::Status ReadWhatIsThere(int64_t bytes);
 
   const std::filesystem::path path_;
   int fd_ = -1;

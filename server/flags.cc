@@ -45,9 +45,10 @@ const CLI::Validator kFinite(
     },
     "", "finite");
 
-// A time in seconds that may be 0.
-void AddSecondsFlag(CLI::App& app, const std::string& name, double& seconds, const std::string& help) {
-  AddFlag(app, name, seconds, help)->check(CLI::NonNegativeNumber)->check(kFinite);
+// A time in seconds; 0 is one unless `range` says otherwise.
+void AddSecondsFlag(CLI::App& app, const std::string& name, double& seconds, const std::string& help,
+                    const CLI::Validator& range = CLI::NonNegativeNumber) {
+  AddFlag(app, name, seconds, help)->check(range)->check(kFinite);
 }
 
 const CLI::Validator kOnnxRuntime(
@@ -102,9 +103,8 @@ void AddSourceFlags(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "max-model-bytes", flags.max_model_bytes,
           "Largest model that is fetched, all its files together")
       ->check(CLI::PositiveNumber);
-  AddFlag(app, "model-fetch-seconds", flags.model_fetch_seconds, "Longest fetch of a model")
-      ->check(CLI::PositiveNumber)
-      ->check(kFinite);
+  AddSecondsFlag(app, "model-fetch-seconds", flags.model_fetch_seconds, "Longest fetch of a model",
+                 CLI::PositiveNumber);
   AddFlag(app, "model-fetch-stall-seconds", flags.model_fetch_stall_seconds,
           "Try again where a host sends less than a kilobyte a second for so long")
       ->check(CLI::Range(1, 3600));
@@ -181,10 +181,9 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
       ->check(CLI::PositiveNumber);
   AddFlag(app, "max-files", flags.max_files, "Most files of a model, and of a job's data or eval")
       ->check(CLI::Range(1, kMostFiles));
-  AddFlag(app, "preflight-seconds", flags.preflight_seconds,
-          "Longest check of a job before it is queued; a job that takes longer to check is refused")
-      ->check(CLI::PositiveNumber)
-      ->check(kFinite);
+  AddSecondsFlag(app, "preflight-seconds", flags.preflight_seconds,
+                 "Longest check of a job before it is queued; a job that takes longer to check is refused",
+                 CLI::PositiveNumber);
   AddFlag(app, "disk-low-bytes", flags.disk_low_bytes,
           "Refuse uploads and fetches that would leave less free disk than this")
       ->check(CLI::NonNegativeNumber);
@@ -193,9 +192,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddWorkerFlags(app, flags);
   AddSecondsFlag(app, "cancel-grace-seconds", flags.cancel_grace_seconds,
                  "From asking a worker to stop to killing it");
-  AddFlag(app, "drain-seconds", flags.drain_seconds, "Longest shutdown after SIGTERM")
-      ->check(CLI::PositiveNumber)
-      ->check(kFinite);
+  AddSecondsFlag(app, "drain-seconds", flags.drain_seconds, "Longest shutdown after SIGTERM",
+                 CLI::PositiveNumber);
   app.footer("Exit status: 0 ok, 1 failed, 3 usage.");
 
   try {

@@ -18,10 +18,9 @@
 #include "server/flags.h"
 #include "server/grpc_endpoint.h"
 #include "server/jobs/housekeeper.h"
-#include "server/jobs/job_manager.h"
+#include "server/jobs/job_parts.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/sqlite_job_store.h"
-#include "server/jobs/supervisor.h"
 #include "server/jobs/system_clock.h"
 #include "server/log.h"
 #include "server/metrics/metrics_endpoint.h"
@@ -140,30 +139,22 @@ JobManagerOptions JobManagerOptionsOf(const ServerFlags& flags, const std::vecto
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
       : launcher(flags.worker, flags.onnxruntime, flags.signing_key),
-        preflight(*base.artifacts, launcher, *base.clock, PreflightOptionsOf(flags)),
-        intake({*base.fetcher, preflight, *base.jobs, *base.artifacts, references, *base.clock, metrics}),
-        supervisor({*base.jobs, *base.artifacts, references, launcher, *base.clock, metrics, &intake},
-                   SupervisorOptionsOf(flags, base.devices)),
-        manager(
-            {*base.jobs, *base.artifacts, references, preflight, supervisor, *base.clock, metrics, &intake},
-            JobManagerOptionsOf(flags, base.devices)),
-        housekeeper({manager, *base.jobs, *base.artifacts, references, *base.clock},
+        jobs({*base.jobs, *base.artifacts, launcher, *base.clock, metrics, base.fetcher.get()},
+             {PreflightOptionsOf(flags), SupervisorOptionsOf(flags, base.devices),
+              JobManagerOptionsOf(flags, base.devices)}),
+        housekeeper({jobs.manager, *base.jobs, *base.artifacts, jobs.references, *base.clock},
                     HousekeeperOptionsOf(flags)),
         queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
         artifact_service(base.artifacts.get(), &metrics, &draining,
                          absl::Seconds(flags.stream_stall_seconds)),
-        job_service(manager, *base.jobs, JobServiceOptionsOf(flags)),
+        job_service(jobs.manager, *base.jobs, JobServiceOptionsOf(flags)),
         server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs, flags.max_files,
                                       base.fetcher->AllowedSources()}) {}
 
   PrometheusMetrics metrics;
   absl::Notification draining;
-  ArtifactReferences references;
   ProcessWorkerLauncher launcher;
-  PreflightRunner preflight;
-  ModelIntake intake;
-  Supervisor supervisor;
-  JobManager manager;
+  JobParts jobs;
   Housekeeper housekeeper;
   std::shared_ptr<QueueCollector> queue;
   ArtifactServiceImpl artifact_service;
@@ -190,8 +181,8 @@ absl::Status Announce(const ServerFlags& flags, GrpcEndpoint& endpoint, const Me
 void Drain(Parts& parts, GrpcEndpoint& endpoint, absl::Time deadline) {
   endpoint.SetServing(false);
   parts.draining.Notify();
-  parts.manager.StopAccepting();
-  parts.supervisor.Drain();
+  parts.jobs.manager.StopAccepting();
+  parts.jobs.supervisor.Drain();
   parts.job_service.EndWatches();
   endpoint.Shutdown(deadline);
 }
@@ -206,7 +197,7 @@ absl::Status Serve(const ServerFlags& flags) {
   const auto endpoint = GrpcEndpoint::Start(
       flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service}, &parts.metrics);
   if (!endpoint.ok()) return endpoint.status();
-  absl::Status status = parts.supervisor.Start();
+  absl::Status status = parts.jobs.supervisor.Start();
   if (status.ok()) parts.housekeeper.Start();
   if (status.ok()) status = Announce(flags, **endpoint, metrics->get());
   if (!status.ok()) {

@@ -11,12 +11,10 @@ namespace kprune {
 class Determinism {
  public:
   enum Setting {
-    // Fused attention takes its deterministic backward pass; only warning of others, as elsewhere, does not
-    // make it.
+    // Fused attention takes its deterministic backward pass: where others are only warned of, it would not.
     kStrict,
-    // Rows that index_copy and index_add write are not sorted: without a row that is named twice, the result
-    // is
-    // the same.
+    // Rows that index_copy and index_add write are not sorted: where none is named twice, nothing else
+    // changes.
     kUnorderedRows,
   };
 

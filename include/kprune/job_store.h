@@ -56,6 +56,8 @@ struct ListQuery {
   std::string page_token;
   // Only jobs in these states, each named once; empty means all.
   std::vector<JobState> states;
+  // Asked for each job in turn: false ends the page before it, unless it is the first. Must return quickly.
+  std::function<bool(const JobRecord&)> fits = nullptr;
 };
 
 struct JobPage {

@@ -23,7 +23,7 @@
 
 namespace kprune {
 
-// Run belongs to one thread; Stop may come from any, at any time.
+// Run belongs to one thread; Stop and EndEarly may come from any, at any time.
 class Attempt {
  public:
   enum class StopReason { kCancelled, kDrained };

@@ -96,7 +96,7 @@ absl::StatusOr<JobPage> InMemoryJobStore::List(const ListQuery& query) {
   int64_t last = 0;
   for (auto it = std::make_reverse_iterator(jobs_.lower_bound(before)); it != jobs_.rend(); ++it) {
     if (!Matches(query, it->second.job.record.state)) continue;
-    if (static_cast<int>(page.jobs.size()) == query.page_size) {
+    if (PageEndsBefore(query, page, it->second.job.record)) {
       page.next_page_token = std::to_string(last);
       break;
     }

@@ -2,10 +2,15 @@
 #ifndef KPRUNE_SERVER_JOBS_JOB_ERROR_H_
 #define KPRUNE_SERVER_JOBS_JOB_ERROR_H_
 
+#include <cstddef>
+
 #include "absl/status/status.h"
 #include "kprune/job.h"
 
 namespace kprune {
+
+// Longer sentences of a worker are cut here, in events and in errors.
+inline constexpr size_t kMaxSentenceBytes = 4096;
 
 // `status` must not be OK.
 JobError ToJobError(const absl::Status& status);

@@ -181,4 +181,10 @@ absl::StatusOr<int64_t> ParsePageToken(std::string_view page_token) {
   return rank;
 }
 
+bool PageEndsBefore(const ListQuery& query, const JobPage& page, const JobRecord& next) {
+  if (static_cast<int>(page.jobs.size()) == query.page_size) return true;
+  const bool fits = !query.fits || query.fits(next);
+  return !fits && !page.jobs.empty();
+}
+
 }  // namespace kprune

@@ -55,6 +55,9 @@ absl::Status QueueFull(int64_t max_queued_jobs);
 absl::Status RequestIdTaken(std::string_view request_id, std::string_view job_id);
 absl::StatusOr<int64_t> ParsePageToken(std::string_view page_token);
 
+// Whether the page ends before `next`, the job after those in it; asks query.fits.
+bool PageEndsBefore(const ListQuery& query, const JobPage& page, const JobRecord& next);
+
 }  // namespace kprune
 
 #endif  // KPRUNE_SERVER_JOBS_JOB_TRANSITIONS_H_

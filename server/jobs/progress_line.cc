@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
+#include "server/jobs/job_error.h"
 
 namespace kprune {
 namespace {
@@ -17,7 +18,6 @@ constexpr std::array<std::string_view, 6> kStages = {"LOAD", "MEASURE", "SEARCH"
 constexpr std::array<std::string_view, 2> kSublayerKinds = {"ATTENTION", "FEED_FORWARD"};
 constexpr std::array<std::string_view, 5> kSublayerIntegers = {"index", "total", "layer", "units", "kept"};
 constexpr std::array<std::string_view, 3> kSecondsFields = {"measure", "search", "tune"};
-constexpr size_t kMaxMessageBytes = 4096;
 // Of one step of a sublayer: no worker lives so long, and sums of them stay numbers.
 constexpr double kMaxSeconds = 1e9;
 
@@ -58,7 +58,7 @@ class FieldCopy {
     const json* value = Find(key);
     if (value == nullptr) return;
     if (!value->is_string()) return Reject(key);
-    to_[std::string(key)] = value->get_ref<const std::string&>().substr(0, kMaxMessageBytes);
+    to_[std::string(key)] = value->get_ref<const std::string&>().substr(0, kMaxSentenceBytes);
   }
 
   void Reject(std::string_view key) {
@@ -155,7 +155,7 @@ std::string LoadPayload(double fraction) {
 }
 
 std::string WarningPayload(std::string_view message) {
-  return Dump({{"warning", {{"message", message.substr(0, kMaxMessageBytes)}}}});
+  return Dump({{"warning", {{"message", message.substr(0, kMaxSentenceBytes)}}}});
 }
 
 }  // namespace kprune

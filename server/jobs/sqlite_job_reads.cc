@@ -31,12 +31,12 @@ absl::StatusOr<JobPage> ReadJobPage(SqliteDatabase& database, const ListQuery& l
     absl::StatusOr<bool> row = query.Step();
     if (!row.ok()) return row.status();
     if (!*row) return page;
-    if (static_cast<int>(page.jobs.size()) == list.page_size) {
+    absl::StatusOr<RankedJob> job = ReadJobRow(database, query);
+    if (!job.ok()) return job.status();
+    if (PageEndsBefore(list, page, job->job.record)) {
       page.next_page_token = absl::StrCat(last);
       return page;
     }
-    absl::StatusOr<RankedJob> job = ReadJobRow(database, query);
-    if (!job.ok()) return job.status();
     last = job->rank;
     page.jobs.push_back(std::move(job->job.record));
   }

@@ -89,16 +89,16 @@ void Supervisor::RunDevice(const std::string& device) {
 }
 
 void Supervisor::RunJob(const std::string& device, const JobRecord& job) {
-  Attempt attempt(context_, options_, checkpoints_, job);
+  const auto attempt = std::make_shared<Attempt>(context_, options_, checkpoints_, job);
   {
     std::lock_guard lock(mutex_);
-    running_[job.id] = &attempt;
-    if (draining_) attempt.Stop(Attempt::StopReason::kDrained);
+    running_[job.id] = attempt;
+    if (draining_) attempt->Stop(Attempt::StopReason::kDrained);
   }
-  attempt.Run(device);
+  attempt->Run(device);
   std::lock_guard lock(mutex_);
   const auto place = running_.find(job.id);
-  if (place != running_.end() && place->second == &attempt) running_.erase(place);
+  if (place != running_.end() && place->second == attempt) running_.erase(place);
 }
 
 void Supervisor::OnJobCancelled(const std::string& job_id) {
@@ -109,9 +109,13 @@ void Supervisor::OnJobCancelled(const std::string& job_id) {
 }
 
 void Supervisor::OnJobEndsEarly(const std::string& job_id) {
-  std::lock_guard lock(mutex_);
-  const auto place = running_.find(job_id);
-  if (place != running_.end()) place->second->EndEarly();
+  std::shared_ptr<Attempt> attempt;
+  {
+    std::lock_guard lock(mutex_);
+    const auto place = running_.find(job_id);
+    if (place != running_.end()) attempt = place->second;
+  }
+  if (attempt) attempt->EndEarly();  // which writes: a slow disk is to delay this job alone
 }
 
 void Supervisor::Drain() {

@@ -100,7 +100,7 @@ class Supervisor {
   // Guarded by mutex_.
   bool draining_ = false;
   int64_t queue_changes_ = 0;
-  std::map<std::string, Attempt*, std::less<>> running_;  // by job id; owned by the thread that runs it
+  std::map<std::string, std::shared_ptr<Attempt>, std::less<>> running_;  // by job id
 };
 
 }  // namespace kprune

@@ -21,7 +21,6 @@ namespace kprune {
 namespace {
 
 constexpr size_t kMaxErrorBytes = 64 * 1024;
-constexpr size_t kMaxMessageBytes = 4096;
 constexpr size_t kLogTailBytes = 2048;
 
 // At most `max_bytes` from the end of a regular file; empty where there is none.
@@ -100,7 +99,7 @@ absl::Status ReadWorkerError(const std::filesystem::path& job_directory) {
     const bool readable = error.is_object() && error.contains("code") && error["code"].is_string() &&
                           error.contains("message") && error["message"].is_string();
     if (readable) {
-      const std::string message = Clean(error["message"].get<std::string>().substr(0, kMaxMessageBytes));
+      const std::string message = Clean(error["message"].get<std::string>().substr(0, kMaxSentenceBytes));
       if (!message.empty()) return ToStatus({error["code"].get<std::string>(), message});
     }
   }

@@ -23,18 +23,6 @@ absl::Status CheckSize(const v1::JobSpec& spec) {
       absl::StrCat("spec has ", bytes, " bytes; at most ", kMaxSpecBytes, " are accepted."));
 }
 
-// As many of the jobs as fit into a page, at least one; returns how many.
-int AddJobs(const std::vector<JobRecord>& jobs, v1::ListJobsResponse* response) {
-  size_t bytes = 0;
-  for (const JobRecord& record : jobs) {
-    v1::Job job = ToProto(record);
-    bytes += job.ByteSizeLong();
-    if (bytes > kMaxPageBytes && response->jobs_size() > 0) break;
-    *response->add_jobs() = std::move(job);
-  }
-  return response->jobs_size();
-}
-
 absl::Status Fill(const absl::StatusOr<JobRecord>& job, v1::Job* response) {
   if (job.ok()) *response = ToProto(*job);
   return job.status();
@@ -89,14 +77,15 @@ grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* 
   return Answer(context, quick_pool_, [this, request, response] {
     absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
     if (!states.ok()) return states.status();
-    ListQuery query = {request->page_size(), request->page_token(), *std::move(states)};
-    absl::StatusOr<JobPage> page;
-    do {
-      page = jobs_.List(query);
-      if (!page.ok()) return page.status();
-      response->clear_jobs();
-      query.page_size = AddJobs(page->jobs, response);
-    } while (query.page_size < static_cast<int>(page->jobs.size()));  // again, for the token of where it ends
+    size_t bytes = 0;
+    const auto fits = [&bytes](const JobRecord& job) {
+      bytes += ToProto(job).ByteSizeLong();
+      return bytes <= kMaxPageBytes;
+    };
+    const absl::StatusOr<JobPage> page =
+        jobs_.List({request->page_size(), request->page_token(), *std::move(states), fits});
+    if (!page.ok()) return page.status();
+    for (const JobRecord& job : page->jobs) *response->add_jobs() = ToProto(job);
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });

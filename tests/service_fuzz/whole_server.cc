@@ -45,31 +45,24 @@ WholeServer::WholeServer() : preflight_json_(kFits), metrics_(std::make_unique<P
   JobStoreOptions store_options;
   store_options.max_queued_jobs = kMaxQueuedJobs;
   store_ = Must(OpenSqliteJobStore(folder_ / "jobs.db", store_options));
-  preflight_ =
-      std::make_unique<PreflightRunner>(*artifacts_, launcher_, clock_, PreflightOptions{folder_.path()});
 
   ModelFetcherOptions fetcher_options;
   fetcher_options.allowed =
       Must(SourceAllowList::Parse("https://models.example.com/team/ s3://bucket/team/"));
   fetcher_ = std::make_unique<ModelFetcher>(
       fetcher_options, [this] { return host_.MakeClient(); }, clock_);
-  intake_ = std::make_unique<ModelIntake>(
-      ModelIntakeContext{*fetcher_, *preflight_, *store_, *artifacts_, references_, clock_, *metrics_});
-  SupervisorOptions supervisor_options;
-  supervisor_options.data_dir = folder_.path();
-  supervisor_ = std::make_unique<Supervisor>(
-      SupervisorContext{*store_, *artifacts_, references_, launcher_, clock_, *metrics_, intake_.get()},
-      supervisor_options);
-  manager_ = std::make_unique<JobManager>(JobManagerContext{*store_, *artifacts_, references_, *preflight_,
-                                                            *supervisor_, clock_, *metrics_, intake_.get()},
-                                          JobManagerOptions{kMaxFiles, {"cpu"}});
+  JobPartsOptions options;
+  options.preflight.data_dir = options.supervisor.data_dir = folder_.path();
+  options.manager.max_files = kMaxFiles;
+  parts_ = std::make_unique<JobParts>(
+      JobPartsContext{*store_, *artifacts_, launcher_, clock_, *metrics_, fetcher_.get()}, options);
 
   const absl::Duration never = absl::ZeroDuration();
   artifact_service_ =
       std::make_unique<ArtifactServiceImpl>(artifacts_.get(), metrics_.get(), &draining_, never);
   JobServiceOptions service_options;
   service_options.stall_limit = never;
-  job_service_ = std::make_unique<JobServiceImpl>(*manager_, *store_, service_options);
+  job_service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, service_options);
   const ServerLimits limits = {kMaxArtifactBytes, kMaxQueuedJobs, kMaxFiles, fetcher_->AllowedSources()};
   server_service_ =
       std::make_unique<ServerServiceImpl>(std::vector<Device>{{"cpu", "a processor", 1 << 30}}, limits);
@@ -130,8 +123,8 @@ std::string WholeServer::MakeJob(const std::string& state) {
 }
 
 void WholeServer::Remove(const std::string& job) {
-  manager_->Cancel(job).status().IgnoreError();  // it may have ended
-  manager_->Delete(job).IgnoreError();           // it may be gone
+  parts_->manager.Cancel(job).status().IgnoreError();  // it may have ended
+  parts_->manager.Delete(job).IgnoreError();           // it may be gone
 }
 
 }  // namespace kprune

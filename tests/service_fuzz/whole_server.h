@@ -11,7 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "server/artifacts/local_artifact_store.h"
 #include "server/grpc_endpoint.h"
-#include "server/jobs/job_manager.h"
+#include "server/jobs/job_parts.h"
 #include "server/jobs/system_clock.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/job_service.h"
@@ -52,17 +52,13 @@ class WholeServer {
   JobInput input_;
   SystemClock clock_;
   InMemoryHttpHost host_;
-  ArtifactReferences references_;
   absl::Notification draining_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<LocalArtifactStore> artifacts_;
   std::unique_ptr<JobStore> store_;
   FakeWorkerLauncher launcher_{[this](const LaunchRequest& request) { return Preflight(request); }};
-  std::unique_ptr<PreflightRunner> preflight_;
   std::unique_ptr<ModelFetcher> fetcher_;
-  std::unique_ptr<ModelIntake> intake_;
-  std::unique_ptr<Supervisor> supervisor_;
-  std::unique_ptr<JobManager> manager_;
+  std::unique_ptr<JobParts> parts_;
   std::unique_ptr<ArtifactServiceImpl> artifact_service_;
   std::unique_ptr<JobServiceImpl> job_service_;
   std::unique_ptr<ServerServiceImpl> server_service_;

@@ -41,6 +41,24 @@ TEST_P(JobStoreTest, AThousandJobsListInPagesNewestFirstWithoutALossOrARepeat) {
   EXPECT_EQ(listed, newest_first);
 }
 
+TEST_P(JobStoreTest, APageEndsBeforeTheFirstJobThatDoesNotFitButHasOneAtLeast) {
+  for (int i = 0; i < 5; ++i) Create();
+  ListQuery query;
+  int asked = 0;
+  query.fits = [&asked](const JobRecord&) { return ++asked <= 2; };
+  const auto first = store_->List(query);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->jobs.size(), 2u);
+  EXPECT_EQ(asked, 3) << "nothing behind the page was read";
+  query.page_token = first->next_page_token;
+  const auto second = store_->List(query);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_EQ(second->jobs.size(), 1u) << "or a large job would never be listed";
+  query.page_token = second->next_page_token;
+  query.fits = nullptr;
+  EXPECT_EQ(store_->List(query)->jobs.size(), 2u) << "where none says what fits, the number alone counts";
+}
+
 TEST_P(JobStoreTest, ListsOnlyTheStatesAskedFor) {
   const std::string running = Create().id;
   Claim();

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "nlohmann/json.hpp"
 #include "server/artifacts/in_memory_artifact_store.h"
+#include "server/jobs/job_parts.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/sqlite_job_store.h"
 #include "server/jobs/system_clock.h"
@@ -38,22 +39,14 @@ class JobServiceTest : public ::testing::Test {
     auto opened = OpenSqliteJobStore(folder_.path() / "jobs.db", store_options_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
-    preflight_ = std::make_unique<PreflightRunner>(artifacts_, launcher_, clock_,
-                                                   PreflightOptions{folder_.path(), preflight_limit_});
-    if (fetcher_) {
-      intake_ = std::make_unique<ModelIntake>(
-          ModelIntakeContext{*fetcher_, *preflight_, *store_, artifacts_, references_, clock_, metrics_});
-    }
-    SupervisorOptions supervisor_options;
-    supervisor_options.data_dir = folder_.path();
-    supervisor_options.grace_period = absl::Milliseconds(200);
-    supervisor_ = std::make_unique<Supervisor>(
-        SupervisorContext{*store_, artifacts_, references_, launcher_, clock_, metrics_, intake_.get()},
-        supervisor_options);
-    manager_ = std::make_unique<JobManager>(JobManagerContext{*store_, artifacts_, references_, *preflight_,
-                                                              *supervisor_, clock_, metrics_, intake_.get()},
-                                            JobManagerOptions{8, {"cpu"}});
-    service_ = std::make_unique<JobServiceImpl>(*manager_, *store_, service_options_);
+    JobPartsOptions options;
+    options.preflight = {folder_.path(), preflight_limit_};
+    options.supervisor.data_dir = folder_.path();
+    options.supervisor.grace_period = absl::Milliseconds(200);
+    options.manager.max_files = 8;
+    parts_ = std::make_unique<JobParts>(
+        JobPartsContext{*store_, artifacts_, launcher_, clock_, metrics_, fetcher_.get()}, options);
+    service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, service_options_);
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -70,10 +63,7 @@ class JobServiceTest : public ::testing::Test {
     server_->Shutdown();
     server_.reset();
     service_.reset();
-    supervisor_.reset();
-    manager_.reset();
-    intake_.reset();
-    preflight_.reset();
+    parts_.reset();
     store_.reset();
   }
 
@@ -83,7 +73,7 @@ class JobServiceTest : public ::testing::Test {
   }
 
   // Jobs stay QUEUED until this is called.
-  void StartWorkers() { ASSERT_TRUE(supervisor_->Start().ok()); }
+  void StartWorkers() { ASSERT_TRUE(parts_->supervisor.Start().ok()); }
 
   // Stores the bytes and names them in the request.
   void Add(google::protobuf::RepeatedPtrField<v1::File>* files, const std::string& name,
@@ -200,16 +190,12 @@ class JobServiceTest : public ::testing::Test {
   JobServiceOptions service_options_;
   absl::Duration preflight_limit_ = absl::Minutes(1);
   InMemoryArtifactStore artifacts_;
-  ArtifactReferences references_;
   ProcessWorkerLauncher launcher_{std::filesystem::path(KPRUNE_BIN_DIR) / "fake_worker"};
   SystemClock clock_;
   RecordingMetrics metrics_;
   std::unique_ptr<ModelFetcher> fetcher_;  // null: no model is fetched
   std::unique_ptr<JobStore> store_;
-  std::unique_ptr<Supervisor> supervisor_;
-  std::unique_ptr<PreflightRunner> preflight_;
-  std::unique_ptr<ModelIntake> intake_;
-  std::unique_ptr<JobManager> manager_;
+  std::unique_ptr<JobParts> parts_;
   std::unique_ptr<JobServiceImpl> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> stub_;

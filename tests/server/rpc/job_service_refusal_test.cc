@@ -146,7 +146,7 @@ TEST_F(JobServiceTest, AFullQueueIsResourceExhausted) {
 
 TEST_F(JobServiceTest, ADrainingServerAcceptsNoJob) {
   const v1::Job job = MustCreate(Request());
-  manager_->StopAccepting();
+  parts_->manager.StopAccepting();
   v1::Job refused;
   EXPECT_EQ(Create(Request(), &refused).error_code(), StatusCode::UNAVAILABLE);
   EXPECT_EQ(Retry(job.name(), &refused).error_code(), StatusCode::UNAVAILABLE);
