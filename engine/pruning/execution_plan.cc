@@ -16,6 +16,8 @@ namespace {
 // takes on the device.
 constexpr int64_t kRuntimeBytes = int64_t{310} << 20;
 constexpr int64_t kCudaContextBytes = int64_t{600} << 20;
+// What remains resident in the machine's memory where a GPU computes: the same libraries, and CUDA's.
+constexpr int64_t kCudaHostBytes = int64_t{1600} << 20;
 
 // Samples as read, and the index tensors of the batches.
 constexpr int64_t kIndexBytesPerToken = 60;
@@ -101,6 +103,28 @@ bool Spilled(const ExecutionPlan& plan, at::Device device) {
   return plan.streams == Place::kFile || (plan.streams == Place::kHost && !device.is_cpu());
 }
 
+// What is kept of so many tokens: both streams, and for "refit" the weights of tokens.
+int64_t StreamBytes(const ModelConfig& config, const Options& options, int64_t tokens) {
+  const int64_t token_weights = options.method == "refit" ? 2 * config.num_layers : 0;
+  return tokens * (2 * config.hidden_size + token_weights) * 4;
+}
+
+// Samples as they are in memory, whatever computes.
+int64_t SampleBytes(const Workload& workload) {
+  return workload.tokens * kIndexBytesPerToken + workload.image_bytes;
+}
+
+// Largest resident memory of a worker whose GPU computes: the model as it is read and written, and what of
+// the streams is there or passes by.
+int64_t PredictHostMemory(const ModelConfig& config, const Workload& workload, const Options& options,
+                          const ExecutionPlan& plan) {
+  const int64_t tokens = plan.streams == Place::kHost   ? workload.tokens
+                         : plan.streams == Place::kFile ? std::min(plan.batch_tokens, workload.tokens)
+                                                        : 0;
+  return kCudaHostBytes + SampleBytes(workload) + 2 * 4 * workload.parameters +
+         StreamBytes(config, options, tokens);
+}
+
 }  // namespace
 
 int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
@@ -109,10 +133,9 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const double share = options.largest_keep(), keep = std::min(1.0, 1.5 * share);
   const int64_t batch_tokens = std::min(std::max(plan.batch_tokens, workload.longest), workload.tokens);
   const int64_t runtime = workload.device.is_cpu() ? kRuntimeBytes : kCudaContextBytes;
-  const int64_t stream_rows = Spilled(plan, workload.device) ? batch_tokens : workload.tokens;
+  const int64_t streams =
+      StreamBytes(config, options, Spilled(plan, workload.device) ? batch_tokens : workload.tokens);
   const bool refit = options.method == "refit";
-  const int64_t token_weights = refit ? 2 * config.num_layers : 0;
-  const int64_t streams = stream_rows * (2 * config.hidden_size + token_weights) * 4;
   const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type) +
                             OutputBytes(config, batch_tokens) + (refit ? FisherBytes(config) : 0);
   const int64_t searching =
@@ -126,7 +149,7 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
       EvaluationBytes(config, workload, share) + (options.has_several_models() || options.chooses_setting()
                                                       ? models + streams - 4 * workload.parameters
                                                       : 0);
-  return runtime + workload.tokens * kIndexBytesPerToken + workload.image_bytes + std::max(pruning, judging);
+  return runtime + SampleBytes(workload) + std::max(pruning, judging);
 }
 
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
@@ -142,23 +165,26 @@ absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Wor
   std::vector<Place> places = {Place::kDevice};
   if (cuda) places.push_back(Place::kHost);
   places.push_back(Place::kFile);
-  // Without a limit, only the place of the streams gives way: it changes no bit of the result.
-  const int64_t smallest = limit > 0 ? fastest / 4 : fastest;
+  // Without a limit, only the place of the streams gives way: it changes no bit of the result. With one, too,
+  // where batches are in a GPU's memory.
+  const int64_t smallest = limit > 0 && !cuda ? fastest / 4 : fastest;
   int64_t needed = 0;
   const auto fits = [&](Place place, int64_t batch_tokens) {
     plan.streams = place;
     plan.batch_tokens = batch_tokens;
-    needed = PredictPeakMemory(config, workload, options, plan);
-    const int64_t most = limit > 0 ? limit : workload.free_bytes;
-    return most <= 0 || needed <= most;
+    const int64_t peak = PredictPeakMemory(config, workload, options, plan);
+    needed = cuda ? PredictHostMemory(config, workload, options, plan) : peak;
+    if (limit > 0 && needed > limit) return false;
+    const bool promised = limit > 0 && !cuda;  // a limit says how much of the machine's memory there is
+    return promised || workload.free_bytes <= 0 || peak <= workload.free_bytes;
   };
   for (Place place : places) {
     for (int64_t tokens = fastest; tokens >= smallest; tokens /= 2) {
       if (fits(place, tokens)) return plan;
     }
   }
-  // The machine's free memory is no promise of anybody's: the job may try.
-  if (limit <= 0) return plan;
+  // Free memory is no promise of anybody's: the job may try.
+  if (limit <= 0 || needed <= limit) return plan;
   for (int64_t tokens = smallest / 2; tokens >= ExecutionPlan::kMinBatchTokens; tokens /= 2) {
     if (fits(Place::kFile, tokens)) return plan;
   }

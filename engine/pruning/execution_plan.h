@@ -44,9 +44,10 @@ struct Workload {
 };
 
 // Chooses the rounding (RoundingFor), and batch_tokens and the place of the streams: as they are fastest
-// where memory allows, smaller and further away where options.memory_limit_bytes or the machine is short.
-// Without a limit, batch_tokens depends on the kind of device alone. RESOURCE_EXHAUSTED, with what is needed,
-// where a limit is given and not even the smallest plan fits.
+// where memory allows, smaller and further away where options.memory_limit_bytes, which is for the worker's
+// resident memory and not for a GPU's, or the machine is short. Without a limit, batch_tokens depends on the
+// kind of device alone. RESOURCE_EXHAUSTED, with what is needed, where a limit is given and not even the
+// smallest plan fits.
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
                                             const Options& options, const std::string& scratch_directory);
 

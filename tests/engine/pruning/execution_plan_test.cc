@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "engine/model/tape.h"
 #include "tests/engine/model/tiny_encoder.h"
 
@@ -43,6 +45,23 @@ TEST(ExecutionPlanTest, ALimitIsKept) {
     EXPECT_LE(PredictPeakMemory(Config(), kLarge, options, *plan), limit);
     EXPECT_EQ(plan->streams, limit > 16 * kGiB ? Place::kDevice : Place::kFile);
   }
+}
+
+TEST(ExecutionPlanTest, OnAGpuALimitIsForTheMemoryBesideIt) {
+  const auto place = [](int64_t limit, int64_t free) {
+    Workload workload = kLarge;
+    workload.device = at::Device(at::kCUDA, 0);
+    workload.free_bytes = free;
+    const auto plan = PlanExecution(Config(), workload, {.memory_limit_bytes = limit}, "");
+    return plan.ok() ? plan->streams : throw std::runtime_error(plan.status().ToString());
+  };
+  EXPECT_EQ(place(0, 80 * kGiB), Place::kDevice);
+  EXPECT_EQ(place(0, 24 * kGiB), Place::kHost);
+  EXPECT_EQ(place(4 * kGiB, 80 * kGiB), Place::kDevice) << "the streams take nothing of it there";
+  EXPECT_EQ(place(20 * kGiB, 24 * kGiB), Place::kHost);
+  EXPECT_EQ(place(4 * kGiB, 24 * kGiB), Place::kFile) << "in host memory they would count";
+  EXPECT_EQ(place(4 * kGiB, kGiB), Place::kFile) << "what is free may change";
+  EXPECT_THROW(place(kGiB, 80 * kGiB), std::runtime_error);
 }
 
 TEST(ExecutionPlanTest, ALimitBelowWhatTheModelNeedsSaysHowMuchThatIs) {
