@@ -135,14 +135,27 @@ absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& kee
 
 // Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
 absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
-  TuningAccumulator equations(state_.result().sublayers[t]);
-  const auto add = [&](const Batch& batch, const PlaceStates& at) {
-    equations.Add(state_.student().Features(at.place, at.x_Td, batch), at.x_Td, at.y_Td);
-    return absl::OkStatus();
+  using Products = GramAccumulator::Products;
+  const auto tune = [&](Products products, const auto& for_each) -> absl::StatusOr<TunedProjection> {
+    TuningAccumulator equations(state_.result().sublayers[t], products);
+    absl::Status status = for_each([&](const Batch& batch, const PlaceStates& at) {
+      equations.Add(state_.student().Features(at.place, at.x_Td, batch), at.x_Td, at.y_Td);
+      return absl::OkStatus();
+    });
+    if (!status.ok()) return status;
+    return TuneOutput(state_.result().sublayers[t], equations.Result());
   };
-  absl::Status status = state_.ForEachOutput(t, add, from_teacher);
-  if (!status.ok()) return status;
-  return TuneOutput(state_.result().sublayers[t], equations.Result());
+  const auto outputs = [&](const PruningState::PlaceStep& step) {
+    return state_.ForEachOutput(t, step, from_teacher);
+  };
+  // Now the teacher's stream stands at its output.
+  const auto outputs_again = [&](const PruningState::PlaceStep& step) {
+    return state_.IsShared(t) ? outputs(step) : state_.ForEachInput(t, step);
+  };
+  const Products fastest = TuningProducts(state_.plan().compute_type, state_.device());
+  absl::StatusOr<TunedProjection> tuned = tune(fastest, outputs);
+  if (!tuned.ok() || IsAsGood(tuned->solution, fastest)) return tuned;
+  return tune(Products::kDouble, outputs_again);
 }
 
 // Measuring sublayer t costs what stands above the streams.

@@ -5,10 +5,17 @@
 #include "engine/model/tensor_conversion.h"
 
 namespace kprune {
+namespace {
 
-TuningAccumulator::TuningAccumulator(const Sublayer& target)
+// Of the scaled Gram matrix, whose norm is well above 1: an error of 1e-6 then moves the weakest direction of
+// the solution by a hundredth at most, and what it leaves by far less.
+constexpr double kMostCondition = 1e6;
+
+}  // namespace
+
+TuningAccumulator::TuningAccumulator(const Sublayer& target, Products products)
     : target_(target),
-      equations_(target.num_features(), target.out.bias.size(0), target.in.weight.device()),
+      equations_(target.num_features(), target.out.bias.size(0), target.in.weight.device(), products),
       target_squared_(at::zeros({}, equations_.Cross().options())) {}
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
@@ -20,6 +27,16 @@ void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& stu
 
 NormalEquations TuningAccumulator::Result() const {
   return {equations_.Matrix(), equations_.Cross(), target_squared_.item<double>()};
+}
+
+GramAccumulator::Products TuningProducts(at::ScalarType compute_type, at::Device device) {
+  using Products = GramAccumulator::Products;
+  return compute_type == at::kBFloat16 && device.is_cpu() ? Products::kBFloat16 : Products::kDouble;
+}
+
+bool IsAsGood(const Solution& solution, GramAccumulator::Products products) {
+  if (products == GramAccumulator::Products::kDouble || solution.path == "empty") return true;
+  return solution.path == "cholesky" && solution.condition <= kMostCondition;
 }
 
 TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations) {

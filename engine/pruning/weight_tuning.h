@@ -17,8 +17,10 @@ namespace kprune {
 // features of the target in the student's stream. Not thread-safe.
 class TuningAccumulator {
  public:
+  using Products = GramAccumulator::Products;
+
   // `target` has its kept units only; borrowed.
-  explicit TuningAccumulator(const Sublayer& target);
+  explicit TuningAccumulator(const Sublayer& target, Products products = Products::kDouble);
 
   // features_TK: Z; student_Td: X_S, the sublayer's input in the student; teacher_Td: Y_T, the sublayer's
   // output before the norm in the uncompressed model.
@@ -36,6 +38,13 @@ struct TunedProjection {
   Linear out;         // [d, K], rounded to the checkpoint's type, and the unchanged bias
   Solution solution;  // how it was found; path "empty" where nothing is kept
 };
+
+// The fastest products whose sums may do where features are computed so: on a GPU float64 takes no time.
+GramAccumulator::Products TuningProducts(at::ScalarType compute_type, at::Device device);
+
+// Whether a solution from sums of such products is as good as one from float64: not where errors of 1e-6 in
+// the sums could show in it.
+bool IsAsGood(const Solution& solution, GramAccumulator::Products products);
 
 // Solves for the output projection of `target`, which has its kept units and their original weights.
 TunedProjection TuneOutput(const Sublayer& target, const NormalEquations& equations);
