@@ -26,11 +26,12 @@ struct Line {
   std::string text;
   std::optional<std::string> pair;
   int max_length = 0;
+  Truncation truncation = Truncation::kLongestFirst;
 
   Encoding Encoded(const Tokenizer& tokenizer) const {
     std::optional<std::string_view> second;
     if (pair) second = *pair;
-    return tokenizer.Encode(text, second, max_length);
+    return tokenizer.Encode(text, second, max_length, truncation);
   }
 };
 
@@ -38,7 +39,8 @@ std::vector<Line> ReadLines(std::istream& in) {
   std::vector<Line> lines;
   for (std::string text; std::getline(in, text);) {
     const Json json = Json::parse(text);
-    Line line{json["text"], std::nullopt, json.value("max_length", 0)};
+    Line line{json["text"], std::nullopt, json.value("max_length", 0),
+              TruncationFromName(json.value("truncation", "longest_first"))};
     if (json.contains("pair") && json["pair"].is_string()) line.pair = json["pair"].get<std::string>();
     lines.push_back(std::move(line));
   }

@@ -82,6 +82,8 @@ std::vector<OptionFlag> MakeTable() {
        {},
        NumberText(defaults.max_length),
        true},
+      {"--truncation", "truncation", "Which text of a pair gives way where the sequence is longer",
+       Names(kTruncations), defaults.truncation, true},
       {"--seed", "seed", "Seed of every random choice", {}, NumberText(defaults.seed), true},
       {"--device", "device", "auto, cpu or cuda:N", {}, defaults.device, true},
       {"--precision", "precision",

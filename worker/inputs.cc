@@ -80,6 +80,21 @@ absl::Status CheckImageOptions(const ModelConfig& config, const Options& options
                                                  " tokens of every image: leave it out"));
 }
 
+// Each task cuts what it has.
+absl::Status CheckTruncation(const ModelConfig& config, const Options& options) {
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(absl::StrCat("truncation is ", options.truncation, ", but ", why));
+  };
+  const Truncation truncation = TruncationFromName(options.truncation);
+  if (truncation == Truncation::kLongestFirst) return absl::OkStatus();
+  if (config.patches) return refuse("this model reads pictures: leave it out");
+  if (config.task == Task::kQuestionAnswering && truncation == Truncation::kOnlyFirst)
+    return refuse("a question is never cut: its context becomes windows");
+  if (config.task == Task::kTokenClassification && truncation == Truncation::kOnlySecond)
+    return refuse("a line of token-classification has one text");
+  return absl::OkStatus();
+}
+
 ImageLimits ImageLimitsOf(const ModelInputs& model) {
   const PatchConfig& patches = *model.folder.config.patches;
   ImageLimits limits{patches.image, static_cast<int32_t>(patches.tokens()), absl::UnknownError("")};
@@ -102,6 +117,7 @@ absl::StatusOr<ModelInputs> OpenModel(const std::filesystem::path& path, const O
     if (absl::Status status = CheckDense(folder->config); !status.ok()) return status;
   }
   if (absl::Status status = CheckImageOptions(folder->config, options); !status.ok()) return status;
+  if (absl::Status status = CheckTruncation(folder->config, options); !status.ok()) return status;
   if (folder->config.patches) return ModelInputs{*std::move(folder), nullptr, absl::OkStatus()};
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path);
   // Of a kind that is not supported: samples may be token ids.
@@ -138,6 +154,7 @@ absl::StatusOr<SampleSet> ReadModelSamples(const ModelInputs& model,
   const ModelConfig& config = model.folder.config;
   SampleLimits limits;
   limits.max_length = options.max_length > 0 ? options.max_length : config.max_sequence;
+  limits.truncation = TruncationFromName(options.truncation);
   limits.max_positions = config.max_positions;
   limits.vocab_size = config.vocab_size;
   limits.type_vocab_size = config.type_vocab_size > 1 ? config.type_vocab_size : 0;

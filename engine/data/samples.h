@@ -78,6 +78,7 @@ struct SampleLimits {
   // Longest sequence, special tokens included; 0 means max_positions. Texts are truncated to it; rows of
   // token ids that are longer are refused.
   int32_t max_length = 0;
+  Truncation truncation = Truncation::kLongestFirst;
   // Rows of the position table, of the word embeddings and of the token type embeddings (0: the model has
   // none; type ids are dropped to 0 then).
   int32_t max_positions = 512;

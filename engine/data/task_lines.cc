@@ -131,7 +131,14 @@ absl::StatusOr<Encoding> EncodeTexts(const std::string& text, const std::string*
   if (!room.ok()) return room;
   std::optional<std::string_view> second;
   if (pair != nullptr) second = *pair;
-  return source.tokenizer.Encode(text, second, LongestSequence(source.limits));
+  const int32_t longest = LongestSequence(source.limits);
+  Encoding encoding = source.tokenizer.Encode(text, second, longest, source.limits.truncation);
+  const size_t tokens = encoding.input_ids.size();
+  if (tokens <= static_cast<size_t>(longest)) return encoding;
+  const bool first = source.limits.truncation == Truncation::kOnlyFirst;
+  return RefuseLine(absl::StrCat("the sequence has ", tokens, " tokens and may have ", longest,
+                                 ", but truncation ", first ? "only_first" : "only_second", " cuts the ",
+                                 first ? "first" : "second", " text alone, of which nothing would be left"));
 }
 
 std::vector<int32_t> PlacesOfTexts(const Encoding& encoding) {

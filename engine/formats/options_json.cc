@@ -35,6 +35,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("task", options.task);
   visit("samples", options.samples);
   visit("max_length", options.max_length);
+  visit("truncation", options.truncation);
   visit("seed", options.seed);
   visit("device", options.device);
   visit("precision", options.precision);
@@ -329,6 +330,7 @@ absl::Status ValidateOptions(const Options& o) {
   check.Number(o.threads >= 0 && o.threads <= 1024, "threads", o.threads,
                "0 (the available processors) or a number up to 1024");
   check.Number(o.holdout >= 0 && o.holdout < 1, "holdout", o.holdout, "a number from 0 to below 1");
+  check.OneOf("truncation", o.truncation, kTruncations);
   check.OneOf("pooling", o.pooling, kPoolings);
   check.Require(o.memory_limit_bytes == 0 || o.memory_limit_bytes >= kMinMemoryLimitBytes,
                 "memory_limit_bytes", absl::StrCat(o.memory_limit_bytes),

@@ -34,17 +34,31 @@ struct TextTokens {
   std::vector<TextSpan> spans;
 };
 
+// What gives way where a text or a pair is too long; transformers' "truncation".
+enum class Truncation {
+  kLongestFirst,  // a text alone; of a pair the longer one, then both
+  kOnlyFirst,
+  kOnlySecond,
+};
+
+// "longest_first", "only_first" or "only_second"; else the first of these.
+inline Truncation TruncationFromName(std::string_view name) {
+  if (name == "only_first") return Truncation::kOnlyFirst;
+  return name == "only_second" ? Truncation::kOnlySecond : Truncation::kLongestFirst;
+}
+
 // Thread-safe: immutable after construction.
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
   // Encodes a text, or a pair. Broken UTF-8 becomes U+FFFD as in Python's errors="replace". Longer sequences
-  // are truncated to `max_length` tokens, special tokens included, pairs "longest first", on the side that
-  // truncates_left says; the truncation and padding blocks stored in tokenizer.json are ignored. `max_length`
-  // is at least special_tokens(pair given), or 0 for no limit.
-  virtual Encoding Encode(std::string_view text, std::optional<std::string_view> pair,
-                          int max_length) const = 0;
+  // are truncated to `max_length` tokens, special tokens included, on the side that truncates_left says; the
+  // truncation and padding blocks stored in tokenizer.json are ignored. They stay longer where kOnlyFirst or
+  // kOnlySecond would leave no token of that text (an error of the library). `max_length` is at least
+  // special_tokens(pair given), or 0 for no limit.
+  virtual Encoding Encode(std::string_view text, std::optional<std::string_view> pair, int max_length,
+                          Truncation truncation = Truncation::kLongestFirst) const = 0;
 
   // A text of which sequences are to be made, and one sequence of such tokens: Encode without a limit is
   // Frame of EncodeText.

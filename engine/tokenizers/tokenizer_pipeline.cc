@@ -32,6 +32,11 @@ void TruncatePair(IdList& first, IdList& second, size_t limit, bool left) {
   Truncate(second, first_is_longer ? shorter : longer, left);
 }
 
+// The whole excess comes off one text, unless nothing would be left of it.
+void TruncateOne(IdList& cut, const IdList& other, size_t limit, bool left) {
+  if (limit > other.size()) Truncate(cut, limit - other.size(), left);
+}
+
 // The tokens that are matched before, or after, normalisation, as they are matched.
 std::vector<AddedToken> Select(const TokenizerParts& parts, bool normalized) {
   std::vector<AddedToken> selected;
@@ -162,15 +167,20 @@ TextTokens TokenizerPipeline::EncodeText(std::string_view text) const {
 }
 
 Encoding TokenizerPipeline::Encode(std::string_view text, std::optional<std::string_view> pair,
-                                   int max_length) const {
+                                   int max_length, Truncation truncation) const {
   IdList first = Ids(text), second;
   if (pair) second = Ids(*pair);
   if (max_length > 0) {
     const size_t limit = static_cast<size_t>(std::max(0, max_length - special_tokens(pair.has_value())));
-    if (pair) {
-      TruncatePair(first, second, limit, parts_.truncates_left);
+    const bool left = parts_.truncates_left;
+    if (truncation == Truncation::kOnlyFirst) {
+      TruncateOne(first, second, limit, left);
+    } else if (truncation == Truncation::kOnlySecond) {
+      TruncateOne(second, first, limit, left);
+    } else if (pair) {
+      TruncatePair(first, second, limit, left);
     } else {
-      Truncate(first, limit, parts_.truncates_left);
+      Truncate(first, limit, left);
     }
   }
   return Frame(first, pair ? std::optional(absl::MakeConstSpan(second)) : std::nullopt);

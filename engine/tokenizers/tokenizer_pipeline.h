@@ -36,7 +36,8 @@ class TokenizerPipeline : public Tokenizer {
  public:
   explicit TokenizerPipeline(TokenizerParts parts);
 
-  Encoding Encode(std::string_view text, std::optional<std::string_view> pair, int max_length) const override;
+  Encoding Encode(std::string_view text, std::optional<std::string_view> pair, int max_length,
+                  Truncation truncation) const override;
   TextTokens EncodeText(std::string_view text) const override;
   Encoding Frame(absl::Span<const int32_t> first,
                  std::optional<absl::Span<const int32_t>> second) const override;

@@ -21,6 +21,7 @@ inline constexpr std::array kPrecisions = {"auto", "fp32", "bf16"};
 inline constexpr std::array kPredictives = {"fisher", "kl-gradient"};
 inline constexpr std::array kScorings = {"exact", "paper-code"};
 inline constexpr std::array kBatchOrders = {"length", "file"};
+inline constexpr std::array kTruncations = {"longest_first", "only_first", "only_second"};
 inline constexpr std::array kPoolings = {"auto", "mean", "cls", "last-token", "max", "mean-sqrt-len"};
 inline constexpr std::array kExports = {"safetensors", "onnx", "torchscript", "dense", "triton"};
 inline constexpr std::array kDefaultExports = {"onnx", "safetensors", "torchscript"};
@@ -74,6 +75,9 @@ struct Options {
 
   // Longest sequence in tokens, special tokens included; 0 means the model's own limit.
   int32_t max_length = 0;
+
+  // Which text of a pair gives way where it is longer, one of kTruncations.
+  std::string truncation = "longest_first";
 
   // Seed of every random choice.
   uint32_t seed = 0;

@@ -51,6 +51,12 @@ void EncodeAll(const Tokenizer& tokenizer, std::string_view text) {
   const Encoding both = tokenizer.Encode(text.substr(0, text.size() / 2), pair, limit);
   Require(both.input_ids.size() <= static_cast<size_t>(limit), "pairs are truncated");
   Require(both.input_ids.size() == both.token_type_ids.size(), "every token has a type");
+  for (const Truncation truncation : {Truncation::kOnlyFirst, Truncation::kOnlySecond}) {
+    const Encoding one = tokenizer.Encode(text.substr(0, text.size() / 2), pair, limit, truncation);
+    const Encoding::Part& cut = truncation == Truncation::kOnlyFirst ? one.first : one.second;
+    Require(one.input_ids.size() <= static_cast<size_t>(limit) || cut.end - cut.begin > 0,
+            "a text that is cut has a token left");
+  }
 }
 
 void EncodeText(const std::string& kind, std::string_view text) {

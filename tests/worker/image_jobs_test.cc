@@ -178,6 +178,8 @@ TEST_F(ImageJobTest, WhatHasNoMeaningForPicturesIsRefused) {
               HasSubstr("max_length is of models that read text; this one makes 9 tokens of every image"));
   EXPECT_THAT(Refusal("prune", WithOptions({{"sequence_length", 5}})),
               HasSubstr("sequence_length is of models"));
+  EXPECT_THAT(Refusal("prune", WithOptions({{"truncation", "only_first"}})),
+              HasSubstr("truncation is only_first, but this model reads pictures"));
   EXPECT_THAT(Refusal("prune", WithOptions({{"task", "fill-mask"}})),
               HasSubstr("there are no models for fill-mask"));
   EXPECT_THAT(Refusal("tokenize", kPictures), HasSubstr("the model looks at images"));

@@ -79,6 +79,20 @@ TEST_F(SamplesTest, LongTextsAreTruncatedToTheLimit) {
   EXPECT_THAT(Read({path})->samples[0].input_ids, ElementsAre(2, 4, 4, 4, 3));
 }
 
+TEST_F(SamplesTest, OneTextOfAPairGivesWayWhereAskedTo) {
+  const fs::path path = Lines(R"({"text": "good good good good", "text_pair": "bad bad bad"})");
+  limits_.truncation = Truncation::kOnlyFirst;
+  EXPECT_THAT(Read({path})->samples[0].input_ids, ElementsAre(2, 4, 4, 3, 5, 5, 5, 3));
+  limits_.truncation = Truncation::kOnlySecond;
+  EXPECT_THAT(Read({path})->samples[0].input_ids, ElementsAre(2, 4, 4, 4, 4, 3, 5, 3));
+  limits_.max_length = 7;
+  ExpectRefused(path, ", line 1",
+                "the sequence has 10 tokens and may have 7, but truncation only_second cuts the second text "
+                "alone, of which nothing would be left");
+  const fs::path alone = Lines(R"({"text": "good good good good good good"})");
+  ExpectRefused(alone, ", line 1", "has 8 tokens and may have 7");
+}
+
 TEST_F(SamplesTest, MaxLengthMustFitTheModelAndLeaveRoom) {
   const fs::path path = Lines(R"({"text": "good"})");
   limits_.max_length = 9;

@@ -70,6 +70,28 @@ TEST(Tokenizer, LongestFirstTakesFromTheLongerTextAndThenFromBoth) {
   EXPECT_EQ(lengths(9, 9, 3), std::pair(0, 0));
 }
 
+TEST(Tokenizer, OneTextAloneGivesWayUnlessNothingWouldBeLeftOfIt) {
+  const TempDirectory folder;
+  const std::unique_ptr<Tokenizer> tokenizer = LoadVocabulary(folder);
+  const auto lengths = [&](int first, int second, int limit, Truncation truncation) {
+    std::string a, b;
+    for (int i = 0; i < first; ++i) a += "fast ";
+    for (int i = 0; i < second; ++i) b += "fast ";
+    const Encoding encoding = tokenizer->Encode(a, b, limit, truncation);
+    return std::pair(encoding.first.end - encoding.first.begin, encoding.second.end - encoding.second.begin);
+  };
+  // As tokenizers 0.22.2 does it, with three special tokens; where nothing would be left, that refuses.
+  EXPECT_EQ(lengths(9, 2, 8, Truncation::kOnlyFirst), std::pair(3, 2));
+  EXPECT_EQ(lengths(2, 9, 8, Truncation::kOnlyFirst), std::pair(2, 9));
+  EXPECT_EQ(lengths(9, 4, 8, Truncation::kOnlyFirst), std::pair(1, 4));
+  EXPECT_EQ(lengths(9, 5, 8, Truncation::kOnlyFirst), std::pair(9, 5));
+  EXPECT_EQ(lengths(2, 9, 8, Truncation::kOnlySecond), std::pair(2, 3));
+  EXPECT_EQ(lengths(9, 2, 8, Truncation::kOnlySecond), std::pair(9, 2));
+  EXPECT_EQ(lengths(2, 3, 8, Truncation::kOnlySecond), std::pair(2, 3));
+  EXPECT_EQ(tokenizer->Encode("fast fast fast", std::nullopt, 4, Truncation::kOnlyFirst).content_tokens, 2);
+  EXPECT_EQ(tokenizer->Encode("fast fast fast", std::nullopt, 4, Truncation::kOnlySecond).content_tokens, 3);
+}
+
 TEST(Tokenizer, TextOfNoTokenHasNoContent) {
   const TempDirectory folder;
   const std::unique_ptr<Tokenizer> tokenizer = LoadVocabulary(folder);
