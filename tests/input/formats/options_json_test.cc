@@ -84,7 +84,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
   EXPECT_EQ(json["export"], Json::array({"onnx", "safetensors", "torchscript"}));
-  EXPECT_EQ(json.size(), 32u);
+  EXPECT_EQ(json.size(), 33u);
 }
 
 TEST(OptionsJson, ExportsAreAListOrOneName) {
