@@ -82,7 +82,7 @@ absl::Status CheckImageOptions(const ModelConfig& config, const Options& options
 
 // Each task cuts what it has.
 absl::Status CheckTruncation(const ModelConfig& config, const Options& options) {
-  const auto refuse = [&](std::string_view why) {
+  const auto refuse = [&](const char* why) {
     return absl::InvalidArgumentError(absl::StrCat("truncation is ", options.truncation, ", but ", why));
   };
   const Truncation truncation = TruncationFromName(options.truncation);
