@@ -39,7 +39,7 @@ struct TunedProjection {
   Solution solution;  // how it was found; path "empty" where nothing is kept
 };
 
-// The fastest products whose sums may do where features are computed so: on a GPU float64 takes no time.
+// The fastest products whose sums may do where features are computed so: on a GPU float64 takes little.
 GramAccumulator::Products TuningProducts(at::ScalarType compute_type, at::Device device);
 
 // Whether a solution from sums of such products is as good as one from float64: not where errors of 1e-6 in
