@@ -78,14 +78,17 @@ grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* 
     absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
     if (!states.ok()) return states.status();
     size_t bytes = 0;
-    const auto fits = [&bytes](const JobRecord& job) {
-      bytes += ToProto(job).ByteSizeLong();
-      return bytes <= kMaxPageBytes;
+    // Takes the jobs in as they are read: each is converted once.
+    const auto fits = [&](const JobRecord& record) {
+      v1::Job job = ToProto(record);
+      bytes += job.ByteSizeLong();
+      if (bytes > kMaxPageBytes && response->jobs_size() > 0) return false;
+      *response->add_jobs() = std::move(job);
+      return true;
     };
     const absl::StatusOr<JobPage> page =
         jobs_.List({request->page_size(), request->page_token(), *std::move(states), fits});
     if (!page.ok()) return page.status();
-    for (const JobRecord& job : page->jobs) *response->add_jobs() = ToProto(job);
     response->set_next_page_token(page->next_page_token);
     return absl::OkStatus();
   });
