@@ -4,7 +4,8 @@ Usage: python parity.py --program build/release/bin/kprune-tokenize-lines --work
        [--model FOLDER ...]
 Trains the vocabularies into FOLDER/vocabularies where they are not there yet (vocabularies.py), and takes the tokenizers of
 every family (families.py) and of every --model folder, which has a tokenizer.json. Every third line is a pair, every third is
-truncated, by one of the three strategies; of the others the places of tokens are compared too. Prints one JSON object a tokenizer; fails where a line differs.
+truncated, by one of the three strategies; of the others the places of tokens are compared too. Prints one JSON object a
+tokenizer; fails where a line differs.
 """
 
 import argparse
