@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/matrix_tiles.h"
 #include "engine/kernels/vector_types.h"
 
 namespace {
@@ -95,6 +96,14 @@ void PackPairs(int64_t rows, int64_t columns, int64_t panel, const void* element
   constexpr int64_t kColumns = kGramColumns<float>;
   const int64_t first = panel * kColumns, left = Least(kColumns, columns - first);
   for (int64_t t = 0; t < rows; t += 2, packed += kColumns) {
+    if constexpr (std::is_same_v<E, BFloat16>) {
+      if (scale == nullptr && left == kColumns && t + 1 < rows) {
+        const BFloat16* const z = static_cast<const BFloat16*>(elements) + t * stride + first;
+        for (int64_t c = 0; c < kColumns; ++c)
+          packed[c].bits = z[c].bits | static_cast<uint32_t>(z[stride + c].bits) << 16;
+        continue;
+      }
+    }
     float pair[2][kColumns] = {};
     for (int64_t half = 0; half < 2 && t + half < rows; ++half) {
       const E* const z = static_cast<const E*>(elements) + (t + half) * stride + first;
@@ -115,6 +124,50 @@ void PackPairs(int64_t rows, int64_t columns, int64_t panel, const void* element
   }
 }
 
+#if defined(__AMX_BF16__)
+// Some steps of kTileSide pairs at a time: their columns of `a` become rows.
+void PairTile(int64_t rows, const BFloat16Pair* a, const BFloat16Pair* b, int64_t height, int64_t width,
+              double* c, int64_t stride) {
+  constexpr int64_t kColumns = kGramColumns<float>, kSteps = 8;
+  static_assert(kColumns == kSquare, "a panel is two tiles wide");
+  alignas(64) BFloat16Pair rows_of_a[kSteps][kSquare][kTileSide];
+  alignas(64) BFloat16Pair last[2][kTileSide * kColumns];
+  alignas(64) float sums[kSquare][kSquare];
+  const TileRegisters registers;
+  const int64_t pairs = (rows + 1) / 2;
+  const auto add = [&](int64_t steps, const BFloat16Pair* left, const BFloat16Pair* right) {
+    for (int64_t k = 0; k < steps; ++k) {
+      for (int64_t half = 0; half < kSquare; half += kTileSide) {
+        BitVec square[kLanes];
+        for (int64_t i = 0; i < kTileSide; ++i)
+          square[i] = LoadWords(left + (k * kTileSide + i) * kColumns + half);
+        TransposeSquare(square);
+        for (int64_t i = 0; i < kTileSide; ++i) StoreWords(rows_of_a[k][half + i], square[i]);
+      }
+    }
+    SquareOfTiles(steps, reinterpret_cast<const BFloat16*>(rows_of_a), &right->bits, &sums[0][0],
+                  [](int64_t) {});
+    for (int64_t r = 0; r < height; ++r) {
+      for (int64_t column = 0; column < Least(width, kColumns); ++column)
+        c[r * stride + column] += static_cast<double>(sums[r][column]);
+    }
+  };
+  int64_t done = 0;  // pairs
+  while (pairs - done >= kTileSide) {
+    const int64_t steps = Least(kSteps, (pairs - done) / kTileSide);
+    add(steps, a + done * kColumns, b + done * kColumns);
+    done += steps * kTileSide;
+  }
+  if (done == pairs) return;
+  // Zeros behind the last pairs, of both.
+  for (int64_t i = 0; i < kTileSide * kColumns; ++i) {
+    const bool exists = i < (pairs - done) * kColumns;
+    last[0][i] = exists ? a[done * kColumns + i] : BFloat16Pair{};
+    last[1][i] = exists ? b[done * kColumns + i] : BFloat16Pair{};
+  }
+  add(1, last[0], last[1]);
+}
+#else
 void PairTile(int64_t rows, const BFloat16Pair* a, const BFloat16Pair* b, int64_t height, int64_t width,
               double* c, int64_t stride) {
   constexpr int64_t kColumns = kGramColumns<float>;
@@ -132,6 +185,7 @@ void PairTile(int64_t rows, const BFloat16Pair* a, const BFloat16Pair* b, int64_
     AddTile(sums, first, height, width, c, stride);
   }
 }
+#endif
 
 constexpr kprune::GramKernels<BFloat16Pair> kPairs = {
     kGramColumns<float>, 2, PackPairs<float>, PackPairs<BFloat16>, PackPairs<double>, PairTile};

@@ -1,5 +1,6 @@
 // The inner loops of a forward and backward pass on a CPU, compiled once for each instruction set that pays
-// (AVX-512 with and without bfloat16, AVX2, baseline x86-64) and chosen when the program runs.
+// (AVX-512 with and without bfloat16 and matrix tiles, AVX2, baseline x86-64) and chosen when the program
+// runs.
 //
 // Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
 // row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
@@ -28,7 +29,7 @@ struct ProductShape {
   bool b_transposed;
 };
 
-// Part of a product: some of the rows, and some of the panels of `panel_columns` columns each.
+// Part of a product: some of the rows, and some of the panels of `panel_columns` columns of B each.
 struct ProductBlock {
   int64_t first_row, end_row, first_panel, end_panel;
 };
@@ -90,10 +91,15 @@ struct TypedKernels {
                                const void* bias, const void* gradient_context, float* query,
                                float* query_gradient, float* multiples, float* scratch);
 
-  // One block of a product; sums are float32. `gelu` may be null. `scratch` has product_scratch floats and is
-  // aligned to 64 bytes.
-  void (*product)(const ProductShape& shape, const ProductBlock& block, const void* a, const void* b, void* c,
-                  const GeluEpilogue* gelu, float* scratch);
+  // Panels first .. end - 1 of b, as `product` reads them: packed_panel(inner) floats each, aligned to 64
+  // bytes.
+  int64_t (*packed_panel)(int64_t inner);
+  void (*pack)(const ProductShape& shape, int64_t first, int64_t end, const void* b, float* packed);
+
+  // One block of a product, whose panels are in `packed`; sums are float32. `gelu` may be null. `scratch` has
+  // product_scratch(inner) floats and is aligned to 64 bytes.
+  void (*product)(const ProductShape& shape, const ProductBlock& block, const void* a, const float* packed,
+                  void* c, const GeluEpilogue* gelu, float* scratch);
 };
 
 // bfloat16 of two rows that stand one below the other: the upper in the low half.
@@ -121,7 +127,7 @@ struct GramKernels {
 };
 
 struct Kernels {
-  const char* instructions;  // "avx512-bf16", "avx512", "avx2" or "baseline"
+  const char* instructions;  // "avx512-bf16-amx", "avx512-bf16", "avx512", "avx2" or "baseline"
   TypedKernels float32;
   TypedKernels bfloat16;
   int64_t (*attention_scratch)(const AttentionShape& shape);
@@ -134,6 +140,7 @@ struct Kernels {
   GramKernels<float> single_gram;
   const GramKernels<BFloat16Pair>* pair_gram;  // null where the processor does not multiply pairs
   int64_t panel_columns;
+  int64_t tile_rows;  // a product takes so many rows at a time
   int64_t (*product_scratch)(int64_t inner);
 };
 

@@ -1,8 +1,8 @@
 // Products of a tall matrix of activations with a weight matrix. For vector_kernels.cc alone.
 //
-// B is packed, a panel of kPanelColumns columns at a time, into memory that stays in the second cache; a tile
-// of kTileRows rows of A times a panel is summed in registers over the whole inner dimension, so that a sum
-// does not depend on how rows and panels are shared out.
+// B is packed, in panels of kPanelColumns columns; a tile of some rows of A times a panel is summed over the
+// whole inner dimension at once, so that a sum does not depend on how rows and panels are shared out. Rows go
+// over as many panels together as stay in the second cache.
 #ifndef KPRUNE_ENGINE_KERNELS_PRODUCT_H_
 #define KPRUNE_ENGINE_KERNELS_PRODUCT_H_
 
@@ -18,7 +18,13 @@ using kprune::ProductShape;
 
 constexpr int64_t kPanelColumns = 2 * kLanes;
 constexpr int kTileRows = kLanes == 16 ? 14 : 6;  // 2 * kTileRows sums, two of B and one of A: all registers
-constexpr int64_t kPackedFloats = 64 * 1024;  // a quarter of a MiB: packed panels that tiles go over together
+#if defined(__AMX_BF16__)
+constexpr int64_t kFloatsTogether = 320 * 1024;  // of panels; processors with matrix tiles have 2 MiB
+constexpr int64_t kTilePairs = 16;               // what a matrix tile takes of the inner dimension
+#else
+constexpr int64_t kFloatsTogether = 64 * 1024;
+constexpr int64_t kTilePairs = 1;
+#endif
 
 // How elements meet in the sums: as floats, one at a time.
 template <typename E>
@@ -56,18 +62,24 @@ struct Meeting<BFloat16> {
 };
 #endif
 
+// Steps over the inner dimension; of a packed panel, which zeros fill up to whole matrix tiles.
 template <typename E>
 constexpr int64_t StepsOf(int64_t inner) {
   return (inner + Meeting<E>::kDepth - 1) / Meeting<E>::kDepth;
 }
-
-inline int64_t ProductScratch(int64_t inner) {
-  const int64_t panel = inner * kPanelColumns;
-  return panel > kPackedFloats ? panel : kPackedFloats;
+template <typename E>
+constexpr int64_t PackedSteps(int64_t inner) {
+  constexpr int64_t kTogether = Meeting<E>::kDepth > 1 ? kTilePairs : 1;
+  return (StepsOf<E>(inner) + kTogether - 1) / kTogether * kTogether;
+}
+template <typename E>
+int64_t PackedPanel(int64_t inner) {
+  static_assert(sizeof(typename Meeting<E>::Packed) == sizeof(float));
+  return PackedSteps<E>(inner) * kPanelColumns;
 }
 
-// One panel of B: [steps, kPanelColumns], zeros beyond the columns. Of the transposed B, whose columns are
-// contiguous.
+// One panel of B: [steps, kPanelColumns], zeros beyond the columns and the inner dimension. Of the transposed
+// B, whose columns are contiguous.
 template <typename E>
 void PackTransposedPanel(const ProductShape& shape, int64_t columns, const E* b,
                          typename Meeting<E>::Packed* packed) {
@@ -84,10 +96,11 @@ void PackTransposedPanel(const ProductShape& shape, int64_t columns, const E* b,
       }
     }
   }
-  for (int64_t k = done; k < StepsOf<E>(shape.inner); ++k) {
+  for (int64_t k = done; k < PackedSteps<E>(shape.inner); ++k) {
+    const int64_t left = shape.inner - k * M::kDepth;
     for (int64_t c = 0; c < kPanelColumns; ++c) {
       const E* const element = b + c * shape.b_stride + k * M::kDepth;
-      packed[k * kPanelColumns + c] = c < columns ? M::Pack(element, 1, shape.inner - k * M::kDepth) : 0;
+      packed[k * kPanelColumns + c] = c < columns && left > 0 ? M::Pack(element, 1, left) : 0;
     }
   }
 }
@@ -97,7 +110,7 @@ template <typename E>
 void PackPlainPanel(const ProductShape& shape, int64_t columns, const E* b,
                     typename Meeting<E>::Packed* packed) {
   using M = Meeting<E>;
-  for (int64_t k = 0; k < StepsOf<E>(shape.inner); ++k) {
+  for (int64_t k = 0; k < PackedSteps<E>(shape.inner); ++k) {
     const E* const row = b + k * M::kDepth * shape.b_stride;
     const int64_t left = shape.inner - k * M::kDepth;
     typename M::Packed* const to = packed + k * kPanelColumns;
@@ -105,30 +118,77 @@ void PackPlainPanel(const ProductShape& shape, int64_t columns, const E* b,
       for (int64_t c = 0; c < kPanelColumns; ++c) to[c] = M::Pack(row + c, shape.b_stride, M::kDepth);
     } else {
       for (int64_t c = 0; c < kPanelColumns; ++c)
-        to[c] = c < columns ? M::Pack(row + c, shape.b_stride, left) : 0;
+        to[c] = c < columns && left > 0 ? M::Pack(row + c, shape.b_stride, left) : 0;
     }
   }
 }
 
 template <typename E>
-void PackPanel(const ProductShape& shape, int64_t panel, const E* b, typename Meeting<E>::Packed* packed) {
-  const int64_t first = panel * kPanelColumns;
-  const int64_t columns = Least(kPanelColumns, shape.columns - first);
-  if (shape.b_transposed) {
-    PackTransposedPanel(shape, columns, b + first * shape.b_stride, packed);
-  } else {
-    PackPlainPanel(shape, columns, b + first, packed);
+void PackPanels(const ProductShape& shape, int64_t first, int64_t end, const void* elements, float* to) {
+  for (int64_t panel = first; panel < end; ++panel, to += PackedPanel<E>(shape.inner)) {
+    const int64_t column = panel * kPanelColumns, columns = Least(kPanelColumns, shape.columns - column);
+    const E* const b = static_cast<const E*>(elements);
+    auto* const packed = reinterpret_cast<typename Meeting<E>::Packed*>(to);
+    if (shape.b_transposed) {
+      PackTransposedPanel(shape, columns, b + column * shape.b_stride, packed);
+    } else {
+      PackPlainPanel(shape, columns, b + column, packed);
+    }
   }
 }
+
+// Calls tile(first row, rows, panel, the packed panel) for all of a block, kRows rows at a time, and
+// rows(first row, rows) before the first tile of some rows and some panels.
+template <typename E, int64_t kRows, typename Rows, typename Tile>
+void ForEachTile(const ProductShape& shape, const ProductBlock& block, const float* packed, const Rows& rows,
+                 const Tile& tile) {
+  const int64_t panel_size = PackedPanel<E>(shape.inner);
+  const int64_t fit = kFloatsTogether / (panel_size > 0 ? panel_size : 1), together = fit > 1 ? fit : 1;
+  for (int64_t first = block.first_panel; first < block.end_panel; first += together) {
+    const int64_t end = Least(first + together, block.end_panel);
+    for (int64_t i = block.first_row; i < block.end_row; i += kRows) {
+      const int64_t count = Least(kRows, block.end_row - i);
+      rows(i, count);
+      for (int64_t panel = first; panel < end; ++panel) {
+        const float* const here = packed + (panel - block.first_panel) * panel_size;
+        tile(i, count, panel, reinterpret_cast<const typename Meeting<E>::Packed*>(here));
+      }
+    }
+  }
+}
+
+// Where sums go: to c as they are, or through gelu.
+template <typename E, bool kGelu>
+struct Results {
+  E* c;
+  const E* bias;
+  E* derivative;
+  int64_t stride;
+
+  Results At(int64_t row, int64_t column) const {
+    const int64_t at = row * stride + column;
+    return {c + at, kGelu ? bias + column : nullptr, derivative == nullptr ? nullptr : derivative + at,
+            stride};
+  }
+  // Of columns c ..; `lanes` of them exist.
+  Vec Bias(int64_t column, int64_t lanes) const { return kGelu ? LoadUpTo(bias + column, lanes) : Vec{}; }
+  void Put(int64_t row, int64_t column, Vec sums, Vec shift, int64_t lanes) const {
+    const int64_t at = row * stride + column;
+    if (!kGelu) return StoreUpTo(c + at, sums, lanes);
+    const Activated gelu = GeluOf(sums + shift);
+    StoreUpTo(c + at, gelu.value, lanes);
+    if (derivative != nullptr) StoreUpTo(derivative + at, gelu.derivative, lanes);
+  }
+};
 
 // R rows of A, from `a` on, times a packed panel; `lanes` columns of it exist.
 template <typename E, int R, bool kGelu>
 inline void ProductTile(const ProductShape& shape, const E* a, const typename Meeting<E>::Packed* packed,
-                        E* c, const E* bias, E* derivative, int64_t lanes) {
+                        const Results<E, kGelu>& to, int64_t lanes) {
   using M = Meeting<E>;
   for (int r = 0; r < R; ++r) {
-    __builtin_prefetch(c + r * shape.c_stride, 1);
-    __builtin_prefetch(c + r * shape.c_stride + kPanelColumns - 1, 1);
+    __builtin_prefetch(to.c + r * to.stride, 1);
+    __builtin_prefetch(to.c + r * to.stride + kPanelColumns - 1, 1);
   }
   Vec sums[R][2] = {};
   const int64_t whole = shape.inner / M::kDepth;
@@ -149,71 +209,36 @@ inline void ProductTile(const ProductShape& shape, const E* a, const typename Me
     }
   }
   for (int v = 0; v < 2; ++v) {
-    const int64_t rest = lanes - v * kLanes;
-    const Vec shift = kGelu ? LoadUpTo(bias + v * kLanes, rest) : Vec{};
-    for (int r = 0; r < R; ++r) {
-      const int64_t at = r * shape.c_stride + v * kLanes;
-      if (!kGelu) {
-        StoreUpTo(c + at, sums[r][v], rest);
-        continue;
-      }
-      const Activated gelu = GeluOf(sums[r][v] + shift);
-      StoreUpTo(c + at, gelu.value, rest);
-      if (derivative != nullptr) StoreUpTo(derivative + at, gelu.derivative, rest);
-    }
+    const int64_t column = v * kLanes, rest = lanes - column;
+    const Vec shift = to.Bias(column, rest);
+    for (int r = 0; r < R; ++r) to.Put(r, column, sums[r][v], shift, rest);
   }
 }
 
 // The last rows, fewer than a tile.
 template <typename E, int R, bool kGelu>
 inline void LastRows(int64_t rows, const ProductShape& shape, const E* a,
-                     const typename Meeting<E>::Packed* packed, E* c, const E* bias, E* derivative,
-                     int64_t lanes) {
+                     const typename Meeting<E>::Packed* packed, const Results<E, kGelu>& to, int64_t lanes) {
   if constexpr (R > 0) {
-    if (rows == R) return ProductTile<E, R, kGelu>(shape, a, packed, c, bias, derivative, lanes);
-    LastRows<E, R - 1, kGelu>(rows, shape, a, packed, c, bias, derivative, lanes);
+    if (rows == R) return ProductTile<E, R, kGelu>(shape, a, packed, to, lanes);
+    LastRows<E, R - 1, kGelu>(rows, shape, a, packed, to, lanes);
   }
 }
 
+// By vectors of sums.
 template <typename E, bool kGelu>
-void ProductOfPanels(const ProductShape& shape, const ProductBlock& block, const E* a, const E* b, E* c,
-                     const E* bias, E* derivative, float* scratch) {
+void VectorProduct(const ProductShape& shape, const ProductBlock& block, const E* a, const float* packed,
+                   const Results<E, kGelu>& to) {
   using Packed = typename Meeting<E>::Packed;
-  const int64_t panel_size = StepsOf<E>(shape.inner) * kPanelColumns;
-  const int64_t fit = kPackedFloats / (panel_size > 0 ? panel_size : 1), together = fit > 1 ? fit : 1;
-  Packed* const packed = reinterpret_cast<Packed*>(scratch);
-  for (int64_t first = block.first_panel; first < block.end_panel; first += together) {
-    const int64_t panels = Least(together, block.end_panel - first);
-    for (int64_t p = 0; p < panels; ++p) PackPanel(shape, first + p, b, packed + p * panel_size);
-    for (int64_t i = block.first_row; i < block.end_row; i += kTileRows) {
-      const int64_t rows = block.end_row - i;
-      for (int64_t p = 0; p < panels; ++p) {
-        const int64_t column = (first + p) * kPanelColumns, lanes = shape.columns - column;
-        E* const to = c + i * shape.c_stride + column;
-        E* const slope = derivative == nullptr ? nullptr : derivative + i * shape.c_stride + column;
-        const E* const shift = bias == nullptr ? nullptr : bias + column;
-        const E* const from = a + i * shape.a_stride;
-        if (rows >= kTileRows) {
-          ProductTile<E, kTileRows, kGelu>(shape, from, packed + p * panel_size, to, shift, slope, lanes);
-        } else {
-          LastRows<E, kTileRows - 1, kGelu>(rows, shape, from, packed + p * panel_size, to, shift, slope,
-                                            lanes);
-        }
-      }
-    }
-  }
-}
-
-template <typename E>
-void Product(const ProductShape& shape, const ProductBlock& block, const void* a, const void* b, void* c,
-             const GeluEpilogue* gelu, float* scratch) {
-  const E *from = static_cast<const E*>(a), *weight = static_cast<const E*>(b);
-  if (gelu == nullptr) {
-    return ProductOfPanels<E, false>(shape, block, from, weight, static_cast<E*>(c), nullptr, nullptr,
-                                     scratch);
-  }
-  ProductOfPanels<E, true>(shape, block, from, weight, static_cast<E*>(c), static_cast<const E*>(gelu->bias),
-                           static_cast<E*>(gelu->derivative), scratch);
+  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const Packed* panel_of_b) {
+    const int64_t column = panel * kPanelColumns, lanes = shape.columns - column;
+    const E* const from = a + i * shape.a_stride;
+    const Results<E, kGelu> here = to.At(i, column);
+    if (rows == kTileRows) return ProductTile<E, kTileRows, kGelu>(shape, from, panel_of_b, here, lanes);
+    LastRows<E, kTileRows - 1, kGelu>(rows, shape, from, panel_of_b, here, lanes);
+  };
+  ForEachTile<E, kTileRows>(
+      shape, block, packed, [](int64_t, int64_t) {}, tile);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Compiled once for each instruction set with KPRUNE_KERNELS naming the function that gives the table.
 // Includes nothing with inline functions of external linkage: the linker would keep one copy for all sets.
 #include <cstdint>
+#include <type_traits>
 
 #include "engine/kernels/activation.h"
 #include "engine/kernels/attention.h"
@@ -8,6 +9,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/product.h"
 #include "engine/kernels/small_gemm.h"
+#include "engine/kernels/tile_product.h"
 #include "engine/kernels/vector_types.h"
 
 namespace {
@@ -160,12 +162,48 @@ void ColumnSquares(int64_t begin, int64_t end, int64_t rows, int64_t units, cons
 
 constexpr int64_t kGramRows = 256;
 
+#if defined(__AVX512BF16__)
+constexpr int64_t kPairColumns = kGramColumns<float>, kPairPanel = kGramRows / 2 * kPairColumns;
+
+int64_t GramScratch(int64_t width) {
+  const int64_t panels = (width + kPairColumns - 1) / kPairColumns;
+  const int64_t of_floats = (kGramRows + width) * RoundUp(width),
+                of_pairs = 2 * width * width + panels * kPairPanel;
+  return of_floats > of_pairs ? of_floats : of_pairs;
+}
+
+// ColumnGram of `width` columns of bfloat16.
+void PairColumnGram(int64_t width, int64_t rows, int64_t units, const BFloat16* z, float* gram,
+                    float* scratch) {
+  double* const sums = reinterpret_cast<double*>(scratch);
+  BFloat16Pair* const packed = reinterpret_cast<BFloat16Pair*>(sums + width * width);
+  for (int64_t i = 0; i < width * width; ++i) sums[i] = 0;
+  for (int64_t first = 0; first < rows; first += kGramRows) {
+    const int64_t count = Least(kGramRows, rows - first);
+    for (int64_t c = 0; c < width; c += kPairColumns) {
+      const int64_t panel = c / kPairColumns;
+      PackPairs<BFloat16>(count, width, panel, z + first * units, units, nullptr,
+                          packed + panel * kPairPanel);
+    }
+    for (int64_t i = 0; i < width; i += kPairColumns) {
+      for (int64_t j = 0; j < width; j += kPairColumns)
+        PairTile(count, packed + i / kPairColumns * kPairPanel, packed + j / kPairColumns * kPairPanel,
+                 Least(kPairColumns, width - i), width - j, sums + i * width + j, width);
+    }
+  }
+  for (int64_t i = 0; i < width * width; ++i) gram[i] = static_cast<float>(sums[i]);
+}
+#else
 int64_t GramScratch(int64_t width) { return (kGramRows + width) * RoundUp(width); }
+#endif
 
 template <typename E>
 void ColumnGram(int64_t begin, int64_t width, int64_t rows, int64_t units, const void* z_elements,
                 float* gram, float* scratch) {
   const E* z = static_cast<const E*>(z_elements) + begin;
+#if defined(__AVX512BF16__)
+  if constexpr (std::is_same_v<E, BFloat16>) return PairColumnGram(width, rows, units, z, gram, scratch);
+#endif
   const int64_t padded = RoundUp(width);
   float* const sums = scratch + kGramRows * padded;
   for (int64_t first = 0; first < rows; first += kGramRows) {
@@ -200,10 +238,48 @@ void Combine(int64_t begin, int64_t end, int64_t count, int64_t d, const float* 
   }
 }
 
+#if defined(__AMX_BF16__)
+constexpr int64_t kRowsTogether = kSquare;
+#else
+constexpr int64_t kRowsTogether = kTileRows;
+#endif
+
+int64_t ProductScratch([[maybe_unused]] int64_t inner) {
+#if defined(__AMX_BF16__)
+  return TileScratch(inner);
+#else
+  return 0;
+#endif
+}
+
+template <typename E, bool kGelu>
+void ProductInto(const Results<E, kGelu>& to, const ProductShape& shape, const ProductBlock& block,
+                 const void* a, const float* packed, [[maybe_unused]] float* scratch) {
+  const E* const rows = static_cast<const E*>(a);
+#if defined(__AMX_BF16__)
+  if constexpr (std::is_same_v<E, BFloat16>) return TileProduct(shape, block, rows, packed, to, scratch);
+#endif
+  VectorProduct(shape, block, rows, packed, to);
+}
+
+template <typename E>
+void Product(const ProductShape& shape, const ProductBlock& block, const void* a, const float* packed,
+             void* c, const GeluEpilogue* gelu, float* scratch) {
+  E* const out = static_cast<E*>(c);
+  if (gelu == nullptr) {
+    const Results<E, false> to = {out, nullptr, nullptr, shape.c_stride};
+    return ProductInto(to, shape, block, a, packed, scratch);
+  }
+  const Results<E, true> to = {out, static_cast<const E*>(gelu->bias), static_cast<E*>(gelu->derivative),
+                               shape.c_stride};
+  ProductInto(to, shape, block, a, packed, scratch);
+}
+
 template <typename E>
 constexpr TypedKernels Typed() {
   return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>,         ColumnSquares<E>,
-          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, Product<E>};
+          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, PackedPanel<E>,
+          PackPanels<E>, Product<E>};
 }
 
 }  // namespace
@@ -213,9 +289,10 @@ namespace kprune {
 const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
-  static constexpr Kernels kKernels = {
-      KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(), AttentionScratch, GramScratch,   Combine,
-      kGramKernels<double>, kGramKernels<float>, kPairGramKernels,  kPanelColumns,    ProductScratch};
+  static constexpr Kernels kKernels = {KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(),
+                                       AttentionScratch,     GramScratch,         Combine,
+                                       kGramKernels<double>, kGramKernels<float>, kPairGramKernels,
+                                       kPanelColumns,        kRowsTogether,       ProductScratch};
   return kKernels;
 }
 

@@ -118,11 +118,25 @@ inline Vec KeepLanes(Vec x, int64_t lanes, float other = 0) {
 inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
 
+// Lane i is lane numbers[i] of a, or of b where that is kLanes and more; the numbers are known to the
+// compiler.
+template <typename V>
+inline V Shuffle(V a, V b, BitVec numbers) {
+#if defined(__clang__)
+  V shuffled{};
+  for (int64_t i = 0; i < kLanes; ++i)
+    shuffled[i] = numbers[i] < kLanes ? a[numbers[i]] : b[numbers[i] - kLanes];
+  return shuffled;
+#else
+  return __builtin_shuffle(a, b, numbers);
+#endif
+}
+
 // What `combine` makes of all lanes, half of them at a time.
 template <typename Combine>
 inline float Reduce(Vec x, const Combine& combine) {
-  const IntVec numbers = LaneNumbers();
-  for (int32_t half = kLanes / 2; half > 0; half /= 2) x = combine(x, __builtin_shuffle(x, numbers ^ half));
+  const BitVec numbers = reinterpret_cast<BitVec>(LaneNumbers());
+  for (uint32_t half = kLanes / 2; half > 0; half /= 2) x = combine(x, Shuffle(x, x, numbers ^ half));
   return x[0];
 }
 
@@ -146,8 +160,8 @@ inline void TransposeSquare(BitVec (&rows)[kLanes]) {
     for (int64_t i = 0; i < kLanes; ++i) {
       if ((i & size) != 0) continue;
       const BitVec a = rows[i], b = rows[i + size];
-      rows[i] = __builtin_shuffle(a, b, upper);
-      rows[i + size] = __builtin_shuffle(a, b, lower);
+      rows[i] = Shuffle(a, b, upper);
+      rows[i + size] = Shuffle(a, b, lower);
     }
   }
 }

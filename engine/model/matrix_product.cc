@@ -8,6 +8,7 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/model/portable_steps.h"
+#include "engine/model/share_out.h"
 #include "engine/model/steps.h"
 #include "engine/model/thread_scratch.h"
 
@@ -24,19 +25,10 @@ bool HasInstructions(const char* prefix) {
   return std::strncmp(CpuKernels().instructions, prefix, std::strlen(prefix)) == 0;
 }
 
-bool HasMatrixTiles() {
-#ifdef __x86_64__
-  static const bool has = __builtin_cpu_supports("amx-bf16");
-  return has;
-#else
-  return false;
-#endif
-}
-
 bool UsesKernels(const at::Tensor& a) {
   if (!a.is_cpu()) return false;
   if (a.scalar_type() == at::kFloat) return HasInstructions("avx512");
-  return a.scalar_type() == at::kBFloat16 && HasInstructions("avx512-bf16") && !HasMatrixTiles();
+  return a.scalar_type() == at::kBFloat16 && HasInstructions("avx512-bf16");
 }
 
 // The same rows and, where the memory behind them goes on, those up to a rounded number.
@@ -52,11 +44,16 @@ bool IsTiny(const at::Tensor& a, const at::Tensor& b) {
   return a.size(0) * a.size(1) * b.size(1) < 16 * 16 * 16;
 }
 
-// Row parts of a panel, so that there are enough blocks for the threads to share them out evenly.
-int64_t RowParts(int64_t rows, int64_t panels) {
-  constexpr int64_t kBlocksPerThread = 16, kLeastRows = 56;
-  const int64_t wanted = (kBlocksPerThread * at::get_num_threads() + panels - 1) / panels;
-  return std::clamp<int64_t>(rows / kLeastRows, 1, std::max<int64_t>(1, wanted));
+// A product's rows in parts for threads to share out, and its panels where the rows are few.
+struct Parts {
+  int64_t rows, panels;
+};
+
+Parts PartsOf(int64_t tiles, int64_t panels) {
+  constexpr int64_t kLeastTiles = 4;
+  const int64_t wanted = kPartsPerThread * at::get_num_threads();
+  const int64_t rows = std::clamp<int64_t>(tiles / kLeastTiles, 1, wanted);
+  return {rows, std::min(panels, (wanted + rows - 1) / rows)};
 }
 
 void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
@@ -68,23 +65,31 @@ void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, c
   const Kernels& kernels = CpuKernels();
   const TypedKernels& typed = a.scalar_type() == at::kBFloat16 ? kernels.bfloat16 : kernels.float32;
   const int64_t panels = (shape.columns + kernels.panel_columns - 1) / kernels.panel_columns;
-  const int64_t parts = RowParts(shape.rows, panels);
-  const auto first_row = [&](int64_t part) { return shape.rows * part / parts; };
-  const auto run = [&](int64_t first_part, int64_t end_part, int64_t first_panel, int64_t end_panel) {
-    if (first_part >= end_part || first_panel >= end_panel) return;
-    typed.product(shape, {first_row(first_part), first_row(end_part), first_panel, end_panel},
-                  a.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), gelu,
-                  ThreadScratch(kernels.product_scratch(shape.inner)));
-  };
-  // Blocks are numbered panel by panel: a thread's range is the end of one panel, whole panels, and the
-  // beginning of one.
-  at::parallel_for(0, panels * parts, 1, [&](int64_t begin, int64_t end) {
-    const int64_t first_whole = (begin + parts - 1) / parts, end_whole = end / parts;
-    if (first_whole > end_whole) return run(begin % parts, end % parts, begin / parts, begin / parts + 1);
-    run(begin % parts, begin % parts == 0 ? 0 : parts, begin / parts, begin / parts + 1);
-    run(0, parts, first_whole, end_whole);
-    run(0, end % parts, end_whole, end_whole + 1);
-  });
+  const int64_t panel_size = typed.packed_panel(shape.inner);
+  const int64_t tiles = (shape.rows + kernels.tile_rows - 1) / kernels.tile_rows;
+  constexpr int64_t kMostPacked = 4 << 20;  // floats: of a vocabulary's weights, some at a time
+  const int64_t together = std::clamp<int64_t>(kMostPacked / std::max<int64_t>(1, panel_size), 1, panels);
+  const at::Tensor memory = at::empty({together * panel_size}, at::kFloat);
+  float* const packed = memory.mutable_data_ptr<float>();
+  for (int64_t first = 0; first < panels; first += together) {
+    const int64_t count = std::min(together, panels - first);
+    ShareOut(count, 1, [&](int64_t begin, int64_t end) {
+      typed.pack(shape, first + begin, first + end, b.const_data_ptr(), packed + begin * panel_size);
+    });
+    const Parts parts = PartsOf(tiles, count);
+    const auto row = [&](int64_t part) {
+      return std::min(shape.rows, tiles * part / parts.rows * kernels.tile_rows);
+    };
+    const auto panel = [&](int64_t part) { return count * part / parts.panels; };
+    ShareOut(parts.rows * parts.panels, 1, [&](int64_t begin, int64_t end) {
+      float* const scratch = ThreadScratch(kernels.product_scratch(shape.inner));
+      for (int64_t part = begin; part < end; ++part) {
+        const int64_t r = part / parts.panels, p = part % parts.panels;
+        typed.product(shape, {row(r), row(r + 1), first + panel(p), first + panel(p + 1)}, a.const_data_ptr(),
+                      packed + panel(p) * panel_size, c.mutable_data_ptr(), gelu, scratch);
+      }
+    });
+  }
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 //
 // On a CPU with AVX-512 they are kernels of ours (engine/kernels/product.h): a product packs its weights anew
 // without being slowed down by it, takes any number of rows, and applies an activation while its sums are in
-// registers. Products of bfloat16 are oneDNN's where the processor has matrix tiles (AMX), or AVX-512 without
-// bfloat16. Other processors and devices take what LibTorch chooses.
+// registers; those of bfloat16 use matrix tiles (AMX) where the processor has them, and are oneDNN's on AVX-512
+// without bfloat16. Other processors and devices take what LibTorch chooses.
 #ifndef KPRUNE_ENGINE_MODEL_MATRIX_PRODUCT_H_
 #define KPRUNE_ENGINE_MODEL_MATRIX_PRODUCT_H_
 

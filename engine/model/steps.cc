@@ -1,10 +1,10 @@
 #include "engine/model/steps.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include "engine/kernels/kernels.h"
 #include "engine/model/portable_steps.h"
+#include "engine/model/share_out.h"
 #include "engine/model/thread_scratch.h"
 
 namespace kprune {
@@ -44,7 +44,7 @@ AttentionShape ShapeOf(const at::Tensor& qkv, int64_t heads, const Batch& batch)
 template <typename Body>
 void ForEachPair(const AttentionShape& shape, const Batch& batch, const Body& body) {
   const int64_t pair_elements = batch.tokens() / std::max<int64_t>(1, batch.size()) * shape.head_dim;
-  at::parallel_for(0, batch.size() * shape.heads, GrainOf(pair_elements), [&](int64_t begin, int64_t end) {
+  ShareOut(batch.size() * shape.heads, GrainOf(pair_elements), [&](int64_t begin, int64_t end) {
     body(begin, end, ThreadScratch(CpuKernels().attention_scratch(shape)));
   });
 }
@@ -60,7 +60,7 @@ void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor&
   if (name != "gelu" || !HasKernels(h_TU)) return portable::Activate(name, h_TU, bias_U, z_TU, derivative_TU);
   const TypedKernels& kernels = KernelsOf(h_TU);
   const int64_t columns = h_TU.size(1);
-  at::parallel_for(0, h_TU.size(0), GrainOf(columns), [&](int64_t begin, int64_t end) {
+  ShareOut(h_TU.size(0), GrainOf(columns), [&](int64_t begin, int64_t end) {
     const int64_t from = begin * columns;
     kernels.gelu(end - begin, columns, Bytes(h_TU, from), Bytes(bias_U, 0), Bytes(z_TU, from),
                  Bytes(derivative_TU, from));
@@ -96,7 +96,7 @@ void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tens
   if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, branch_bias_d, norm, result);
   const TypedKernels& kernels = KernelsOf(branch_Td);
   const int64_t d = x_Td.size(1);
-  at::parallel_for(0, x_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+  ShareOut(x_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
     const int64_t from = begin * d;
     kernels.add_norm(end - begin, d, At<float>(x_Td, from), Bytes(branch_Td, from), Bytes(branch_bias_d, 0),
                      At<float>(norm.weight, 0), At<float>(norm.bias, 0), norm.eps,
@@ -115,7 +115,7 @@ void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, co
   }
   const TypedKernels& kernels = KernelsOf(element);
   const int64_t d = out_Td.size(1);
-  at::parallel_for(0, out_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+  ShareOut(out_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
     const int64_t from = begin * d;
     kernels.norm_backward(end - begin, d, At<float>(gradient_Td, from), Bytes(branch_Td, from),
                           At<float>(forward.y_Td, from), At<float>(forward.statistics_T2, 2 * begin),
@@ -130,13 +130,12 @@ at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, con
   const int64_t units = z_TU.size(1);
   at::Tensor sums_NU = at::empty({segments.size(), units}, z_TU.options().dtype(at::kFloat));
   constexpr int64_t kColumns = 64;  // a multiple of every vector: threads never share a cache line
-  at::parallel_for(0, (units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
-                   [&](int64_t begin, int64_t end) {
-                     kernels.segment_dot(begin * kColumns, std::min(end * kColumns, units), units,
-                                         segments.size(), segments.offsets.data(), Bytes(z_TU, 0),
-                                         Bytes(gradient_TU, 0), Bytes(derivative_TU, 0),
-                                         At<float>(sums_NU, 0));
-                   });
+  ShareOut((units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
+           [&](int64_t begin, int64_t end) {
+             kernels.segment_dot(begin * kColumns, std::min(end * kColumns, units), units, segments.size(),
+                                 segments.offsets.data(), Bytes(z_TU, 0), Bytes(gradient_TU, 0),
+                                 Bytes(derivative_TU, 0), At<float>(sums_NU, 0));
+           });
   return sums_NU;
 }
 
@@ -145,12 +144,11 @@ at::Tensor ColumnSquares(const at::Tensor& z_TU) {
   const int64_t units = z_TU.size(1);
   at::Tensor sums_U = at::zeros({units}, z_TU.options().dtype(at::kFloat));
   constexpr int64_t kColumns = 64;
-  at::parallel_for(0, (units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
-                   [&](int64_t begin, int64_t end) {
-                     KernelsOf(z_TU).column_squares(begin * kColumns, std::min(end * kColumns, units),
-                                                    z_TU.size(0), units, Bytes(z_TU, 0),
-                                                    At<float>(sums_U, 0));
-                   });
+  ShareOut((units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
+           [&](int64_t begin, int64_t end) {
+             KernelsOf(z_TU).column_squares(begin * kColumns, std::min(end * kColumns, units), z_TU.size(0),
+                                            units, Bytes(z_TU, 0), At<float>(sums_U, 0));
+           });
   return sums_U;
 }
 
@@ -158,7 +156,7 @@ at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {
   if (!HasKernels(z_TU)) return portable::HeadGrams(z_TU, heads);
   const int64_t width = z_TU.size(1) / heads;
   at::Tensor grams_Hhh = at::empty({heads, width, width}, z_TU.options().dtype(at::kFloat));
-  at::parallel_for(0, heads, GrainOf(z_TU.size(0) * width * width), [&](int64_t begin, int64_t end) {
+  ShareOut(heads, GrainOf(z_TU.size(0) * width * width), [&](int64_t begin, int64_t end) {
     for (int64_t head = begin; head < end; ++head) {
       KernelsOf(z_TU).column_gram(head * width, width, z_TU.size(0), z_TU.size(1), Bytes(z_TU, 0),
                                   At<float>(grams_Hhh, head * width * width),
@@ -221,7 +219,7 @@ void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at:
         query_NU.narrow(0, first, count).view({count, heads, head_dim}).transpose(0, 1);
     const at::Tensor vectors =
         at::cat({query_Hnh.bmm(of_head(1)), by_head_HNh.narrow(1, first, count).bmm(of_head(2))});
-    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    ShareOut(count, 1, [&](int64_t begin, int64_t end) {
       for (int64_t n = begin; n < end; ++n) {
         CpuKernels().combine(batch.offsets[first + n], batch.offsets[first + n + 1], 2 * heads, d,
                              At<float>(multiples_T2H, 0), At<float>(vectors, n * d), count * d,

@@ -1,12 +1,12 @@
 #include "engine/pruning/gram.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 
 #include <algorithm>
 
 #include "engine/kernels/kernels.h"
 #include "engine/model/matrix_product.h"
+#include "engine/model/share_out.h"
 
 namespace kprune {
 namespace {
@@ -91,7 +91,7 @@ void GramAccumulator::AddByKernels(const GramKernels<S>& kernels, const at::Tens
     const int64_t rows = std::min(kRows, rows_TU.size(0) - first);
     const at::Tensor z = rows_TU.narrow(0, first, rows), r = targets_Td.narrow(0, first, rows);
     const double* const scale = scale_T.defined() ? scale_T.const_data_ptr<double>() + first : nullptr;
-    at::parallel_for(0, panels + target_panels, 1, [&](int64_t begin, int64_t end) {
+    ShareOut(panels + target_panels, 1, [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         if (p < panels) {
           pack(rows, columns, p, z.const_data_ptr(), z.stride(0), scale, packed(p));
@@ -102,7 +102,7 @@ void GramAccumulator::AddByKernels(const GramKernels<S>& kernels, const at::Tens
     });
     // Tiles are numbered panel by panel: panel i meets panels 0 .. i, then the targets.
     const auto tiles_below = [&](int64_t i) { return i * (i + 1) / 2 + i * target_panels; };
-    at::parallel_for(0, tiles_below(panels), 1, [&](int64_t begin, int64_t end) {
+    ShareOut(tiles_below(panels), 1, [&](int64_t begin, int64_t end) {
       int64_t i = 0;
       for (int64_t tile = begin; tile < end; ++tile) {
         while (tiles_below(i + 1) <= tile) ++i;

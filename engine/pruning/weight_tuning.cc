@@ -15,14 +15,15 @@ constexpr double kMostCondition = 1e6;
 
 TuningAccumulator::TuningAccumulator(const Sublayer& target, Products products)
     : target_(target),
+      type_(products == Products::kDouble ? at::kDouble : at::kFloat),
       equations_(target.num_features(), target.out.bias.size(0), target.in.weight.device(), products),
       target_squared_(at::zeros({}, equations_.Cross().options())) {}
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
                             const at::Tensor& teacher_Td) {
-  const at::Tensor residual_Td = (teacher_Td.to(at::kDouble) - student_Td).sub_(target_.out.bias);
+  const at::Tensor residual_Td = (teacher_Td.to(type_) - student_Td).sub_(target_.out.bias);
   equations_.Add(features_TK, residual_Td);
-  target_squared_ += residual_Td.square().sum();
+  target_squared_ += residual_Td.square().sum(at::kDouble);
 }
 
 NormalEquations TuningAccumulator::Result() const {

@@ -30,6 +30,7 @@ class TuningAccumulator {
 
  private:
   const Sublayer& target_;
+  at::ScalarType type_;  // of residuals
   GramAccumulator equations_;
   at::Tensor target_squared_;  // scalar
 };

@@ -42,6 +42,16 @@ class KernelsTest : public ::testing::TestWithParam<std::string> {
     return static_cast<float*>(std::align(64, floats * sizeof(float), aligned, space));
   }
 
+  void RunProduct(const TypedKernels& typed, const ProductShape& shape, const ProductBlock& block,
+                  const void* a, const void* b, void* c, const GeluEpilogue* gelu = nullptr) const {
+    const int64_t panels = block.end_panel - block.first_panel;
+    std::vector<float> packed_memory, memory;
+    float* const packed = AlignedScratch(panels * typed.packed_panel(shape.inner), packed_memory);
+    typed.pack(shape, block.first_panel, block.end_panel, b, packed);
+    typed.product(shape, block, a, packed, c, gelu,
+                  AlignedScratch(kernels_->product_scratch(shape.inner), memory));
+  }
+
   const Kernels* kernels_ = nullptr;
   const Kernels& baseline_ = *FindCpuKernels("baseline");
 };
@@ -202,6 +212,30 @@ std::vector<float> ToFloat(const std::vector<uint16_t>& bits) {
   return values;
 }
 
+TEST_P(KernelsTest, SumsOfHeads) {
+  for (const int64_t width : {11, 32, 40, 64}) {
+    for (const int64_t rows : {0, 1, 37, 300}) {
+      SCOPED_TRACE(::testing::Message() << width << " columns, " << rows << " rows");
+      const int64_t columns = width + 5;
+      const std::vector<uint16_t> z = ToBFloat16(Random(rows * columns, 1));
+      const std::vector<float> wide = ToFloat(z);
+      std::vector<float> memory, gram(width * width, -1), wide_gram(gram);
+      float* const scratch = AlignedScratch(kernels_->gram_scratch(width), memory);
+      kernels_->bfloat16.column_gram(3, width, rows, columns, z.data(), gram.data(), scratch);
+      kernels_->float32.column_gram(3, width, rows, columns, wide.data(), wide_gram.data(), scratch);
+      for (int64_t i = 0; i < width; ++i) {
+        for (int64_t j = 0; j < width; ++j) {
+          double sum = 0;
+          for (int64_t t = 0; t < rows; ++t)
+            sum += static_cast<double>(wide[t * columns + 3 + i]) * wide[t * columns + 3 + j];
+          ASSERT_NEAR(gram[i * width + j], sum, 2e-3) << i << " " << j;
+          ASSERT_NEAR(wide_gram[i * width + j], sum, 2e-3) << i << " " << j;
+        }
+      }
+    }
+  }
+}
+
 // Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
 // float64.
 TEST_P(KernelsTest, ProductsOfOddSizes) {
@@ -222,14 +256,11 @@ TEST_P(KernelsTest, ProductsOfOddSizes) {
           size.columns, transposed};
       std::vector<float> wide_c(size.rows * size.columns, -1);
       std::vector<uint16_t> c(wide_c.size());
-      std::vector<float> memory;
-      float* const scratch = AlignedScratch(kernels_->product_scratch(size.inner), memory);
       const int64_t panels = (size.columns + panel - 1) / panel, cut = size.rows / 3;
       for (const ProductBlock& block : {ProductBlock{0, cut, 0, 1}, ProductBlock{cut, size.rows, 0, 1},
                                         ProductBlock{0, size.rows, 1, panels}}) {
-        kernels_->float32.product(shape, block, wide_a.data(), wide_b.data(), wide_c.data(), nullptr,
-                                  scratch);
-        kernels_->bfloat16.product(shape, block, a.data(), b.data(), c.data(), nullptr, scratch);
+        RunProduct(kernels_->float32, shape, block, wide_a.data(), wide_b.data(), wide_c.data());
+        RunProduct(kernels_->bfloat16, shape, block, a.data(), b.data(), c.data());
       }
       const std::vector<float> rounded = ToFloat(c);
       for (int64_t i = 0; i < size.rows; ++i) {
@@ -255,19 +286,17 @@ TEST_P(KernelsTest, AnActivatedProductIsTheProductThenItsActivation) {
                            bias = Random(columns, 3);
   const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
   const ProductBlock all{0, rows, 0, 2};
-  std::vector<float> memory;
-  float* const scratch = AlignedScratch(kernels_->product_scratch(inner), memory);
   std::vector<float> h(rows * columns), z(h.size()), derivative(h.size()), fused(h.size()),
       fused_derivative(h.size());
-  kernels_->float32.product(shape, all, a.data(), b.data(), h.data(), nullptr, scratch);
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), h.data());
   kernels_->float32.gelu(rows, columns, h.data(), bias.data(), z.data(), derivative.data());
   const GeluEpilogue gelu{bias.data(), fused_derivative.data()};
-  kernels_->float32.product(shape, all, a.data(), b.data(), fused.data(), &gelu, scratch);
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), fused.data(), &gelu);
   ExpectClose(fused, z);
   ExpectClose(fused_derivative, derivative);
   const GeluEpilogue value_alone{bias.data(), nullptr};
   std::vector<float> again(h.size());
-  kernels_->float32.product(shape, all, a.data(), b.data(), again.data(), &value_alone, scratch);
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), again.data(), &value_alone);
   EXPECT_EQ(again, fused);
 }
 
@@ -334,7 +363,7 @@ TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
 }
 
 INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest,
-                         ::testing::Values("baseline", "avx2", "avx512", "avx512-bf16"),
+                         ::testing::Values("baseline", "avx2", "avx512", "avx512-bf16", "avx512-bf16-amx"),
                          [](const auto& info) {
                            std::string name = info.param;  // a test's name has no hyphen
                            std::erase(name, '-');
