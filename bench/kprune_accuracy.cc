@@ -34,6 +34,7 @@ int Run(const kprune::AccuracyRequest& request) {
 int main(int argc, char** argv) {
   kprune::LimitSpinning(argv);
   kprune::KeepFreedMemory();
+  kprune::UseLargePages();
   CLI::App app(
       "Prunes one model to several budgets in this process and prints, for each, one JSON object with the "
       "metric on "

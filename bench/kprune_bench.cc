@@ -47,6 +47,7 @@ int Run(kprune::BenchRequest& request, const nlohmann::json& option_values) {
 int main(int argc, char** argv) {
   kprune::LimitSpinning(argv);
   kprune::KeepFreedMemory();
+  kprune::UseLargePages();
   CLI::App app(
       "Prunes one model in this process and prints what it took as one JSON object. The model is a folder "
       "(--model, --data) or, without --model, a BERT text classifier with random weights.");

@@ -74,6 +74,7 @@ int RunDirectory(const std::string& directory, const WorkerFlags& flags, int pro
 int main(int argc, char** argv) {
   kprune::LimitSpinning(argv);
   kprune::KeepFreedMemory();
+  kprune::UseLargePages();
   CLI::App app(
       "Runs the one job of a job directory and exits: 0 done, 1 failed (error.json says why), 2 cancelled, 3 "
       "usage.");

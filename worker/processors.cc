@@ -64,4 +64,6 @@ void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc accepts
 }
 
+void UseLargePages() { setenv("THP_MEM_ALLOC_ENABLE", "1", /*overwrite=*/0); }
+
 }  // namespace kprune
