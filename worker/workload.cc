@@ -20,6 +20,7 @@ Workload WorkloadOf(int64_t parameters, absl::Span<const Sample> samples, const 
   workload.device = device;
   workload.compute_type = ComputeType(options.precision, device);
   workload.free_bytes = FreeMemoryBytes(device);
+  workload.host_free_bytes = FreeMemoryBytes(at::kCPU);
   return workload;
 }
 

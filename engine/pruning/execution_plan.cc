@@ -174,9 +174,10 @@ absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Wor
     plan.batch_tokens = batch_tokens;
     const int64_t peak = PredictPeakMemory(config, workload, options, plan);
     needed = cuda ? PredictHostMemory(config, workload, options, plan) : peak;
-    if (limit > 0 && needed > limit) return false;
-    const bool promised = limit > 0 && !cuda;  // a limit says how much of the machine's memory there is
-    return promised || workload.free_bytes <= 0 || peak <= workload.free_bytes;
+    // A limit says how much of the machine's memory there is.
+    const int64_t host = limit > 0 ? limit : cuda ? workload.host_free_bytes : workload.free_bytes;
+    const bool fits_gpu = !cuda || workload.free_bytes <= 0 || peak <= workload.free_bytes;
+    return fits_gpu && (host <= 0 || needed <= host);
   };
   for (Place place : places) {
     for (int64_t tokens = fastest; tokens >= smallest; tokens /= 2) {

@@ -39,8 +39,9 @@ struct Workload {
   int64_t longest = 0;     // tokens of the longest sample
   at::Device device = at::kCPU;
   at::ScalarType compute_type = at::kFloat;
-  int64_t image_bytes = 0;  // of pictures that are in memory
-  int64_t free_bytes = 0;   // memory of the machine, or of the GPU, that the job may fill; 0: not known
+  int64_t image_bytes = 0;      // of pictures that are in memory
+  int64_t free_bytes = 0;       // memory of the machine, or of the GPU, that the job may fill; 0: not known
+  int64_t host_free_bytes = 0;  // the machine's, where a GPU computes
 };
 
 // Chooses the rounding (RoundingFor), and batch_tokens and the place of the streams: as they are fastest

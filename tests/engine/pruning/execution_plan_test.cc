@@ -64,6 +64,20 @@ TEST(ExecutionPlanTest, OnAGpuALimitIsForTheMemoryBesideIt) {
   EXPECT_THROW(place(kGiB, 80 * kGiB), std::runtime_error);
 }
 
+TEST(ExecutionPlanTest, StreamsThatFitNeitherAGpuNorTheMachineGoToAFile) {
+  Workload workload = kLarge;
+  workload.device = at::Device(at::kCUDA, 0);
+  workload.free_bytes = 24 * kGiB;
+  workload.host_free_bytes = 64 * kGiB;
+  EXPECT_EQ(PlanExecution(Config(), workload, {}, "")->streams, Place::kHost);
+  workload.host_free_bytes = 8 * kGiB;
+  EXPECT_EQ(PlanExecution(Config(), workload, {}, "")->streams, Place::kFile);
+  EXPECT_EQ(PlanExecution(Config(), workload, {.memory_limit_bytes = 20 * kGiB}, "")->streams, Place::kHost)
+      << "the limit says what there is";
+  workload.free_bytes = 80 * kGiB;
+  EXPECT_EQ(PlanExecution(Config(), workload, {}, "")->streams, Place::kDevice);
+}
+
 TEST(ExecutionPlanTest, ALimitBelowWhatTheModelNeedsSaysHowMuchThatIs) {
   const Options options{.memory_limit_bytes = kGiB};
   const auto plan = PlanExecution(Config(), kLarge, options, "");
