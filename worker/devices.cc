@@ -119,6 +119,13 @@ at::ScalarType ComputeType(const std::string& precision, at::Device device) {
   return fast ? at::kBFloat16 : at::kFloat;
 }
 
+std::string PrecisionWarning(at::ScalarType type, at::Device device) {
+  if (type != at::kBFloat16 || !device.is_cpu() || HasFastBFloat16()) return "";
+  return "precision \"bf16\" takes many times as long as \"fp32\" here: this processor has no instructions "
+         "for "
+         "bfloat16 (AVX512-BF16 or AMX), and each is emulated; \"auto\" chooses what is fastest";
+}
+
 void UseDeterministicAlgorithms(at::Device device) {
   if (!device.is_cuda()) return;
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);

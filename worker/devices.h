@@ -23,9 +23,11 @@ absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 // faster than float32 ones (AMX or AVX512-BF16, or a GPU's tensor cores).
 at::ScalarType ComputeType(const std::string& precision, at::Device device);
 
-// Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes; and of
-// those, the ones that suit many shapes.
-// Call before the first operation on the device.
+// Why computing in `type` on `device` takes far longer than in float32; empty where it does not.
+std::string PrecisionWarning(at::ScalarType type, at::Device device);
+
+// Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes; and
+// of those, the ones that suit many shapes. Call before the first operation on the device.
 void UseDeterministicAlgorithms(at::Device device);
 
 // Memory that a job on `device` may fill: what is available of this machine's, within the limits of the

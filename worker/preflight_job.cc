@@ -84,6 +84,9 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
   const Workload workload = WorkloadOf(FactsOf(model->folder).parameters, pruning, job.options, *device);
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(config, workload, job.options, job.directory);
   if (!plan.ok()) return plan.status();
+  std::vector<std::string> warnings = SampleWarnings(*data, eval, job.options);
+  const std::string slow = PrecisionWarning(workload.compute_type, *device);
+  if (!slow.empty()) warnings.push_back(slow);
   const nlohmann::json preflight = {
       {"family", config.family->model_type},
       {"task", config.task_name()},
@@ -96,7 +99,7 @@ absl::Status RunPreflight(const WorkerJob& job, ProgressObserver& observer) {
       {"peak_memory_bytes", PredictPeakMemory(config, workload, job.options, *plan)},
       {"seconds", PredictSeconds(config, pruning, job.options, workload.compute_type, *device)},
       {"speedup", SpeedUp(config, *budget)},
-      {"warnings", SampleWarnings(*data, eval, job.options)}};
+      {"warnings", warnings}};
   absl::StatusOr<ResultFolder> folder = ResultFolder::Create(job.directory);
   if (!folder.ok()) return folder.status();
   if (absl::Status status = folder->WriteJson(kPreflightFile, preflight); !status.ok()) return status;

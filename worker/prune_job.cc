@@ -170,6 +170,8 @@ absl::Status PruneJob::Plan() {
   }
   Workload workload = WorkloadOf(FactsOf(model_->folder).parameters, pruning_, job_.options, device_);
   if (absl::Status status = OpenCheckpoint(scratch, workload); !status.ok()) return status;
+  const std::string slow = PrecisionWarning(workload.compute_type, device_);
+  if (!slow.empty()) observer_.OnWarning(slow);
   absl::StatusOr<ExecutionPlan> plan = PlanExecution(original_.config, workload, job_.options, scratch);
   if (!plan.ok()) return plan.status();
   plan_ = *std::move(plan);

@@ -12,6 +12,7 @@
 #include "kprune/rounding.h"
 #include "tests/worker/job_directory.h"
 #include "tests/worker/proto_fields.h"
+#include "worker/devices.h"
 
 namespace kprune {
 namespace {
@@ -241,6 +242,22 @@ TEST(RunJobTest, PreflightPredictsWithTheFieldsOfTheContract) {
   EXPECT_DOUBLE_EQ(preflight["speedup"], 4);
   EXPECT_NEAR(preflight["sequence_length"], preflight["tokens"].get<double>() / 43, 1e-9);
   EXPECT_FALSE(fs::exists(job / "result/model.safetensors"));
+}
+
+TEST(RunJobTest, APrecisionThatTheProcessorEmulatesIsWarnedOf) {
+  for (const std::string precision : {"auto", "fp32", "bf16"}) {
+    const JobDirectory job(kClassifier);
+    ASSERT_TRUE(job.Run("preflight", {{"options", {{"precision", precision}}}}).ok());
+    const json warnings = job.Result(kPreflightFile)["warnings"];
+    const bool emulated = precision == "bf16" && ComputeType("auto", at::kCPU) != at::kBFloat16;
+    ASSERT_EQ(warnings.size(), emulated ? 1u : 0u) << precision << ": " << warnings;
+    if (!emulated) continue;
+    EXPECT_THAT(warnings[0].get<std::string>(), ::testing::HasSubstr("no instructions for bfloat16"));
+    fs::remove_all(job / "result");
+    RecordingObserver observer;
+    ASSERT_TRUE(job.Run("prune", {{"options", {{"precision", precision}}}}, observer).ok());
+    EXPECT_THAT(observer.warnings, ::testing::Contains(warnings[0].get<std::string>()));
+  }
 }
 
 TEST(RunJobTest, EvaluateSaysWhatTheModelIsAndDoes) {
