@@ -119,43 +119,36 @@ absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& kee
   pruned.row.measure_seconds = seconds.measure;
   pruned.row.search_seconds = seconds.search;
   state_.Keep(t, keep);
-  absl::StatusOr<TunedProjection> tuned = Tune(t, /*from_teacher=*/state_.IsShared(t));
-  for (int round = 0; tuned.ok() && state_.IsShared(t) && round < kSharedRounds; ++round) {
-    state_.ReplaceOutput(t, tuned->out);
-    tuned = Tune(t, /*from_teacher=*/false);
-  }
-  if (!tuned.ok()) return tuned.status();
-  pruned.out = tuned->out;
-  pruned.row.solver = tuned->solution.path;
-  pruned.row.condition = tuned->solution.condition;
-  pruned.row.reconstruction_error = tuned->solution.relative_error;
+  absl::StatusOr<Linear> out = state_.FitOutput(t, [&](bool from_teacher) -> absl::StatusOr<Linear> {
+    absl::StatusOr<TunedProjection> tuned = Tune(t, from_teacher);
+    if (!tuned.ok()) return tuned.status();
+    pruned.row.solver = tuned->solution.path;
+    pruned.row.condition = tuned->solution.condition;
+    pruned.row.reconstruction_error = tuned->solution.relative_error;
+    return tuned->out;
+  });
+  if (!out.ok()) return out.status();
+  pruned.out = *std::move(out);
   if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
   return pruned;
 }
 
-// Least squares for the kept units of t; leaves the teacher's stream at its output before the norm.
+// Least squares for the kept units of t; see PruningState::ForEachOutput.
 absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
   using Products = GramAccumulator::Products;
-  const auto tune = [&](Products products, const auto& for_each) -> absl::StatusOr<TunedProjection> {
+  const auto tune = [&](Products products) -> absl::StatusOr<TunedProjection> {
     TuningAccumulator equations(state_.result().sublayers[t], products);
-    absl::Status status = for_each([&](const Batch& batch, const PlaceStates& at) {
+    const auto add = [&](const Batch& batch, const PlaceStates& at) {
       equations.Add(state_.student().Features(at.place, at.x_Td, batch), at.x_Td, at.y_Td);
       return absl::OkStatus();
-    });
-    if (!status.ok()) return status;
+    };
+    if (absl::Status status = state_.ForEachOutput(t, add, from_teacher); !status.ok()) return status;
     return TuneOutput(state_.result().sublayers[t], equations.Result());
   };
-  const auto outputs = [&](const PruningState::PlaceStep& step) {
-    return state_.ForEachOutput(t, step, from_teacher);
-  };
-  // Now the teacher's stream stands at its output.
-  const auto outputs_again = [&](const PruningState::PlaceStep& step) {
-    return state_.IsShared(t) ? outputs(step) : state_.ForEachInput(t, step);
-  };
   const Products fastest = TuningProducts(state_.plan().compute_type, state_.device());
-  absl::StatusOr<TunedProjection> tuned = tune(fastest, outputs);
+  absl::StatusOr<TunedProjection> tuned = tune(fastest);
   if (!tuned.ok() || IsAsGood(tuned->solution, fastest)) return tuned;
-  return tune(Products::kDouble, outputs_again);
+  return tune(Products::kDouble);
 }
 
 // Measuring sublayer t costs what stands above the streams.

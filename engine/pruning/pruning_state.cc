@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
@@ -105,7 +106,7 @@ absl::Status PruningState::Rewind(int t) {
     budget_left_ = rows[k].budget_left_flops;
     result_.sublayers.push_back(std::move(rows[k]));
     SetBatchTokens(batch_tokens[k]);
-    if (absl::Status status = AdvancePast(s, /*teacher_is_at_output=*/false); !status.ok()) return status;
+    if (absl::Status status = AdvancePast(s); !status.ok()) return status;
   }
   SetBatchTokens(batch_tokens[result_.sublayers.size()]);
   return absl::OkStatus();
@@ -118,6 +119,7 @@ absl::Status PruningState::Embed() {
     if (!streams.ok()) return streams.status();
     streams_.emplace(*std::move(streams));
   }
+  teacher_is_at_output_ = false;
   return ForEachBatch([&](const Batch& batch) { return streams_->Embed(batch); });
 }
 
@@ -141,12 +143,15 @@ absl::Status PruningState::ForEachInput(int t, const PlaceStep& step) {
 
 absl::Status PruningState::ForEachOutput(int t, const PlaceStep& step, bool from_teacher) {
   if (IsShared(t)) return ForEachPlace(t, from_teacher, /*outputs=*/true, step);
-  return ForEachBatch([&](const Batch& batch) -> absl::Status {
-    absl::StatusOr<at::Tensor> y_Td = streams_->AdvanceTeacherToOutput(t, batch);
+  absl::Status status = ForEachBatch([&](const Batch& batch) -> absl::Status {
+    absl::StatusOr<at::Tensor> y_Td =
+        teacher_is_at_output_ ? streams_->teacher(batch) : streams_->AdvanceTeacherToOutput(t, batch);
     if (!y_Td.ok()) return y_Td.status();
     absl::StatusOr<at::Tensor> x_Td = streams_->student(batch);
     return x_Td.ok() ? step(batch, {t, *x_Td, *y_Td}) : x_Td.status();
   });
+  teacher_is_at_output_ = true;
+  return status;
 }
 
 // Up through all layers that share t, from where the streams stand and stay.
@@ -255,7 +260,7 @@ absl::Status PruningState::Replay(int t, const SublayerCheckpoint& record) {
   if (pruned.in.weight.defined()) ReplaceInput(t, pruned.in);
   ++result_.resumed_sublayers;
   Record(t, pruned);
-  return AdvancePast(t, /*teacher_is_at_output=*/false);
+  return AdvancePast(t);
 }
 
 void PruningState::Keep(int t, const Selection& keep) {
@@ -272,9 +277,18 @@ void PruningState::ReplaceOutput(int t, const Linear& out) {
   for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceOutput(t, out);
 }
 
+absl::StatusOr<Linear> PruningState::FitOutput(int t, const OutputFit& fit) {
+  absl::StatusOr<Linear> out = fit(/*from_teacher=*/IsShared(t));
+  for (int round = 0; out.ok() && IsShared(t) && round < kSharedRounds; ++round) {
+    ReplaceOutput(t, *out);
+    out = fit(/*from_teacher=*/false);
+  }
+  return out;
+}
+
 absl::Status PruningState::Finish(int t, const PrunedSublayer& pruned) {
   Record(t, pruned);
-  return AdvancePast(t, /*teacher_is_at_output=*/!IsShared(t));
+  return AdvancePast(t);
 }
 
 void PruningState::Record(int t, const PrunedSublayer& pruned) {
@@ -286,7 +300,8 @@ void PruningState::Record(int t, const PrunedSublayer& pruned) {
 }
 
 // Both streams go through t, or through all layers that share it once the last of their two is settled.
-absl::Status PruningState::AdvancePast(int t, bool teacher_is_at_output) {
+absl::Status PruningState::AdvancePast(int t) {
+  const bool teacher_is_at_output = std::exchange(teacher_is_at_output_, false);
   const int last = teacher_.config.PlacesOf(t).back();
   const bool more_at_this_place = IsShared(t) && t % 2 == 0,
              nothing_above = last + 1 == teacher_.num_sublayers();

@@ -133,8 +133,9 @@ class PruningState {
   absl::Status ForEachInput(int t, const PlaceStep& step);
 
   // The same with the teacher's output before the norm, where its stream is left unless t is shared: what the
-  // refit of an output projection needs. `from_teacher`, of a shared sublayer: the student's hidden states
-  // are taken from the teacher, too, as long as the student has no weights that go with its units.
+  // refit of an output projection needs; as often as it takes. `from_teacher`, of a shared sublayer: the
+  // student's hidden states are taken from the teacher, too, as long as the student has no weights that go
+  // with its units.
   absl::Status ForEachOutput(int t, const PlaceStep& step, bool from_teacher = false);
 
   // Calls `measure`, and again with smaller batches where memory runs out, after a warning that begins with
@@ -152,6 +153,10 @@ class PruningState {
   void Keep(int t, const Selection& keep);
   void ReplaceInput(int t, const Linear& in);
   void ReplaceOutput(int t, const Linear& out);
+  // The output projection of t that fit(from_teacher) finds by ForEachOutput. Of a shared sublayer, whose
+  // places see what the ones below give, it is fitted again from there, each time with the one before.
+  using OutputFit = std::function<absl::StatusOr<Linear>(bool from_teacher)>;
+  absl::StatusOr<Linear> FitOutput(int t, const OutputFit& fit);
   absl::Status Finish(int t, const PrunedSublayer& pruned);  // both streams go on to where the next one is
 
   const PruningResult& pruned() const { return result_; }
@@ -162,7 +167,7 @@ class PruningState {
                       const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);
   void LeaveFrom(int k);
   void Record(int t, const PrunedSublayer& pruned);
-  absl::Status AdvancePast(int t, bool teacher_is_at_output);
+  absl::Status AdvancePast(int t);
   absl::Status ForEachPlace(int t, bool from_teacher, bool outputs, const PlaceStep& step);
   void SetBatchTokens(int64_t batch_tokens);
   void WarnOfOverfitting(int t);
@@ -180,7 +185,8 @@ class PruningState {
   double budget_left_;
   std::vector<Batch> batches_;
   std::optional<Streams> streams_;
-  Stopwatch settling_;  // since the last Keep
+  bool teacher_is_at_output_ = false;  // of the sublayer at whose input the student's stream stands
+  Stopwatch settling_;                 // since the last Keep
   bool warned_of_overfitting_ = false;
 };
 

@@ -268,15 +268,13 @@ absl::StatusOr<PrunedSublayer> RefitRun::Settle(int t) {
   pruned.row.measure_seconds = measure_seconds_ / sublayers + gram_seconds_[k];
   pruned.row.search_seconds = search_seconds_[k];
   state_.Keep(t, pruned.keep);
-  const bool shared = state_.IsShared(t);
   const Linear kept_in = state_.result().sublayers[t].in;
-  absl::Status status = RefitOnce(t, kept_in, /*from_teacher=*/shared, pruned);
-  for (int round = 0; status.ok() && shared && round < kSharedRounds; ++round) {
-    state_.ReplaceOutput(t, pruned.out);
-    status = RefitOnce(t, kept_in, /*from_teacher=*/false, pruned);
-  }
-  if (status.ok()) status = state_.Finish(t, pruned);
-  if (!status.ok()) return status;
+  absl::StatusOr<Linear> out = state_.FitOutput(t, [&](bool from_teacher) -> absl::StatusOr<Linear> {
+    if (absl::Status status = RefitOnce(t, kept_in, from_teacher, pruned); !status.ok()) return status;
+    return pruned.out;
+  });
+  if (!out.ok()) return out.status();
+  if (absl::Status status = state_.Finish(t, pruned); !status.ok()) return status;
   return pruned;
 }
 
