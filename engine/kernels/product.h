@@ -170,7 +170,7 @@ struct Results {
     return {c + at, kGelu ? bias + column : nullptr, derivative == nullptr ? nullptr : derivative + at,
             stride};
   }
-  // Of columns c ..; `lanes` of them exist.
+  // Of a vector of columns, of which `lanes` exist.
   Vec Bias(int64_t column, int64_t lanes) const { return kGelu ? LoadUpTo(bias + column, lanes) : Vec{}; }
   void Put(int64_t row, int64_t column, Vec sums, Vec shift, int64_t lanes) const {
     const int64_t at = row * stride + column;
