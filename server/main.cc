@@ -138,7 +138,7 @@ JobManagerOptions JobManagerOptionsOf(const ServerFlags& flags, const std::vecto
 // The parts that work, each borrowing those above it.
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
-      : launcher(flags.worker, flags.onnxruntime, flags.signing_key),
+      : launcher(flags.worker, flags.onnxruntime, flags.signing_key, flags.worker_memory_bytes),
         jobs({*base.jobs, *base.artifacts, launcher, *base.clock, metrics, base.fetcher.get()},
              {PreflightOptionsOf(flags), SupervisorOptionsOf(flags, base.devices),
               JobManagerOptionsOf(flags, base.devices)}),

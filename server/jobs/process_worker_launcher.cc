@@ -180,6 +180,11 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> ProcessWorkerLauncher::Launch(con
   if (error != 0) return SystemError(absl::StrCat("start the worker ", program_.string()), error);
   const rlimit no_core = {0, 0};
   prlimit(pid, RLIMIT_CORE, &no_core, nullptr);  // a dump would hold a tenant's texts
+  if (memory_bytes_ > 0 && request.device == "cpu") {
+    const auto most = static_cast<rlim_t>(DataLimit(memory_bytes_));
+    const rlimit data = {most, most};
+    prlimit(pid, RLIMIT_DATA, &data, nullptr);
+  }
 
   const int pidfd = PidfdOpen(pid);
   const std::optional<ProcessIdentity> identity = ReadProcessIdentity(pid);

@@ -5,6 +5,7 @@
 #ifndef KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
 #define KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,12 +21,17 @@ inline constexpr char kWorkerLogFile[] = "worker.log";
 class ProcessWorkerLauncher final : public WorkerLauncher {
  public:
   // `program`: the kprune-worker binary; `onnxruntime`: its --onnxruntime; `signing_key`: its --signing-key,
-  // "" for none.
+  // "" for none; `memory_bytes`: WorkerLimits::memory_bytes. What a worker takes is measured now and then; so
+  // that none takes a machine's memory in between, one on a CPU cannot ask for more than DataLimit of that.
+  // (A GPU's driver asks for far more than it takes.)
   explicit ProcessWorkerLauncher(std::filesystem::path program, std::string onnxruntime = "auto",
-                                 std::string signing_key = "")
+                                 std::string signing_key = "", int64_t memory_bytes = 0)
       : program_(std::move(program)),
         onnxruntime_(std::move(onnxruntime)),
-        signing_key_(std::move(signing_key)) {}
+        signing_key_(std::move(signing_key)),
+        memory_bytes_(memory_bytes) {}
+
+  static int64_t DataLimit(int64_t memory_bytes) { return 2 * memory_bytes + (int64_t{256} << 20); }
 
   absl::StatusOr<std::unique_ptr<WorkerProcess>> Launch(const LaunchRequest& request) override;
   absl::Status EnsureGone(const ProcessIdentity& process, absl::Duration grace) override;
@@ -34,6 +40,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
   const std::filesystem::path program_;
   const std::string onnxruntime_;
   const std::string signing_key_;
+  const int64_t memory_bytes_;
 };
 
 }  // namespace kprune

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,7 +56,8 @@ TEST_F(ProcessWorkerLauncherTest, Examples) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->value, 2);
   EXPECT_FALSE(exit->signalled);
-  EXPECT_EQ(Log(), "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu --onnxruntime auto\n");
+  EXPECT_EQ(Log(),
+            "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu --onnxruntime auto\n");
 }
 
 TEST_F(ProcessWorkerLauncherTest, AWorkerIsToldWhereItsSigningKeyIs) {
@@ -67,6 +69,26 @@ TEST_F(ProcessWorkerLauncherTest, AWorkerIsToldWhereItsSigningKeyIs) {
   ASSERT_TRUE(worker.ok()) << worker.status();
   ASSERT_TRUE((*worker)->Wait(kPatience));
   EXPECT_THAT(Log(), HasSubstr(" --onnxruntime none --signing-key /keys/release.pem\n"));
+}
+
+TEST_F(ProcessWorkerLauncherTest, AWorkerOnACpuCannotAskForFarMoreThanItsLimit) {
+  const auto program = folder_.path() / "worker.sh";
+  std::ofstream(program) << "#!/bin/bash\nexec sleep 60\n";
+  chmod(program.c_str(), 0700);
+  const auto limit_of = [&](int64_t memory_bytes, const std::string& device) {
+    ProcessWorkerLauncher launcher(program, "none", "", memory_bytes);
+    auto worker = launcher.Launch({folder_.path(), device});
+    EXPECT_TRUE(worker.ok()) << worker.status();
+    rlimit data{};
+    EXPECT_EQ(prlimit(static_cast<pid_t>((*worker)->identity().pid), RLIMIT_DATA, nullptr, &data), 0);
+    (*worker)->Kill();
+    EXPECT_TRUE((*worker)->Wait(kPatience));
+    return data.rlim_cur;
+  };
+  constexpr int64_t kLimit = int64_t{1} << 30;
+  EXPECT_EQ(limit_of(kLimit, "cpu"), static_cast<rlim_t>(ProcessWorkerLauncher::DataLimit(kLimit)));
+  EXPECT_EQ(limit_of(kLimit, "cuda:0"), RLIM_INFINITY);
+  EXPECT_EQ(limit_of(0, "cpu"), RLIM_INFINITY);
 }
 
 TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNoDescriptorOfTheServer) {
