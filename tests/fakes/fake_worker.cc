@@ -8,6 +8,7 @@
 //   step_ms 0            pause before each
 //   wait_for "PATH"      wait for this file before the first
 //   wait_at K            ... before sublayer K instead
+//   warn_waiting true    send a warning "waiting" when it begins to wait
 //   touch "PATH"         create this file when it starts to prune
 //   fail "CODE: text"    fail so (error.json) after the first sublayer
 //   preflight_fail "CODE: text"   fail the preflight so
@@ -20,9 +21,11 @@
 //   warnings N           send so many warnings of 4 KiB before the first sublayer
 //   garbage_lines true   send malformed, oversized and forbidden progress lines between the good ones
 //   models ["NAME", ...] put a model into each of these folders of the result instead of one into itself
-//   memory_bytes N, scratch_bytes N   take so much memory, write so large a file to scratch/, before the
-//   first extra_file "NAME"    put one more file into the result no_result true       succeed without a
-//   result complain "text"      a line for standard error
+//   memory_bytes N       take so much memory before the first
+//   scratch_bytes N      write so large a file to scratch/ before the first
+//   extra_file "NAME"    put one more file into the result
+//   no_result true       succeed without a result
+//   complain "text"      a line for standard error
 //
 // It ends early, checkpoints and resumes as the protocol says: scratch/checkpoint/sublayers.jsonl holds the
 // events of the finished sublayers. The fields "finished" and "computed" of report.json say how many there
@@ -220,7 +223,10 @@ int Prune(const Job& job) {
   }
   for (int index = restored; index < total; ++index) {
     if (EndsEarly(job) && !done.empty()) break;
-    if (index == job.Get("wait_at", 0)) Await(job, job.Get("wait_for", std::string()));
+    if (index == job.Get("wait_at", 0)) {
+      if (job.Get("warn_waiting", false)) Send(job, R"({"warning": {"message": "waiting"}})");
+      Await(job, job.Get("wait_for", std::string()));
+    }
     if (EndsEarly(job) && done.empty()) return kp::kWorkerCancelled;
     Pause(job, job.Get("step_ms", 0));
     if (job.Get("garbage_lines", false)) SendGarbage(job);

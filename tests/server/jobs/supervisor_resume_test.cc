@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "nlohmann/json.hpp"
 #include "tests/fakes/fake_worker_launcher.h"
 #include "tests/server/jobs/supervisor_fixture.h"
@@ -49,9 +50,11 @@ TEST_F(SupervisorTest, ADrainedJobGoesOnFromItsCheckpointOnTheNextServer) {
 }
 
 TEST_F(SupervisorTest, AJobThatEndsEarlyKeepsWhatIsFinished) {
-  const std::string id = Queue({{"sublayers", 4}, {"wait_at", 2}, {"wait_for", folder_.path() / "never"}});
+  const std::string id = Queue(
+      {{"sublayers", 4}, {"wait_at", 2}, {"wait_for", folder_.path() / "never"}, {"warn_waiting", true}});
   Start();
-  AwaitJob(store_, id, [&](const JobRecord&) { return Sublayers(id).size() == 2; });
+  // Two sublayers are finished, and it is at the third.
+  AwaitJob(store_, id, [&](const JobRecord&) { return absl::StrContains(Payloads(id), "waiting"); });
   ASSERT_TRUE(store_.EndEarly(id, system_clock_.Now()).ok());
   supervisor_->OnJobEndsEarly(id);
   const JobRecord job = AwaitFinished(store_, id);
