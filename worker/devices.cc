@@ -122,8 +122,7 @@ at::ScalarType ComputeType(const std::string& precision, at::Device device) {
 std::string PrecisionWarning(at::ScalarType type, at::Device device) {
   if (type != at::kBFloat16 || !device.is_cpu() || HasFastBFloat16()) return "";
   return "precision \"bf16\" takes many times as long as \"fp32\" here: this processor has no instructions "
-         "for "
-         "bfloat16 (AVX512-BF16 or AMX), and each is emulated; \"auto\" chooses what is fastest";
+         "for bfloat16 (AVX512-BF16 or AMX), and each is emulated; \"auto\" chooses what is fastest";
 }
 
 void UseDeterministicAlgorithms(at::Device device) {
