@@ -10,7 +10,7 @@ float* ThreadScratch(int64_t floats) {
     float floats[16];
   };
   thread_local std::vector<Line> scratch;
-  const auto lines = static_cast<size_t>((floats + 15) / 16);
+  const auto lines = static_cast<size_t>(floats / 16 + 1);  // there is memory even for none
   if (scratch.size() < lines) scratch.resize(lines);
   return scratch.data()->floats;
 }
