@@ -10,32 +10,27 @@ BlockingPool::BlockingPool(int threads) {
 
 BlockingPool::~BlockingPool() {
   {
-    std::lock_guard lock(mutex_);
+    absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void BlockingPool::Schedule(std::function<void()> task) {
-  {
-    std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
-  }
-  changed_.notify_one();
+  absl::MutexLock lock(&mutex_);
+  tasks_.push_back(std::move(task));
 }
 
 void BlockingPool::Run() {
-  std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
-    lock.unlock();
+    std::function<void()> task;
+    {
+      absl::MutexLock lock(&mutex_, absl::Condition(this, &BlockingPool::HasWork));
+      if (tasks_.empty()) return;
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
     task();
-    task = nullptr;
-    lock.lock();
   }
 }
 

@@ -2,12 +2,13 @@
 #ifndef KPRUNE_SERVER_RPC_BLOCKING_POOL_H_
 #define KPRUNE_SERVER_RPC_BLOCKING_POOL_H_
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 
 namespace kprune {
 
@@ -25,12 +26,13 @@ class BlockingPool {
 
  private:
   void Run();
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !tasks_.empty(); }
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // Guarded by mutex_.
-  std::deque<std::function<void()>> tasks_;
-  bool stopping_ = false;
+  // Not std::condition_variable: where several threads wait, glibc's can lose the waking of one
+  // (sourceware.org, bug 25847; Debian 12 has it), and a call would then wait for the next one.
+  absl::Mutex mutex_;
+  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Constant after construction.
   std::vector<std::thread> threads_;
