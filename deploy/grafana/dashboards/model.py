@@ -54,10 +54,10 @@ def series(title, description, unit, *queries, width=8, height=8, stacked=False,
                   **{"low": 0, **more})
 
 
-def stat(title, description, unit, *queries, width=3, height=4, **more):
-    """One number now."""
+def stat(title, description, unit, *queries, width=3, height=4, text="auto", **more):
+    """One number now, or one for each series; `text` "value_and_name" also says which."""
     options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "value",
-               "graphMode": "area", "justifyMode": "auto", "orientation": "auto", "textMode": "auto"}
+               "graphMode": "area", "justifyMode": "auto", "orientation": "auto", "textMode": text}
     return _panel("stat", title, description, unit, queries, width, height, options=options, color="thresholds", **more)
 
 

@@ -81,7 +81,8 @@ PROCESSES = [
            (of("kprune_certificate_reload_failures_total"), "certificates"),
            (of("kprune_access_file_reload_failures_total"), "access file")),
     stat("Versions", "Servers and exporters by version.", "none",
-         ("count by (version) (kprune_build_info or kprune_exporter_build_info)", "{{version}}"), width=8, height=8),
+         ("count by (version) (kprune_build_info or kprune_exporter_build_info)", "{{version}}"), width=8, height=8,
+         text="value_and_name"),
 ]
 
 FLEET = [
