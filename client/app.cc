@@ -35,6 +35,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddCalibrateCommand(app, session);
   AddReportCommand(app, session);
   AddServerInfoCommand(app, session);
+  AddHealthCommand(app, session);
 }
 
 // Results that nobody can read are a failure: a full disk shows only when the last bytes are written.

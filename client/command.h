@@ -125,6 +125,7 @@ void AddEvaluationCommands(CLI::App& app, Session& session);
 void AddCalibrateCommand(CLI::App& app, Session& session);
 void AddReportCommand(CLI::App& app, Session& session);
 void AddServerInfoCommand(CLI::App& app, Session& session);
+void AddHealthCommand(CLI::App& app, Session& session);
 
 }  // namespace kprune::client
 

@@ -51,11 +51,10 @@ bool IsTransportMessage(const std::string& message) {
 }  // namespace
 
 Connection::Connection(std::string address, Interrupt& interrupt)
-    : address_(std::move(address)), interrupt_(interrupt) {
-  const std::shared_ptr<grpc::Channel> channel = OpenChannel(address_);
-  artifacts_ = kprune::v1::ArtifactService::NewStub(channel);
-  jobs_ = kprune::v1::JobService::NewStub(channel);
-  server_ = kprune::v1::ServerService::NewStub(channel);
+    : address_(std::move(address)), interrupt_(interrupt), channel_(OpenChannel(address_)) {
+  artifacts_ = kprune::v1::ArtifactService::NewStub(channel_);
+  jobs_ = kprune::v1::JobService::NewStub(channel_);
+  server_ = kprune::v1::ServerService::NewStub(channel_);
 }
 
 absl::Status Connection::Explain(const grpc::Status& status) const {

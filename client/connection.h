@@ -27,6 +27,8 @@ class Connection {
   kprune::v1::ArtifactService::StubInterface& artifacts() const { return *artifacts_; }
   kprune::v1::JobService::StubInterface& jobs() const { return *jobs_; }
   kprune::v1::ServerService::StubInterface& server() const { return *server_; }
+  // For services that are not of kprune.v1.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   Interrupt& interrupt() const { return interrupt_; }
   const std::string& address() const { return address_; }
 
@@ -36,6 +38,7 @@ class Connection {
  private:
   const std::string address_;
   Interrupt& interrupt_;
+  std::shared_ptr<grpc::Channel> channel_;  // shared with the stubs
   std::unique_ptr<kprune::v1::ArtifactService::StubInterface> artifacts_;
   std::unique_ptr<kprune::v1::JobService::StubInterface> jobs_;
   std::unique_ptr<kprune::v1::ServerService::StubInterface> server_;

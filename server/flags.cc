@@ -164,6 +164,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
           "HOST:PORT of /metrics for Prometheus; off serves none");
   AddFlag(app, "metrics-port-file", flags.metrics_port_file,
           "Write the port of /metrics to this file once it is served");
+  AddFlag(
+      app, "health-listen", flags.health_listen,
+      "HOST:PORT of grpc.health.v1 alone, without TLS, for the probes of Kubernetes and container engines; "
+      "off serves none beside --listen's");
+  AddFlag(app, "health-port-file", flags.health_port_file,
+          "Write the port of those probes to this file once it is served");
   AddFlag(app, "data-dir", data_dir, "Folder of the queue, the artifacts and the running jobs");
   AddFlag(app, "worker", worker, "The worker program, kprune-worker");
   AddFlag(app, "onnxruntime", flags.onnxruntime,

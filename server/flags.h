@@ -14,6 +14,8 @@ struct ServerFlags {
   std::string port_file;
   std::string metrics_listen = "127.0.0.1:9470";
   std::string metrics_port_file;
+  std::string health_listen = "off";
+  std::string health_port_file;
   std::filesystem::path data_dir;  // default: DefaultDataDir()
   std::filesystem::path worker;    // default: kprune-worker beside this program
   std::string onnxruntime = "auto";

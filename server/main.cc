@@ -28,6 +28,7 @@
 #include "server/metrics/queue_collector.h"
 #include "server/model_sources.h"
 #include "server/rpc/artifact_service.h"
+#include "server/rpc/health_endpoint.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/server_service.h"
 #include "server/shutdown_signals.h"
@@ -58,6 +59,16 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> ServeMetrics(
     const std::string& address, std::vector<std::shared_ptr<prometheus::Collectable>> sources) {
   if (address == "off") return nullptr;
   return MetricsEndpoint::Start(address, std::move(sources));
+}
+
+// Answers from now on; null where it is off. NOT_SERVING but for its liveness.
+absl::StatusOr<std::unique_ptr<HealthEndpoint>> ServeHealth(const ServerFlags& flags) {
+  if (flags.health_listen == "off") return nullptr;
+  auto health = HealthEndpoint::Start(flags.health_listen);
+  if (!health.ok()) return health.status();
+  const absl::Status written = WritePortFile(flags.health_port_file, (*health)->port());
+  if (!written.ok()) return written;
+  return health;
 }
 
 // What must be there before anything can run.
@@ -191,6 +202,8 @@ absl::Status Serve(const ServerFlags& flags) {
   absl::StatusOr<Foundation> base = Prepare(flags);
   if (!base.ok()) return base.status();
   const ShutdownSignals signals;
+  const auto health = ServeHealth(flags);
+  if (!health.ok()) return health.status();
   Parts parts(*base, flags);
   const auto metrics = ServeMetrics(flags.metrics_listen, {parts.metrics.registry(), parts.queue});
   if (!metrics.ok()) return metrics.status();
@@ -204,7 +217,9 @@ absl::Status Serve(const ServerFlags& flags) {
     (*endpoint)->Shutdown(absl::Now());
     return status;
   }
+  if (*health != nullptr) (*health)->SetServing(true);
   signals.Wait();
+  if (*health != nullptr) (*health)->SetServing(false);
   Drain(parts, **endpoint, absl::Now() + absl::Seconds(flags.drain_seconds));
   LogInfo("stopped");
   return absl::OkStatus();

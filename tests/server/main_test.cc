@@ -223,6 +223,18 @@ TEST_F(ServerProcessTest, AKilledServersJobGoesOnFromItsCheckpoint) {
   EXPECT_TRUE(fs::is_empty(folder_ / "data/jobs"));
 }
 
+TEST_F(ServerProcessTest, ProbesHaveAPortOfTheirOwnWhereOneIsGiven) {
+  server_ = Launch({"--health-listen", "127.0.0.1:0", "--health-port-file", folder_ / "health-port"});
+  ASSERT_TRUE(Eventually([&] { return !ReadFile(folder_ / "port").empty() || !server_->Running(); }));
+  ASSERT_TRUE(server_->Running()) << server_->Errors();
+  const std::string address = "127.0.0.1:" + std::to_string(std::stoi(ReadFile(folder_ / "health-port")));
+  const auto probe = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+  EXPECT_TRUE(Eventually([&] { return Health(probe, "") == "SERVING"; }));
+  EXPECT_EQ(Health(probe, "liveness"), "SERVING");
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0) << server_->Errors();
+}
+
 TEST_F(ServerProcessTest, ASecondServerOnTheSameFolderIsRefused) {
   Serve();
   const auto second = Launch();
