@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kprune/v1/server_service.grpc.pb.h"
 #include "tests/client/program.h"
 
 namespace kprune::client {
@@ -21,6 +22,7 @@ class HealthCommandTest : public ::testing::Test {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     server_->GetHealthCheckService()->SetServingStatus("liveness", true);
   }
@@ -32,6 +34,7 @@ class HealthCommandTest : public ::testing::Test {
   }
 
   int port_ = 0;
+  kprune::v1::ServerService::Service service_;  // gRPC builds no server that has none
   std::unique_ptr<grpc::Server> server_;
 };
 
