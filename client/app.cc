@@ -36,6 +36,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddReportCommand(app, session);
   AddServerInfoCommand(app, session);
   AddHealthCommand(app, session);
+  AddTokenCommand(app, session);
 }
 
 // Results that nobody can read are a failure: a full disk shows only when the last bytes are written.

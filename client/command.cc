@@ -1,7 +1,6 @@
 #include "client/command.h"
 
 #include "client/flag_values.h"
-#include "client/server_address.h"
 #include "kprune/layout.h"
 
 namespace kprune::client {
@@ -50,10 +49,29 @@ void AddDataFlag(CLI::App& app, std::vector<std::string>& files, const std::stri
       ->check(CLI::ExistingFile);
 }
 
-void AddServerFlag(CLI::App& app, std::string& address) {
-  address = kDefaultServer;
-  app.add_option("--server", address, absl::StrCat("The server as HOST:PORT (default: ", kDefaultServer, ")"))
+void AddServerFlags(CLI::App& app, ServerFlags& flags) {
+  app.add_option("--server", flags.address,
+                 absl::StrCat("The server as HOST:PORT (default: ", kDefaultServer, ")"))
       ->envname("KPRUNE_SERVER");
+  app.add_option("--tls-ca", flags.tls_ca,
+                 "Speak TLS, and trust servers whose certificate is of these authorities (PEM)")
+      ->envname("KPRUNE_TLS_CA")
+      ->check(CLI::ExistingFile);
+  CLI::Option* const certificate =
+      app.add_option("--tls-cert", flags.tls_cert, "This client's certificate chain (PEM)")
+          ->envname("KPRUNE_CLIENT_TLS_CERT")
+          ->check(CLI::ExistingFile);
+  CLI::Option* const key = app.add_option("--tls-key", flags.tls_key, "Private key of --tls-cert (PEM)")
+                               ->envname("KPRUNE_CLIENT_TLS_KEY")
+                               ->check(CLI::ExistingFile);
+  certificate->needs(key);
+  key->needs(certificate);
+  app.add_option("--tls-server-name", flags.tls_server_name,
+                 "The name in the server's certificate, where it is not that of --server");
+  app.add_option("--token-file", flags.token_file, "File that holds the token that says who calls")
+      ->envname("KPRUNE_TOKEN_FILE");
+  app.add_flag("--insecure", flags.insecure,
+               "Send the token also where others could read it: to another machine without TLS");
 }
 
 }  // namespace kprune::client

@@ -16,6 +16,7 @@
 #include "client/interrupt.h"
 #include "client/job_view.h"
 #include "client/progress_display.h"
+#include "client/server_flags.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune::client {
@@ -112,8 +113,9 @@ void AddJobFormatFlag(CLI::App& app, JobFormat& format);
 // --data of the commands that read samples: one or more files, whose formats the help names behind `what`.
 void AddDataFlag(CLI::App& app, std::vector<std::string>& files, const std::string& what);
 
-// --server, else KPRUNE_SERVER, else the default address.
-void AddServerFlag(CLI::App& app, std::string& address);
+// --server, else KPRUNE_SERVER, else the default address; and how the server and this client know each other:
+// --tls-ca, --tls-cert, --tls-key, --tls-server-name, --token-file, --insecure.
+void AddServerFlags(CLI::App& app, ServerFlags& flags);
 
 // Each adds its commands to `app`; parsing one of them sets `session.action`. `session` must outlive the
 // parsing and the action.
@@ -126,6 +128,7 @@ void AddCalibrateCommand(CLI::App& app, Session& session);
 void AddReportCommand(CLI::App& app, Session& session);
 void AddServerInfoCommand(CLI::App& app, Session& session);
 void AddHealthCommand(CLI::App& app, Session& session);
+void AddTokenCommand(CLI::App& app, Session& session);
 
 }  // namespace kprune::client
 

@@ -2,9 +2,14 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 
+#include <algorithm>
+#include <fstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -17,15 +22,33 @@ constexpr int kFirstReconnectMs = 100;
 constexpr int kLongestReconnectMs = 2000;
 // Servers of gRPC refuse pings more frequent than every five minutes by default.
 constexpr int kKeepaliveMs = 6 * 60 * 1000;
+constexpr unsigned int kRereadSeconds = 1;
+constexpr size_t kMaxTokenBytes = 4096;
+
+bool UsesTls(const ServerFlags& flags) {
+  return !flags.tls_ca.empty() || !flags.tls_cert.empty() || !flags.tls_server_name.empty();
+}
 
 bool IsLoopback(const std::string& address) {
-  for (const char* prefix : {"127.", "localhost", "[::1]", "unix:"}) {
+  for (const char* prefix : {"127.", "localhost:", "[::1]:", "unix:"}) {
     if (absl::StartsWith(address, prefix)) return true;
   }
   return false;
 }
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+// The files are read again for every handshake, so that a connection that breaks comes back with a
+// certificate that was replaced meanwhile.
+std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const ServerFlags& flags) {
+  if (!UsesTls(flags)) return grpc::InsecureChannelCredentials();
+  grpc::experimental::TlsChannelCredentialsOptions options;
+  options.set_certificate_provider(std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      flags.tls_key, flags.tls_cert, flags.tls_ca, kRereadSeconds));
+  options.watch_root_certs();
+  if (!flags.tls_cert.empty()) options.watch_identity_key_cert_pairs();
+  return grpc::experimental::TlsCredentials(options);
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(const ServerFlags& flags) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
@@ -33,8 +56,23 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   // A proxy of the environment cannot reach this machine's own loopback.
-  if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (IsLoopback(flags.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (!flags.tls_server_name.empty()) arguments.SetSslTargetNameOverride(flags.tls_server_name);
+  return grpc::CreateCustomChannel(flags.address, CredentialsOf(flags), arguments);
+}
+
+absl::StatusOr<std::string> ReadToken(const std::string& file) {
+  std::string token;
+  if (std::ifstream in(file); !std::getline(in, token))
+    return absl::NotFoundError(
+        absl::StrCat("cannot read a token from ", file, "; --token-file names a file with one line"));
+  const std::string plain(absl::StripAsciiWhitespace(token));
+  // Visible ASCII: gRPC would end the program at anything else.
+  const auto visible = [](unsigned char c) { return c > ' ' && c <= '~'; };
+  if (!plain.empty() && plain.size() <= kMaxTokenBytes && std::all_of(plain.begin(), plain.end(), visible))
+    return plain;
+  return absl::FailedPreconditionError(
+      absl::StrCat("what is in ", file, " is no token; it must be one line as kprune token prints it"));
 }
 
 // Whether gRPC itself, rather than the server, gave the reason of an UNAVAILABLE.
@@ -48,13 +86,55 @@ bool IsTransportMessage(const std::string& message) {
   return message.empty();
 }
 
+// The other side was there and wanted none of it, as a server that speaks TLS does.
+bool HungUp(const std::string& message) {
+  return absl::StrContains(message, "closed") || absl::StrContains(message, "reset");
+}
+
+// The other side was reached, and one of the two does not trust the other: trying again changes nothing.
+bool IsHandshakeMessage(const std::string& message) {
+  return absl::StrContains(message, "SSL_ERROR_SSL") || absl::StrContains(message, "verif");
+}
+
+absl::Status HandshakeFailed(const std::string& address, const std::string& message) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the TLS handshake with the server at ", address, " failed (", message,
+      "); it must speak TLS, have a certificate of --tls-ca for that host or for --tls-server-name, and take "
+      "that of --tls-cert"));
+}
+
 }  // namespace
 
-Connection::Connection(std::string address, Interrupt& interrupt)
-    : address_(std::move(address)), interrupt_(interrupt), channel_(OpenChannel(address_)) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ServerFlags& flags, Interrupt& interrupt) {
+  if (UsesTls(flags) && flags.tls_ca.empty())
+    return absl::FailedPreconditionError(
+        "TLS needs the authorities that are trusted to name the server; give their certificates with "
+        "--tls-ca");
+  std::string first_token;
+  if (!flags.token_file.empty()) {
+    if (!UsesTls(flags) && !IsLoopback(flags.address) && !flags.insecure)
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the token would go to ", flags.address,
+          " in the clear, where others can read it; give --tls-ca, or allow it with --insecure"));
+    absl::StatusOr<std::string> token = ReadToken(flags.token_file);
+    if (!token.ok()) return token.status();
+    first_token = *std::move(token);
+  }
+  return std::unique_ptr<Connection>(new Connection(flags, std::move(first_token), interrupt));
+}
+
+Connection::Connection(const ServerFlags& flags, std::string token, Interrupt& interrupt)
+    : flags_(flags), first_token_(std::move(token)), interrupt_(interrupt), channel_(OpenChannel(flags_)) {
   artifacts_ = kprune::v1::ArtifactService::NewStub(channel_);
   jobs_ = kprune::v1::JobService::NewStub(channel_);
   server_ = kprune::v1::ServerService::NewStub(channel_);
+}
+
+void Connection::AddToken(grpc::ClientContext& context) const {
+  if (first_token_.empty()) return;
+  // A file that is just being replaced must not end a job that is watched for hours.
+  context.AddMetadata("authorization",
+                      absl::StrCat("Bearer ", ReadToken(flags_.token_file).value_or(first_token_)));
 }
 
 absl::Status Connection::Explain(const grpc::Status& status) const {
@@ -65,33 +145,35 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
       if (!IsTransportMessage(message)) break;
-      return absl::Status(code,
-                          absl::StrCat("no server can be reached at ", address_,
-                                       "; start one with kprune-server, or name another with --server or "
-                                       "KPRUNE_SERVER"));
+      if (IsHandshakeMessage(message)) return HandshakeFailed(address(), message);
+      return absl::Status(
+          code, absl::StrCat("no server can be reached at ", address(),
+                             "; start one with kprune-server, or name another with --server or KPRUNE_SERVER",
+                             HungUp(message) && !UsesTls(flags_) ? "; if it speaks TLS, give --tls-ca" : ""));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::Status(
-          code, absl::StrCat("the server at ", address_, " did not answer within ",
+          code, absl::StrCat("the server at ", address(), " did not answer within ",
                              absl::ToInt64Seconds(kUnaryTimeout), " s; try again, or look at its log"));
     case grpc::StatusCode::CANCELLED:
-      return absl::UnavailableError(absl::StrCat("the server at ", address_,
+      return absl::UnavailableError(absl::StrCat("the server at ", address(),
                                                  ", or something between, ended the call",
                                                  message.empty() ? "" : ": ", message, "; try again"));
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::Status(
-          code, absl::StrCat("the server at ", address_,
+          code, absl::StrCat("the server at ", address(),
                              " does not know this call; it is not a kprune-server or an older one"));
     default:
       break;
   }
   return absl::Status(code, message.empty()
-                                ? absl::StrCat("the server at ", address_, " answered ",
+                                ? absl::StrCat("the server at ", address(), " answered ",
                                                absl::StatusCodeToString(code), " without a reason")
                                 : message);
 }
 
 CallContext::CallContext(const Connection& connection, Kind kind)
     : scope_(connection.interrupt(), [this](int) { context_.TryCancel(); }) {
+  connection.AddToken(context_);
   if (kind == Kind::kUnary) context_.set_deadline(absl::ToChronoTime(absl::Now() + kUnaryTimeout));
 }
 

@@ -10,8 +10,10 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/interrupt.h"
+#include "client/server_flags.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "kprune/v1/job_service.grpc.pb.h"
 #include "kprune/v1/server_service.grpc.pb.h"
@@ -21,8 +23,13 @@ namespace kprune::client {
 // One server and the stubs of its services. Thread-safe. Connects at the first call.
 class Connection {
  public:
-  // `interrupt` must outlive the connection and all calls.
-  Connection(std::string address, Interrupt& interrupt);
+  // Without TLS and without a token.
+  Connection(const std::string& address, Interrupt& interrupt)
+      : Connection(ServerFlags{.address = address}, "", interrupt) {}
+
+  // NotFound or FailedPrecondition where a file of the flags cannot be used, FailedPrecondition where a token
+  // would be sent in the clear to another machine. `interrupt` must outlive the connection and all calls.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const ServerFlags& flags, Interrupt& interrupt);
 
   kprune::v1::ArtifactService::StubInterface& artifacts() const { return *artifacts_; }
   kprune::v1::JobService::StubInterface& jobs() const { return *jobs_; }
@@ -30,13 +37,20 @@ class Connection {
   // For services that are not of kprune.v1.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   Interrupt& interrupt() const { return interrupt_; }
-  const std::string& address() const { return address_; }
+  const std::string& address() const { return flags_.address; }
+
+  // Says who calls, by the token that the file has now.
+  void AddToken(grpc::ClientContext& context) const;
 
   // The same code, with one sentence that says what to do. OK stays OK.
   absl::Status Explain(const grpc::Status& status) const;
 
  private:
-  const std::string address_;
+  Connection(const ServerFlags& flags, std::string token, Interrupt& interrupt);
+
+  // Constant after construction.
+  const ServerFlags flags_;
+  const std::string first_token_;  // what the file had when the connection was opened; empty: none
   Interrupt& interrupt_;
   std::shared_ptr<grpc::Channel> channel_;  // shared with the stubs
   std::unique_ptr<kprune::v1::ArtifactService::StubInterface> artifacts_;

@@ -15,7 +15,7 @@ namespace kprune::client {
 namespace {
 
 struct FetchFlags {
-  std::string server;
+  ServerFlags server;
   std::string job;
   std::string output;
   bool overwrite = false;
@@ -24,7 +24,9 @@ struct FetchFlags {
 };
 
 absl::Status Fetch(const FetchFlags& flags, Session& session) {
-  const Connection connection(flags.server, session.interrupt);
+  const auto opened = Connection::Open(flags.server, session.interrupt);
+  if (!opened.ok()) return opened.status();
+  const Connection& connection = **opened;
   const absl::StatusOr<std::string> name = ResolveJobName(connection, flags.job);
   if (!name.ok()) return name.status();
   const absl::StatusOr<kprune::v1::Job> job = GetJob(connection, *name);
@@ -52,7 +54,7 @@ void AddFetchCommand(CLI::App& app, Session& session) {
                    "Folder of the result; must be new or empty (default: the job's ID)")
       ->check(kNamesAFolder);
   command->add_flag("--overwrite", flags->overwrite, "Replace the result of an earlier job at --output");
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   AddProgressFlag(*command, flags->progress);
   AddJobFormatFlag(*command, flags->format);
   command->footer("Example:\n  kprune fetch @latest --output my-model-half");

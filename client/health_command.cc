@@ -14,7 +14,8 @@ namespace kprune::client {
 namespace {
 
 struct HealthFlags {
-  std::string server, service;
+  ServerFlags server;
+  std::string service;
 };
 
 // grpc.health.v1's messages have one field each, numbered 1: the name of a service, and a status. A wrapper
@@ -25,7 +26,9 @@ constexpr int kServing = 1;
 
 // Asked once, without waiting for a server that is not there: the one who probes asks again.
 absl::Status PrintHealth(const HealthFlags& flags, Session& session) {
-  const Connection connection(flags.server, session.interrupt);
+  const auto opened = Connection::Open(flags.server, session.interrupt);
+  if (!opened.ok()) return opened.status();
+  const Connection& connection = **opened;
   CallContext context(connection, CallContext::Kind::kUnary);
   HealthRequest request;
   request.set_value(flags.service);
@@ -41,13 +44,13 @@ absl::Status PrintHealth(const HealthFlags& flags, Session& session) {
   answered.WaitForNotification();
   const std::string of = flags.service.empty() ? "" : absl::StrCat(" of \"", flags.service, "\"");
   if (answer.error_code() == grpc::StatusCode::NOT_FOUND) {
-    return absl::NotFoundError(absl::StrCat("the server at ", flags.server, " knows no health", of,
+    return absl::NotFoundError(absl::StrCat("the server at ", connection.address(), " knows no health", of,
                                             "; give --service the name of a service, liveness, or none"));
   }
   const absl::Status status = connection.Explain(answer);
   if (!status.ok()) return status;
   if (response.value() != kServing) {
-    return absl::UnavailableError(absl::StrCat("the health", of, " at ", flags.server,
+    return absl::UnavailableError(absl::StrCat("the health", of, " at ", connection.address(),
                                                " is NOT_SERVING: the server starts or drains; see its log"));
   }
   session.out << "SERVING\n";
@@ -59,7 +62,7 @@ absl::Status PrintHealth(const HealthFlags& flags, Session& session) {
 void AddHealthCommand(CLI::App& app, Session& session) {
   auto flags = std::make_shared<HealthFlags>();
   CLI::App* command = app.add_subcommand("health", "Ask whether a server serves; exit code 0 if so");
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   command->add_option("--service", flags->service,
                       "Ask for one service, such as kprune.v1.JobService; by default the whole server");
   command->footer("Example:\n  kprune health --server 127.0.0.1:8470");

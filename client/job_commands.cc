@@ -20,7 +20,7 @@ namespace v1 = kprune::v1;
 constexpr absl::Duration kFirstContactPatience = absl::Seconds(5);
 
 struct JobFlags {
-  std::string server;
+  ServerFlags server;
   std::string job;
   JobFormat format = JobFormat::kTable;
   ProgressMode progress = ProgressMode::kAuto;
@@ -94,7 +94,9 @@ absl::Status Delete(const JobFlags& flags, const Connection& connection, const s
 }
 
 absl::Status List(const JobFlags& flags, Session& session) {
-  const Connection connection(flags.server, session.interrupt);
+  const auto opened = Connection::Open(flags.server, session.interrupt);
+  if (!opened.ok()) return opened.status();
+  const Connection& connection = **opened;
   const absl::StatusOr<std::vector<v1::Job>> jobs = ListJobs(connection, flags.states, flags.limit);
   if (jobs.ok()) session.out << JobsText(*jobs, flags.format, absl::Now());
   return jobs.status();
@@ -105,12 +107,14 @@ CLI::App* AddJobCommand(CLI::App& app, const std::string& name, const std::strin
                         const std::shared_ptr<JobFlags>& flags, Session& session) {
   CLI::App* command = app.add_subcommand(name, help);
   command->add_option("JOB", flags->job, "jobs/ID, ID, or @latest (the newest)")->required();
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   AddJobFormatFlag(*command, flags->format);
   command->footer(absl::StrCat("Example:\n  kprune ", name, " @latest"));
   command->callback([flags, action, &session] {
     session.action = [flags, action, &session] {
-      const Connection connection(flags->server, session.interrupt);
+      const auto opened = Connection::Open(flags->server, session.interrupt);
+      if (!opened.ok()) return opened.status();
+      const Connection& connection = **opened;
       const absl::StatusOr<std::string> name = ResolveJobName(connection, flags->job);
       return name.ok() ? action(*flags, connection, *name, session) : name.status();
     };
@@ -121,7 +125,7 @@ CLI::App* AddJobCommand(CLI::App& app, const std::string& name, const std::strin
 void AddListCommand(CLI::App& app, Session& session) {
   auto flags = std::make_shared<JobFlags>();
   CLI::App* command = app.add_subcommand("list", "List jobs, the newest first");
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   AddJobFormatFlag(*command, flags->format);
   command->add_option("--limit", flags->limit, "At most this many (default: 50)")->check(CLI::PositiveNumber);
   command

@@ -17,7 +17,7 @@ namespace {
 namespace v1 = kprune::v1;
 
 struct ServerInfoFlags {
-  std::string server;
+  ServerFlags server;
   TextFormat format = TextFormat::kText;
 };
 
@@ -56,7 +56,9 @@ std::string InfoText(const v1::ServerInfo& info) {
 }
 
 absl::Status PrintServerInfo(const ServerInfoFlags& flags, Session& session) {
-  const Connection connection(flags.server, session.interrupt);
+  const auto opened = Connection::Open(flags.server, session.interrupt);
+  if (!opened.ok()) return opened.status();
+  const Connection& connection = **opened;
   CallContext context(connection, CallContext::Kind::kUnary);
   v1::ServerInfo info;
   const absl::Status status =
@@ -71,7 +73,7 @@ absl::Status PrintServerInfo(const ServerInfoFlags& flags, Session& session) {
 void AddServerInfoCommand(CLI::App& app, Session& session) {
   auto flags = std::make_shared<ServerInfoFlags>();
   CLI::App* command = app.add_subcommand("server-info", "Show what a server is and can do");
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   AddFormatFlag(*command, flags->format);
   command->footer("Example:\n  kprune server-info --server 127.0.0.1:8470");
   command->callback(

@@ -25,7 +25,7 @@ namespace {
 namespace v1 = kprune::v1;
 
 struct SubmitFlags {
-  std::string server;
+  ServerFlags server;
   std::string model;
   std::vector<std::string> data;
   std::vector<std::string> eval;
@@ -107,7 +107,9 @@ absl::Status Submit(const SubmitFlags& flags, Session& session) {
     if (!IsModelUri(flags.model)) inputs.push_back(flags.model);
     if (absl::Status allowed = CheckOutput(output, inputs); !allowed.ok()) return allowed;
   }
-  const Connection connection(flags.server, session.interrupt);
+  const auto opened = Connection::Open(flags.server, session.interrupt);
+  if (!opened.ok()) return opened.status();
+  const Connection& connection = **opened;
   const absl::StatusOr<v1::JobSpec> spec = UploadInputs(flags, connection, session);
   if (!spec.ok()) return spec.status();
   v1::CreateJobRequest request;
@@ -144,7 +146,7 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
       ->check(kModelFolderOrUri);
   AddDataFlag(*command, flags->data, "Samples, labels not needed");
   command->add_option("--eval", flags->eval, "Labelled texts to judge with")->check(CLI::ExistingFile);
-  AddServerFlag(*command, flags->server);
+  AddServerFlags(*command, flags->server);
   CLI::Option* output =
       command
           ->add_option("--output", flags->output, "Fetch the result into this folder; must be new or empty")

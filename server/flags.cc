@@ -110,6 +110,40 @@ void AddSourceFlags(CLI::App& app, ServerFlags& flags) {
       ->check(CLI::Range(1, 3600));
 }
 
+void AddAccessFlags(CLI::App& app, ServerFlags& flags) {
+  AddFlag(
+      app, "access-file", flags.access_file,
+      "Who may call: tenants and identities (JSON, docs/security.md); read again when it changes; without "
+      "one, and on 127.0.0.1 only, everybody may")
+      ->check(CLI::ExistingFile);
+  CLI::Option* const certificate =
+      AddFlag(
+          app, "tls-cert", flags.tls_cert,
+          "Certificate chain of this server (PEM); it, its key and the CA are read again when they change")
+          ->check(CLI::ExistingFile);
+  CLI::Option* const key =
+      AddFlag(app, "tls-key", flags.tls_key, "Private key of --tls-cert (PEM)")->check(CLI::ExistingFile);
+  certificate->needs(key);
+  key->needs(certificate);
+  AddFlag(app, "tls-client-ca", flags.tls_client_ca,
+          "Authorities (PEM) whose certificates clients show; without --access-file, whoever has one may do "
+          "everything")
+      ->check(CLI::ExistingFile)
+      ->needs(certificate);
+  AddFlag(app, "tls-client-auth", flags.tls_client_auth,
+          "Whether clients must show a certificate (require) or may send a token instead (optional)")
+      ->check(CLI::IsMember({"require", "optional"}));
+  AddFlag(app, "audit-log", flags.audit_log,
+          "Append a JSON line for every call to this file; - is standard output");
+  AddFlag(app, "reflection", flags.reflection,
+          "gRPC reflection: on, off, or auto (on where nobody has to say who they are)")
+      ->check(CLI::IsMember({"auto", "on", "off"}));
+  app.add_flag("--insecure", flags.insecure,
+               "Listen on other addresses than 127.0.0.1 also without TLS and without asking who calls: for "
+               "trials only")
+      ->envname("KPRUNE_INSECURE");
+}
+
 void AddWorkerFlags(CLI::App& app, ServerFlags& flags) {
   AddSecondsFlag(
       app, "worker-silence-seconds", flags.worker_silence_seconds,
@@ -193,6 +227,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddFlag(app, "disk-low-bytes", flags.disk_low_bytes,
           "Refuse uploads and fetches that would leave less free disk than this")
       ->check(CLI::NonNegativeNumber);
+  AddAccessFlags(app, flags);
   AddSourceFlags(app, flags);
   AddRetentionFlags(app, flags);
   AddWorkerFlags(app, flags);

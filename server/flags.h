@@ -21,6 +21,15 @@ struct ServerFlags {
   std::string onnxruntime = "auto";
   std::string signing_key;  // empty: results are not signed
   std::string devices = "auto";
+  // Who may call (server/auth); by default whoever reaches this machine's loopback. Empty: none.
+  std::string access_file;
+  std::string audit_log;  // "-": standard output
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string tls_client_auth = "require";  // or "optional"
+  std::string reflection = "auto";          // or "on", "off"
+  bool insecure = false;
   int64_t max_queued_jobs = 1000;
   int64_t max_artifact_bytes = int64_t{64} << 30;
   int64_t max_files = 256;

@@ -11,6 +11,7 @@
 #include "server/host_and_port.h"
 #include "server/rpc/rpc_timer.h"
 #include "server/rpc/unreadable_request.h"
+#include "server/rpc/without_reflection.h"
 
 namespace kprune {
 namespace {
@@ -36,7 +37,8 @@ constexpr const char* kHealthNames[] = {"", "kprune.v1.JobService", "kprune.v1.A
 
 absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::string& address,
                                                                   const std::vector<grpc::Service*>& services,
-                                                                  Metrics* metrics) {
+                                                                  Metrics* metrics,
+                                                                  GrpcEndpointOptions options) {
   // gRPC would take any text for a name, and a port modulo 65536.
   if (!IsHostAndPort(address)) {
     return absl::InvalidArgumentError(
@@ -47,8 +49,10 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
+  if (!options.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
+  if (options.credentials == nullptr) options.credentials = grpc::InsecureServerCredentials();
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, options.credentials, &port);
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // Else a second server would share the port without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -59,7 +63,7 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kLookaheadBytes);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   for (grpc::Service* service : services) builder.RegisterService(service);
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  auto& interceptors = options.interceptors;
   // In the order in which they see a status on its way out: the timer counts what the client gets.
   interceptors.push_back(std::make_unique<UnreadableRequestFactory>());
   interceptors.push_back(std::make_unique<RpcTimerFactory>(metrics));

@@ -2,7 +2,9 @@
 #ifndef KPRUNE_SERVER_GRPC_ENDPOINT_H_
 #define KPRUNE_SERVER_GRPC_ENDPOINT_H_
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <memory>
 #include <string>
@@ -14,6 +16,15 @@
 
 namespace kprune {
 
+struct GrpcEndpointOptions {
+  // Null: without TLS.
+  std::shared_ptr<grpc::ServerCredentials> credentials;
+  // Whether anybody may ask which services and messages there are.
+  bool reflection = true;
+  // More that see every call, such as Gate::MakeAuditor().
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+};
+
 // Serves until destroyed. Health (grpc.health.v1) answers NOT_SERVING until SetServing(true).
 class GrpcEndpoint {
  public:
@@ -21,7 +32,8 @@ class GrpcEndpoint {
   // address cannot be bound.
   static absl::StatusOr<std::unique_ptr<GrpcEndpoint>> Start(const std::string& address,
                                                              const std::vector<grpc::Service*>& services,
-                                                             Metrics* metrics);
+                                                             Metrics* metrics,
+                                                             GrpcEndpointOptions options = {});
 
   int port() const { return port_; }
 

@@ -15,6 +15,7 @@
 #include "server/artifacts/local_artifact_store.h"
 #include "server/data_dir_lock.h"
 #include "server/devices.h"
+#include "server/exposure.h"
 #include "server/flags.h"
 #include "server/grpc_endpoint.h"
 #include "server/jobs/housekeeper.h"
@@ -28,9 +29,12 @@
 #include "server/metrics/queue_collector.h"
 #include "server/model_sources.h"
 #include "server/rpc/artifact_service.h"
+#include "server/rpc/gate.h"
 #include "server/rpc/health_endpoint.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/server_service.h"
+#include "server/rpc/tls_credentials.h"
+#include "server/security.h"
 #include "server/shutdown_signals.h"
 
 namespace kprune {
@@ -78,11 +82,16 @@ struct Foundation {
   std::unique_ptr<LocalArtifactStore> artifacts;
   std::unique_ptr<JobStore> jobs;
   std::unique_ptr<SystemClock> clock;
+  std::unique_ptr<PrometheusMetrics> metrics;
+  Security security;
   std::unique_ptr<ModelFetcher> fetcher;
 };
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   auto clock = std::make_unique<SystemClock>();
+  auto metrics = std::make_unique<PrometheusMetrics>();
+  auto security = SetUpSecurity(flags, *clock, *metrics);
+  if (!security.ok()) return security.status();
   auto fetcher = MakeModelFetcher(flags, *clock);
   if (!fetcher.ok()) return fetcher.status();
   auto lock = DataDirLock::Acquire(flags.data_dir);
@@ -97,8 +106,8 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   options.max_queued_jobs = flags.max_queued_jobs;
   auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
   if (!jobs.ok()) return jobs.status();
-  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts),
-                    *std::move(jobs), std::move(clock),    *std::move(fetcher)};
+  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts), *std::move(jobs),
+                    std::move(clock), std::move(metrics),  *std::move(security),  *std::move(fetcher)};
 }
 
 PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
@@ -149,20 +158,25 @@ JobManagerOptions JobManagerOptionsOf(const ServerFlags& flags, const std::vecto
 // The parts that work, each borrowing those above it.
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
-      : launcher(flags.worker, flags.onnxruntime, flags.signing_key, flags.worker_memory_bytes),
+      : metrics(*base.metrics),
+        gate(*base.security.access, base.security.audit.get()),
+        launcher(flags.worker, flags.onnxruntime, flags.signing_key, flags.worker_memory_bytes),
         jobs({*base.jobs, *base.artifacts, launcher, *base.clock, metrics, base.fetcher.get()},
              {PreflightOptionsOf(flags), SupervisorOptionsOf(flags, base.devices),
               JobManagerOptionsOf(flags, base.devices)}),
         housekeeper({jobs.manager, *base.jobs, *base.artifacts, jobs.references, *base.clock},
                     HousekeeperOptionsOf(flags)),
         queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
-        artifact_service(base.artifacts.get(), &metrics, &draining,
+        artifact_service(base.artifacts.get(), &metrics, &draining, &gate,
                          absl::Seconds(flags.stream_stall_seconds)),
-        job_service(jobs.manager, *base.jobs, JobServiceOptionsOf(flags)),
-        server_service(base.devices, {flags.max_artifact_bytes, flags.max_queued_jobs, flags.max_files,
-                                      base.fetcher->AllowedSources()}) {}
+        job_service(jobs.manager, *base.jobs, gate, JobServiceOptionsOf(flags)),
+        server_service(base.devices,
+                       {flags.max_artifact_bytes, flags.max_queued_jobs, flags.max_files,
+                        base.fetcher->AllowedSources()},
+                       gate) {}
 
-  PrometheusMetrics metrics;
+  PrometheusMetrics& metrics;
+  Gate gate;
   absl::Notification draining;
   ProcessWorkerLauncher launcher;
   JobParts jobs;
@@ -172,6 +186,15 @@ struct Parts {
   JobServiceImpl job_service;
   ServerServiceImpl server_service;
 };
+
+GrpcEndpointOptions EndpointOptionsOf(const ServerFlags& flags, const Security& security, Gate& gate) {
+  GrpcEndpointOptions options;
+  if (security.certificates != nullptr)
+    options.credentials = MakeTlsCredentials(*security.certificates, flags.tls_client_auth == "require");
+  options.reflection = ReflectionIsOn(flags);
+  if (security.audit != nullptr) options.interceptors.push_back(gate.MakeAuditor());
+  return options;
+}
 
 // Tells the world that the server serves: log, port files, health.
 absl::Status Announce(const ServerFlags& flags, GrpcEndpoint& endpoint, const MetricsEndpoint* metrics) {
@@ -207,8 +230,9 @@ absl::Status Serve(const ServerFlags& flags) {
   Parts parts(*base, flags);
   const auto metrics = ServeMetrics(flags.metrics_listen, {parts.metrics.registry(), parts.queue});
   if (!metrics.ok()) return metrics.status();
-  const auto endpoint = GrpcEndpoint::Start(
-      flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service}, &parts.metrics);
+  const auto endpoint =
+      GrpcEndpoint::Start(flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service},
+                          &parts.metrics, EndpointOptionsOf(flags, base->security, parts.gate));
   if (!endpoint.ok()) return endpoint.status();
   absl::Status status = parts.jobs.supervisor.Start();
   if (status.ok()) parts.housekeeper.Start();

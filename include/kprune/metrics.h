@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "absl/time/time.h"
 #include "kprune/progress.h"
 
 namespace kprune {
@@ -29,6 +30,18 @@ class Metrics {
 
   // `method`: "kprune.v1.JobService/CreateJob"; `code`: canonical name, e.g. "OK".
   virtual void OnRpcFinished(std::string_view method, std::string_view code, double seconds) = 0;
+
+  // A call was refused at the door. `reason`: "no_token", "bad_token", "lacking_role" or "rate_limit".
+  virtual void OnAuthFailure(std::string_view reason) {}
+
+  // A changed access file is broken; the one before is still used.
+  virtual void OnAccessFileReloadFailed() {}
+
+  // `certificate`: "server" or "client_ca". Said at the start and whenever it is replaced.
+  virtual void OnCertificateExpiry(std::string_view certificate, absl::Time expiry) {}
+
+  // Certificates were replaced by some that cannot be served; those before still are.
+  virtual void OnCertificateReloadFailed() {}
 };
 
 }  // namespace kprune

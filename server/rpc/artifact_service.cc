@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/rpc/artifact_download.h"
 #include "server/rpc/artifact_upload.h"
+#include "server/rpc/refuse.h"
 #include "server/rpc/status_mapping.h"
 
 namespace kprune {
@@ -18,19 +19,26 @@ constexpr int kThreads = 4;
 }  // namespace
 
 ArtifactServiceImpl::ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics,
-                                         const absl::Notification* draining, absl::Duration stall_limit)
-    : store_(store), metrics_(metrics), draining_(draining), stalls_(stall_limit), pool_(kThreads) {}
+                                         const absl::Notification* draining, Gate* gate,
+                                         absl::Duration stall_limit)
+    : store_(store),
+      metrics_(metrics),
+      draining_(draining),
+      gate_(gate),
+      stalls_(stall_limit),
+      pool_(kThreads) {}
 
 grpc::ServerUnaryReactor* ArtifactServiceImpl::FindMissing(grpc::CallbackServerContext* context,
                                                            const v1::FindMissingRequest* request,
                                                            v1::FindMissingResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const absl::StatusOr<Caller> caller = gate_->Admit(*context, "kprune.v1.ArtifactService/FindMissing");
+  if (!caller.ok()) return Refuse(context, caller.status());
   if (request->sha256_size() > kMaxDigestsPerCall) {
-    reactor->Finish(ToGrpcStatus(
-        absl::InvalidArgumentError(absl::StrCat("sha256 has ", request->sha256_size(), " entries; at most ",
-                                                kMaxDigestsPerCall, " are accepted in a call"))));
-    return reactor;
+    return Refuse(context, absl::InvalidArgumentError(absl::StrCat("sha256 has ", request->sha256_size(),
+                                                                   " entries; at most ", kMaxDigestsPerCall,
+                                                                   " are accepted in a call")));
   }
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   pool_.Schedule([this, reactor, request, response] {
     auto missing = store_->FindMissing({request->sha256().begin(), request->sha256().end()});
     if (missing.ok()) {
@@ -44,6 +52,9 @@ grpc::ServerUnaryReactor* ArtifactServiceImpl::FindMissing(grpc::CallbackServerC
 grpc::ServerUnaryReactor* ArtifactServiceImpl::QueryUpload(grpc::CallbackServerContext* context,
                                                            const v1::QueryUploadRequest* request,
                                                            v1::QueryUploadResponse* response) {
+  const absl::StatusOr<Caller> caller =
+      gate_->Admit(*context, "kprune.v1.ArtifactService/QueryUpload", request->sha256());
+  if (!caller.ok()) return Refuse(context, caller.status());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   pool_.Schedule([this, reactor, request, response] {
     const absl::StatusOr<UploadState> state = store_->Query(request->sha256());
@@ -58,11 +69,16 @@ grpc::ServerUnaryReactor* ArtifactServiceImpl::QueryUpload(grpc::CallbackServerC
 
 grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceImpl::Upload(grpc::CallbackServerContext* context,
                                                                         v1::UploadResponse* response) {
-  return new UploadReactor(store_, metrics_, &pool_, draining_, &stalls_, context, response);
+  const absl::StatusOr<Caller> caller = gate_->Admit(*context, "kprune.v1.ArtifactService/Upload");
+  if (!caller.ok()) return RefuseStream<grpc::ServerReadReactor<v1::UploadRequest>>(caller.status());
+  return new UploadReactor(store_, metrics_, &pool_, draining_, &stalls_, gate_, context, response);
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceImpl::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
+  const absl::StatusOr<Caller> caller =
+      gate_->Admit(*context, "kprune.v1.ArtifactService/Download", request->sha256());
+  if (!caller.ok()) return RefuseStream<grpc::ServerWriteReactor<v1::DownloadResponse>>(caller.status());
   return new DownloadReactor(store_, metrics_, &pool_, &stalls_, context, *request);
 }
 

@@ -12,6 +12,7 @@
 #include "kprune/metrics.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/gate.h"
 #include "server/rpc/stall_watch.h"
 
 namespace kprune {
@@ -26,7 +27,7 @@ class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
  public:
   // Uploads are refused with UNAVAILABLE once `draining` is notified. A stream whose client neither sends nor
   // takes a chunk for `stall_limit` is cancelled; zero: never.
-  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining,
+  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining, Gate* gate,
                       absl::Duration stall_limit = absl::Minutes(2));
 
   grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context,
@@ -45,6 +46,7 @@ class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
   ArtifactStore* const store_;
   Metrics* const metrics_;
   const absl::Notification* const draining_;
+  Gate* const gate_;
 
   StallWatch stalls_;
   BlockingPool pool_;

@@ -10,12 +10,14 @@
 namespace kprune {
 
 UploadReactor::UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                             const absl::Notification* draining, StallWatch* stalls,
+                             const absl::Notification* draining, StallWatch* stalls, Gate* gate,
                              grpc::ServerContextBase* context, v1::UploadResponse* response)
     : store_(store),
       metrics_(metrics),
       pool_(pool),
       draining_(draining),
+      gate_(gate),
+      context_(context),
       response_(response),
       stream_(*stalls, context) {
   std::lock_guard lock(mutex_);
@@ -100,6 +102,7 @@ absl::Status UploadReactor::Handle(const v1::UploadRequest& message) {
 }
 
 absl::Status UploadReactor::Begin(const v1::UploadRequest::Header& header) {
+  gate_->NameResource(*context_, header.sha256());
   if (draining_->HasBeenNotified()) {
     return absl::UnavailableError(
         "the server is shutting down and takes no new upload; try again in a moment");

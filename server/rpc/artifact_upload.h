@@ -15,6 +15,7 @@
 #include "kprune/metrics.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/gate.h"
 #include "server/rpc/stall_watch.h"
 
 namespace kprune {
@@ -24,8 +25,8 @@ namespace kprune {
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
   UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                const absl::Notification* draining, StallWatch* stalls, grpc::ServerContextBase* context,
-                v1::UploadResponse* response);
+                const absl::Notification* draining, StallWatch* stalls, Gate* gate,
+                grpc::ServerContextBase* context, v1::UploadResponse* response);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override { cancelled_ = true; }
@@ -51,6 +52,8 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   Metrics* const metrics_;
   BlockingPool* const pool_;
   const absl::Notification* const draining_;
+  Gate* const gate_;
+  grpc::ServerContextBase* const context_;  // until Finish
   v1::UploadResponse* const response_;
 
   StallWatch::Stream stream_;

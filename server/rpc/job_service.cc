@@ -4,10 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/rpc/job_convert.h"
+#include "server/rpc/refuse.h"
 #include "server/rpc/status_mapping.h"
 
 namespace kprune {
 namespace {
+
+constexpr char kService[] = "kprune.v1.JobService/";
 
 // The database has one connection: more threads would only wait for it.
 constexpr int kQuickThreads = 2;
@@ -30,8 +33,10 @@ absl::Status Fill(const absl::StatusOr<JobRecord>& job, v1::Job* response) {
 
 }  // namespace
 
-JobServiceImpl::JobServiceImpl(JobManager& jobs, JobStore& store, const JobServiceOptions& options)
+JobServiceImpl::JobServiceImpl(JobManager& jobs, JobStore& store, Gate& gate,
+                               const JobServiceOptions& options)
     : jobs_(jobs),
+      gate_(gate),
       options_(options),
       watches_(store, options.stall_limit),
       create_pool_(options.preflight_threads),
@@ -44,16 +49,26 @@ grpc::ServerUnaryReactor* JobServiceImpl::Answer(grpc::CallbackServerContext* co
   return reactor;
 }
 
+grpc::ServerUnaryReactor* JobServiceImpl::AnswerCaller(grpc::CallbackServerContext* context,
+                                                       const char* method, std::string_view name,
+                                                       std::function<absl::Status(const Caller&)> call) {
+  absl::StatusOr<Caller> caller = gate_.Admit(*context, absl::StrCat(kService, method), name);
+  if (!caller.ok()) return Refuse(context, caller.status());
+  return Answer(context, quick_pool_,
+                [caller = *std::move(caller), call = std::move(call)] { return call(caller); });
+}
+
 grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext* context,
                                                     const v1::CreateJobRequest* request, v1::Job* response) {
+  const absl::StatusOr<Caller> caller = gate_.Admit(*context, absl::StrCat(kService, "CreateJob"));
+  if (!caller.ok()) return Refuse(context, caller.status());
   if (++creates_ > options_.max_creates) {
     --creates_;
-    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpcStatus(absl::ResourceExhaustedError(absl::StrCat(
-        "Already ", options_.max_creates, " jobs are being checked; try again in a few seconds."))));
-    return reactor;
+    return Refuse(context, absl::ResourceExhaustedError(
+                               absl::StrCat("Already ", options_.max_creates,
+                                            " jobs are being checked; try again in a few seconds.")));
   }
-  return Answer(context, create_pool_, [this, request, response] {
+  return Answer(context, create_pool_, [this, context, request, response] {
     absl::Status status = CheckSize(request->spec());
     if (status.ok()) {
       const JobInput input = FromProto(request->spec());
@@ -61,20 +76,22 @@ grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext*
                                         : Fill(jobs_.Create(input, request->request_id()), response);
     }
     --creates_;
+    gate_.NameResource(*context, response->name());
     return status;
   });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::GetJob(grpc::CallbackServerContext* context,
                                                  const v1::GetJobRequest* request, v1::Job* response) {
-  return Answer(context, quick_pool_,
-                [this, request, response] { return Fill(jobs_.Get(request->name()), response); });
+  return AnswerCaller(context, "GetJob", request->name(), [this, request, response](const Caller&) {
+    return Fill(jobs_.Get(request->name()), response);
+  });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* context,
                                                    const v1::ListJobsRequest* request,
                                                    v1::ListJobsResponse* response) {
-  return Answer(context, quick_pool_, [this, request, response] {
+  return AnswerCaller(context, "ListJobs", "", [this, request, response](const Caller&) -> absl::Status {
     absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
     if (!states.ok()) return states.status();
     size_t bytes = 0;
@@ -96,10 +113,14 @@ grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* 
 
 grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServerContext* context,
                                                               const v1::WatchJobRequest* request) {
+  using Stream = grpc::ServerWriteReactor<v1::Event>;
+  const absl::StatusOr<Caller> caller =
+      gate_.Admit(*context, absl::StrCat(kService, "WatchJob"), request->name());
+  if (!caller.ok()) return RefuseStream<Stream>(caller.status());
   absl::StatusOr<std::string> id = ParseJobName(request->name());
-  if (!id.ok()) return RefuseWatch(id.status());
+  if (!id.ok()) return RefuseStream<Stream>(id.status());
   if (request->after_sequence() < 0) {
-    return RefuseWatch(
+    return RefuseStream<Stream>(
         absl::InvalidArgumentError(absl::StrCat("after_sequence is ", request->after_sequence(),
                                                 "; accepted is 0 (from the first event) or the last "
                                                 "sequence received.")));
@@ -109,7 +130,7 @@ grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServ
 
 grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext* context,
                                                     const v1::CancelJobRequest* request, v1::Job* response) {
-  return Answer(context, quick_pool_, [this, request, response] {
+  return AnswerCaller(context, "CancelJob", request->name(), [this, request, response](const Caller&) {
     return Fill(request->keep_partial() ? jobs_.EndEarly(request->name()) : jobs_.Cancel(request->name()),
                 response);
   });
@@ -118,13 +139,15 @@ grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* JobServiceImpl::DeleteJob(grpc::CallbackServerContext* context,
                                                     const v1::DeleteJobRequest* request,
                                                     google::protobuf::Empty*) {
-  return Answer(context, quick_pool_, [this, request] { return jobs_.Delete(request->name()); });
+  return AnswerCaller(context, "DeleteJob", request->name(),
+                      [this, request](const Caller&) { return jobs_.Delete(request->name()); });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::RetryJob(grpc::CallbackServerContext* context,
                                                    const v1::RetryJobRequest* request, v1::Job* response) {
-  return Answer(context, quick_pool_,
-                [this, request, response] { return Fill(jobs_.Retry(request->name()), response); });
+  return AnswerCaller(context, "RetryJob", request->name(), [this, request, response](const Caller&) {
+    return Fill(jobs_.Retry(request->name()), response);
+  });
 }
 
 }  // namespace kprune

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -11,6 +12,7 @@
 #include "kprune/v1/job_service.grpc.pb.h"
 #include "server/jobs/job_manager.h"
 #include "server/rpc/blocking_pool.h"
+#include "server/rpc/gate.h"
 #include "server/rpc/watch_hub.h"
 
 namespace kprune {
@@ -28,7 +30,7 @@ struct JobServiceOptions {
 // watcher costs no thread.
 class JobServiceImpl final : public v1::JobService::CallbackService {
  public:
-  JobServiceImpl(JobManager& jobs, JobStore& store, const JobServiceOptions& options);
+  JobServiceImpl(JobManager& jobs, JobStore& store, Gate& gate, const JobServiceOptions& options);
 
   // Ends the open watches with UNAVAILABLE, so that a server that shuts down need not wait for them. Call it
   // before grpc::Server::Shutdown.
@@ -55,7 +57,13 @@ class JobServiceImpl final : public v1::JobService::CallbackService {
   grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, BlockingPool& pool,
                                    std::function<absl::Status()> call);
 
+  // The same for a call on the job `name` that has to be let in first; `method`: "GetJob".
+  grpc::ServerUnaryReactor* AnswerCaller(grpc::CallbackServerContext* context, const char* method,
+                                         std::string_view name,
+                                         std::function<absl::Status(const Caller&)> call);
+
   JobManager& jobs_;
+  Gate& gate_;
   const JobServiceOptions options_;
   std::atomic<int> creates_{0};
   WatchHub watches_;

@@ -3,10 +3,13 @@
 #include "kprune/options.h"
 #include "kprune/supported_models.h"
 #include "server/rpc/artifact_service.h"
+#include "server/rpc/refuse.h"
 
 namespace kprune {
 
-ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const ServerLimits& limits) {
+ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const ServerLimits& limits,
+                                     Gate& gate)
+    : gate_(gate) {
   info_.set_version(KPRUNE_VERSION);
   for (const Device& device : devices) {
     v1::Device* out = info_.add_devices();
@@ -38,6 +41,8 @@ ServerServiceImpl::ServerServiceImpl(const std::vector<Device>& devices, const S
 grpc::ServerUnaryReactor* ServerServiceImpl::GetServerInfo(grpc::CallbackServerContext* context,
                                                            const v1::GetServerInfoRequest*,
                                                            v1::ServerInfo* response) {
+  const absl::StatusOr<Caller> caller = gate_.Admit(*context, "kprune.v1.ServerService/GetServerInfo");
+  if (!caller.ok()) return Refuse(context, caller.status());
   *response = info_;
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);

@@ -8,6 +8,7 @@
 
 #include "kprune/v1/server_service.grpc.pb.h"
 #include "server/devices.h"
+#include "server/rpc/gate.h"
 
 namespace kprune {
 
@@ -18,16 +19,17 @@ struct ServerLimits {
   std::vector<std::string> model_sources;  // what a model_uri may begin with
 };
 
-// Thread-safe: immutable after construction.
+// Thread-safe: immutable after construction. Borrows `gate`.
 class ServerServiceImpl final : public v1::ServerService::CallbackService {
  public:
-  ServerServiceImpl(const std::vector<Device>& devices, const ServerLimits& limits);
+  ServerServiceImpl(const std::vector<Device>& devices, const ServerLimits& limits, Gate& gate);
 
   grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
                                           const v1::GetServerInfoRequest* request,
                                           v1::ServerInfo* response) override;
 
  private:
+  Gate& gate_;
   v1::ServerInfo info_;
 };
 

@@ -16,12 +16,6 @@ absl::Status ShuttingDown() {
   return absl::UnavailableError("This server is shutting down; watch again with the last sequence received.");
 }
 
-class RefusedWatch final : public grpc::ServerWriteReactor<v1::Event> {
- public:
-  explicit RefusedWatch(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 // Reads happen on the hub's thread, one at a time; a write is in flight only between StartWrite and
@@ -154,10 +148,6 @@ void WatchHub::EndAll() {
     ended = watches_;
   }
   for (const auto& watch : ended) watch->End(ShuttingDown());
-}
-
-grpc::ServerWriteReactor<v1::Event>* RefuseWatch(const absl::Status& status) {
-  return new RefusedWatch(status);
 }
 
 }  // namespace kprune

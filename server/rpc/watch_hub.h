@@ -48,9 +48,6 @@ class WatchHub {
   BlockingPool pool_;  // last: its tasks use what is above
 };
 
-// A reactor that ends at once with a status.
-grpc::ServerWriteReactor<v1::Event>* RefuseWatch(const absl::Status& status);
-
 }  // namespace kprune
 
 #endif  // KPRUNE_SERVER_RPC_WATCH_HUB_H_

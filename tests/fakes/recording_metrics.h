@@ -2,10 +2,12 @@
 #ifndef KPRUNE_TESTS_FAKES_RECORDING_METRICS_H_
 #define KPRUNE_TESTS_FAKES_RECORDING_METRICS_H_
 
+#include <algorithm>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "kprune/metrics.h"
 
 namespace kprune {
@@ -20,10 +22,23 @@ class RecordingMetrics final : public Metrics {
   void OnWorkerExit(std::string_view reason) override { Add("worker " + std::string(reason)); }
   void OnBytesTransferred(Direction, int64_t) override {}
   void OnRpcFinished(std::string_view, std::string_view, double) override {}
+  void OnAuthFailure(std::string_view reason) override { Add("refused " + std::string(reason)); }
+  void OnAccessFileReloadFailed() override { Add("access file broken"); }
+  void OnCertificateReloadFailed() override { Add("certificate broken"); }
+  void OnCertificateExpiry(std::string_view certificate, absl::Time expiry) override {
+    Add(std::string(certificate) + " certificate until " +
+        absl::FormatTime(absl::RFC3339_sec, expiry, absl::UTCTimeZone()));
+  }
 
   std::vector<std::string> events() const {
     std::lock_guard lock(mutex_);
     return events_;
+  }
+
+  // How often it was said.
+  long Count(const std::string& event) const {
+    std::lock_guard lock(mutex_);
+    return std::count(events_.begin(), events_.end(), event);
   }
 
  private:

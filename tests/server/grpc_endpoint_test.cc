@@ -12,6 +12,7 @@
 #include "kprune/supported_models.h"
 #include "server/metrics/prometheus_metrics.h"
 #include "server/rpc/server_service.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/server/raw_call.h"
 #include "tests/support/process.h"
 
@@ -45,7 +46,8 @@ class GrpcEndpointTest : public ::testing::Test {
   }
 
   PrometheusMetrics metrics_;
-  ServerServiceImpl service_{{{"cpu", "a processor", 1024}, {"cuda:0", "a GPU", 2048}}, {100, 10, 256}};
+  OpenGate gate_{metrics_};
+  ServerServiceImpl service_{{{"cpu", "a processor", 1024}, {"cuda:0", "a GPU", 2048}}, {100, 10, 256}, gate_.gate};
   std::unique_ptr<GrpcEndpoint> endpoint_;
   std::shared_ptr<grpc::Channel> channel_;
 };

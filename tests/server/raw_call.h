@@ -18,10 +18,11 @@ struct RawAnswers {
 };
 
 // Sends the messages as long as the server takes them, ends the sending and reads until the call has ended.
-// `method` is "/package.Service/Method".
+// `method` is "/package.Service/Method"; `authorization` is the metadata of that name, "" for none.
 inline RawAnswers RawCalls(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                           const std::vector<std::string>& requests) {
+                           const std::vector<std::string>& requests, const std::string& authorization = "") {
   grpc::ClientContext context;
+  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
   grpc::CompletionQueue queue;
   const auto call = grpc::GenericStub(channel).PrepareCall(&context, method, &queue);
   const auto wait = [&] {
@@ -67,8 +68,8 @@ struct RawAnswer {
 
 // One message there, one back.
 inline RawAnswer RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
-                         const std::string& request) {
-  RawAnswers answers = RawCalls(channel, method, {request});
+                         const std::string& request, const std::string& authorization = "") {
+  RawAnswers answers = RawCalls(channel, method, {request}, authorization);
   return {answers.status, answers.messages.empty() ? "" : std::move(answers.messages[0])};
 }
 

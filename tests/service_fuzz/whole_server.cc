@@ -59,13 +59,13 @@ WholeServer::WholeServer() : preflight_json_(kFits), metrics_(std::make_unique<P
 
   const absl::Duration never = absl::ZeroDuration();
   artifact_service_ =
-      std::make_unique<ArtifactServiceImpl>(artifacts_.get(), metrics_.get(), &draining_, never);
+      std::make_unique<ArtifactServiceImpl>(artifacts_.get(), metrics_.get(), &draining_, &gate_.gate, never);
   JobServiceOptions service_options;
   service_options.stall_limit = never;
-  job_service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, service_options);
+  job_service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, gate_.gate, service_options);
   const ServerLimits limits = {kMaxArtifactBytes, kMaxQueuedJobs, kMaxFiles, fetcher_->AllowedSources()};
-  server_service_ =
-      std::make_unique<ServerServiceImpl>(std::vector<Device>{{"cpu", "a processor", 1 << 30}}, limits);
+  server_service_ = std::make_unique<ServerServiceImpl>(std::vector<Device>{{"cpu", "a processor", 1 << 30}},
+                                                        limits, gate_.gate);
   endpoint_ = Must(GrpcEndpoint::Start(
       "127.0.0.1:0", {artifact_service_.get(), job_service_.get(), server_service_.get()}, metrics_.get()));
   channel_ =

@@ -18,6 +18,7 @@
 #include "server/rpc/server_service.h"
 #include "tests/fakes/fake_worker_launcher.h"
 #include "tests/fakes/in_memory_http_host.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/support/temp_directory.h"
 
 namespace kprune {
@@ -53,7 +54,8 @@ class WholeServer {
   SystemClock clock_;
   InMemoryHttpHost host_;
   absl::Notification draining_;
-  std::unique_ptr<Metrics> metrics_;
+  const std::unique_ptr<Metrics> metrics_;
+  OpenGate gate_{*metrics_};
   std::unique_ptr<LocalArtifactStore> artifacts_;
   std::unique_ptr<JobStore> store_;
   FakeWorkerLauncher launcher_{[this](const LaunchRequest& request) { return Preflight(request); }};

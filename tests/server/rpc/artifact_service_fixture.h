@@ -21,6 +21,7 @@
 #include "server/artifacts/sha256.h"
 #include "server/grpc_endpoint.h"
 #include "server/rpc/artifact_service.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/support/process.h"
 
 namespace kprune {
@@ -88,7 +89,7 @@ class ArtifactServiceTest : public ::testing::Test {
     options.max_artifact_bytes = kMaxArtifactBytes;
     options.free_bytes = [this] { return free_bytes_.load(); };
     store_ = LocalArtifactStore::Open(options).value();
-    service_ = std::make_unique<ArtifactServiceImpl>(store_.get(), &metrics_, &draining_);
+    service_ = std::make_unique<ArtifactServiceImpl>(store_.get(), &metrics_, &draining_, &gate_.gate);
     endpoint_ = GrpcEndpoint::Start("127.0.0.1:0", {service_.get()}, &metrics_).value();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(endpoint_->port()),
                                    grpc::InsecureChannelCredentials());
@@ -171,6 +172,7 @@ class ArtifactServiceTest : public ::testing::Test {
   std::atomic<int64_t> free_bytes_{int64_t{1} << 40};  // what the disk says
   CountingMetrics metrics_;
   absl::Notification draining_;
+  OpenGate gate_{metrics_};
   std::unique_ptr<LocalArtifactStore> store_;
   std::unique_ptr<ArtifactServiceImpl> service_;
   std::unique_ptr<GrpcEndpoint> endpoint_;

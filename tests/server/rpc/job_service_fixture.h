@@ -23,6 +23,7 @@
 #include "server/jobs/sqlite_job_store.h"
 #include "server/jobs/system_clock.h"
 #include "server/rpc/job_service.h"
+#include "tests/fakes/open_gate.h"
 #include "tests/fakes/recording_metrics.h"
 #include "tests/support/temp_directory.h"
 
@@ -46,7 +47,7 @@ class JobServiceTest : public ::testing::Test {
     options.manager.max_files = 8;
     parts_ = std::make_unique<JobParts>(
         JobPartsContext{*store_, artifacts_, launcher_, clock_, metrics_, fetcher_.get()}, options);
-    service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, service_options_);
+    service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, gate_.gate, service_options_);
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -196,6 +197,7 @@ class JobServiceTest : public ::testing::Test {
   std::unique_ptr<ModelFetcher> fetcher_;  // null: no model is fetched
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<JobParts> parts_;
+  OpenGate gate_{metrics_};
   std::unique_ptr<JobServiceImpl> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::JobService::Stub> stub_;
