@@ -89,9 +89,6 @@ struct Foundation {
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   auto clock = std::make_unique<SystemClock>();
-  auto metrics = std::make_unique<PrometheusMetrics>();
-  auto security = SetUpSecurity(flags, *clock, *metrics);
-  if (!security.ok()) return security.status();
   auto fetcher = MakeModelFetcher(flags, *clock);
   if (!fetcher.ok()) return fetcher.status();
   auto lock = DataDirLock::Acquire(flags.data_dir);
@@ -100,6 +97,9 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   if (!found.ok()) return found.status();
   auto devices = ChooseDevices(*found, flags.devices);
   if (!devices.ok()) return devices.status();
+  auto metrics = std::make_unique<PrometheusMetrics>();
+  auto security = SetUpSecurity(flags, *clock, *metrics);
+  if (!security.ok()) return security.status();
   auto artifacts = OpenArtifacts(flags);
   if (!artifacts.ok()) return artifacts.status();
   JobStoreOptions options;
