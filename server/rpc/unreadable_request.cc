@@ -1,8 +1,10 @@
 #include "server/rpc/unreadable_request.h"
 
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "server/auth/access_policy.h"
 #include "server/rpc/status_mapping.h"
 
 namespace kprune {
@@ -38,7 +40,9 @@ class UnreadableRequest final : public grpc::experimental::Interceptor {
 
 grpc::experimental::Interceptor* UnreadableRequestFactory::CreateServerInterceptor(
     grpc::experimental::ServerRpcInfo* info) {
-  return new UnreadableRequest(info->method());
+  const std::string_view method = info->method();
+  const bool known = FindPolicy(method.substr(1)) != nullptr || method.starts_with("/grpc.health.");
+  return known ? new UnreadableRequest(info->method()) : nullptr;
 }
 
 }  // namespace kprune

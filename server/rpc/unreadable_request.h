@@ -6,7 +6,7 @@
 
 namespace kprune {
 
-// Give it to grpc::ServerBuilder. Thread-safe. Every method of the server must be implemented.
+// Give it to grpc::ServerBuilder. Thread-safe. A method that the server does not know stays UNIMPLEMENTED.
 class UnreadableRequestFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override;
