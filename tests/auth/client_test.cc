@@ -102,7 +102,11 @@ TEST_F(AuthClientTest, EveryCallIsAuditedAndNoSecretIsAnywhere) {
   const auto job =
       service_->StartClient({"get", "jobs/0123456789abcdef", "--tls-ca", ca_, "--token-file", token_file_});
   const std::string process = "/proc/" + std::to_string(job->pid());
-  const std::string of_client = ReadFile(process + "/cmdline") + ReadFile(process + "/environ");
+  std::string of_client;
+  EXPECT_TRUE(Eventually([&] {  // a moment after its start
+    of_client = ReadFile(process + "/cmdline") + ReadFile(process + "/environ");
+    return of_client.find(token_file_) != std::string::npos || !job->Running();
+  }));
   EXPECT_EQ(job->Wait(), 1);
   EXPECT_EQ(List({"--tls-ca", ca_}).status, 1);
   ASSERT_TRUE(Eventually([&] { return AuditLines().size() >= 3; }));
