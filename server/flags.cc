@@ -125,14 +125,16 @@ void AddAccessFlags(CLI::App& app, ServerFlags& flags) {
       AddFlag(app, "tls-key", flags.tls_key, "Private key of --tls-cert (PEM)")->check(CLI::ExistingFile);
   certificate->needs(key);
   key->needs(certificate);
-  AddFlag(app, "tls-client-ca", flags.tls_client_ca,
-          "Authorities (PEM) whose certificates clients show; without --access-file, whoever has one may do "
-          "everything")
-      ->check(CLI::ExistingFile)
-      ->needs(certificate);
+  CLI::Option* const authorities =
+      AddFlag(app, "tls-client-ca", flags.tls_client_ca,
+              "Authorities (PEM) whose certificates clients show; without --access-file, whoever has one may "
+              "do everything")
+          ->check(CLI::ExistingFile)
+          ->needs(certificate);
   AddFlag(app, "tls-client-auth", flags.tls_client_auth,
           "Whether clients must show a certificate (require) or may send a token instead (optional)")
-      ->check(CLI::IsMember({"require", "optional"}));
+      ->check(CLI::IsMember({"require", "optional"}))
+      ->needs(authorities);
   AddFlag(app, "audit-log", flags.audit_log,
           "Append a JSON line for every call to this file; - is standard output");
   AddFlag(app, "reflection", flags.reflection,

@@ -9,8 +9,8 @@ namespace kprune {
 
 absl::StatusOr<Security> SetUpSecurity(const ServerFlags& flags, Clock& clock, Metrics& metrics) {
   if (absl::Status closed = CheckExposure(flags); !closed.ok()) return closed;
-  if (flags.insecure)
-    LogWarning("INSECURE", {{"listen", flags.listen},
+  if (flags.insecure && !IsLoopback(flags.listen))
+    LogWarning("insecure", {{"listen", flags.listen},
                             {"tls", flags.tls_cert.empty() ? "off" : "on"},
                             {"advice", "--insecure lets anybody on the network in; use it for trials only"}});
   Security security;

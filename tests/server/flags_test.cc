@@ -92,7 +92,15 @@ TEST(Flags, HelpShowsEachFlagWithItsVariable) {
                            "s3-credentials-file",
                            "max-model-bytes",
                            "model-fetch-seconds",
-                           "model-fetch-stall-seconds"}) {
+                           "model-fetch-stall-seconds",
+                           "access-file",
+                           "audit-log",
+                           "tls-cert",
+                           "tls-key",
+                           "tls-client-ca",
+                           "tls-client-auth",
+                           "reflection",
+                           "insecure"}) {
     std::string variable = "KPRUNE_";
     for (const char* c = flag; *c != '\0'; ++c)
       variable += *c == '-' ? '_' : static_cast<char>(std::toupper(*c));
