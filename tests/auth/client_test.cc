@@ -97,6 +97,35 @@ TEST_F(AuthClientTest, AMadeTokenLetsItsOwnerInOnceItsLineIsInTheFile) {
   EXPECT_EQ(service_->Client({"token", "of nobody"}).status, 3);
 }
 
+TEST_F(AuthClientTest, TheAuditLogNamesTheArtifactAndTheClientsOwnRequestId) {
+  const auto stub = v1::ArtifactService::NewStub(NewChannel(service_->address(), access_.Tls("robot")));
+  const std::string sha256 = HashOf("x");
+  for (const char* const id : {"trace-7", "not plain"}) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-request-id", id);
+    v1::UploadResponse response;
+    const auto writer = stub->Upload(&context, &response);
+    v1::UploadRequest request;
+    request.mutable_header()->set_sha256(sha256);
+    request.mutable_header()->set_size(1);
+    writer->Write(request);
+    request.set_chunk("x");
+    writer->Write(request);
+    writer->WritesDone();
+    const grpc::Status status = writer->Finish();
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  ASSERT_TRUE(Eventually([&] { return AuditLines().size() == 2; }));
+  const std::vector<nlohmann::json> lines = AuditLines();
+  EXPECT_EQ(lines[0]["request_id"], "trace-7");
+  EXPECT_EQ(lines[1]["request_id"].get<std::string>().size(), 16u);
+  for (const nlohmann::json& line : lines) {
+    EXPECT_EQ(line["subject"], "robot");
+    EXPECT_EQ(line["resource"], sha256);
+    EXPECT_EQ(line["method"], "kprune.v1.ArtifactService/Upload");
+  }
+}
+
 TEST_F(AuthClientTest, EveryCallIsAuditedAndNoSecretIsAnywhere) {
   EXPECT_EQ(List({"--tls-ca", ca_, "--token-file", token_file_}).status, 0);
   const auto job =
