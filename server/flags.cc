@@ -217,7 +217,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
       ->check(CLI::ExistingFile);
   AddFlag(app, "devices", flags.devices,
           "Devices that run one job each: auto (every GPU, else cpu) or a list like cuda:0,cuda:1");
-  AddFlag(app, "max-queued-jobs", flags.max_queued_jobs, "Most jobs that wait at once")
+  AddFlag(app, "max-queued-jobs", flags.max_queued_jobs,
+          "Most jobs of a tenant that wait at once, where it has no such limit of its own")
       ->check(CLI::PositiveNumber);
   AddFlag(app, "max-artifact-bytes", flags.max_artifact_bytes, "Largest file in bytes, uploaded or fetched")
       ->check(CLI::PositiveNumber);

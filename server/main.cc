@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "server/artifacts/local_artifact_store.h"
+#include "server/artifacts/local_tenant_artifacts.h"
 #include "server/data_dir_lock.h"
 #include "server/devices.h"
 #include "server/exposure.h"
@@ -51,12 +51,14 @@ absl::Status WritePortFile(const std::string& path, int port) {
   return absl::UnavailableError(absl::StrCat("cannot write the port file ", path));
 }
 
-absl::StatusOr<std::unique_ptr<LocalArtifactStore>> OpenArtifacts(const ServerFlags& flags) {
-  LocalArtifactStoreOptions options;
-  options.folder = flags.data_dir / "artifacts";
-  options.max_artifact_bytes = flags.max_artifact_bytes;
-  options.disk_low_bytes = flags.disk_low_bytes;
-  return LocalArtifactStore::Open(options);
+absl::StatusOr<std::unique_ptr<LocalTenantArtifacts>> OpenArtifacts(const ServerFlags& flags,
+                                                                    const TenantDirectory& tenants) {
+  LocalTenantArtifactsOptions options;
+  options.data_dir = flags.data_dir;
+  options.store.max_artifact_bytes = flags.max_artifact_bytes;
+  options.store.disk_low_bytes = flags.disk_low_bytes;
+  options.tenants = &tenants;
+  return LocalTenantArtifacts::Open(options);
 }
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> ServeMetrics(
@@ -79,7 +81,7 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> ServeHealth(const ServerFlags& f
 struct Foundation {
   std::unique_ptr<DataDirLock> lock;
   std::vector<Device> devices;
-  std::unique_ptr<LocalArtifactStore> artifacts;
+  std::unique_ptr<TenantArtifacts> artifacts;
   std::unique_ptr<JobStore> jobs;
   std::unique_ptr<SystemClock> clock;
   std::unique_ptr<PrometheusMetrics> metrics;
@@ -100,10 +102,11 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   auto metrics = std::make_unique<PrometheusMetrics>();
   auto security = SetUpSecurity(flags, *clock, *metrics);
   if (!security.ok()) return security.status();
-  auto artifacts = OpenArtifacts(flags);
+  auto artifacts = OpenArtifacts(flags, security->tenants());
   if (!artifacts.ok()) return artifacts.status();
   JobStoreOptions options;
   options.max_queued_jobs = flags.max_queued_jobs;
+  options.tenants = &security->tenants();
   auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
   if (!jobs.ok()) return jobs.status();
   return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts), *std::move(jobs),

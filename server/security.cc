@@ -4,6 +4,7 @@
 
 #include "server/exposure.h"
 #include "server/log.h"
+#include "server/single_tenant.h"
 
 namespace kprune {
 
@@ -18,6 +19,8 @@ absl::StatusOr<Security> SetUpSecurity(const ServerFlags& flags, Clock& clock, M
     auto directory = AccessDirectory::Open(flags.access_file, clock, metrics);
     if (!directory.ok()) return directory.status();
     security.directory = *std::move(directory);
+  } else {
+    security.single_tenant = std::make_unique<SingleTenant>();
   }
   if (!flags.audit_log.empty()) {
     auto audit = AuditLog::Open(flags.audit_log);

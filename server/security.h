@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/status/statusor.h"
+#include "kprune/caller.h"
 #include "kprune/clock.h"
 #include "kprune/metrics.h"
 #include "server/auth/access_control.h"
@@ -16,12 +17,15 @@
 
 namespace kprune {
 
-// Each part is null where no flag asks for it, but for access.
+// Each part but access is null where no flag asks for it.
 struct Security {
   std::unique_ptr<AccessDirectory> directory;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<CertificateKeeper> certificates;
   std::unique_ptr<AccessControl> access;
+  std::unique_ptr<TenantDirectory> single_tenant;  // where no directory knows others
+
+  const TenantDirectory& tenants() const { return directory != nullptr ? *directory : *single_tenant; }
 };
 
 // Refuses flags that would leave the server open by oversight (server/exposure.h), and files that cannot be

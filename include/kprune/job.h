@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "kprune/caller.h"
 
 namespace kprune {
 
@@ -74,7 +75,7 @@ struct JobInput {
   std::string options_json = "{}";
   // Where it must run: "auto" (anywhere), "cpu" or "cuda:N"; the `device` of the options.
   std::string device = "auto";
-  // Of the jobs that wait the greatest runs first.
+  // Of the tenant's jobs that wait the greatest runs first.
   int priority = 0;
 
   bool operator==(const JobInput&) const = default;
@@ -88,15 +89,18 @@ inline JobInput AsAsked(JobInput input) {
 
 struct NewJob {
   JobInput input;
-  // Makes creation idempotent where it is not empty.
+  // Makes creation idempotent within the tenant where it is not empty.
   std::string request_id;
   // kprune.v1.Preflight in proto3 JSON; empty when there was none.
   std::string preflight_json;
+  // Whose job it is, and whose artifacts its files are.
+  std::string tenant = kDefaultTenant;
 };
 
 struct JobRecord {
   // Letters and digits only, so it may stand in a path.
   std::string id;
+  std::string tenant = kDefaultTenant;
   JobInput input;
   std::string request_id;
   std::string preflight_json;

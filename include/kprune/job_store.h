@@ -6,6 +6,9 @@
 //   QUEUED | RUNNING | RETRY_WAIT --Cancel--> CANCELLED;  FAILED | CANCELLED --Retry--> QUEUED
 //   EndEarly leaves a job that has begun in its state; Succeed then leads to CANCELLED, with a result.
 //
+// Jobs belong to tenants, whose turns Claim keeps fair: no number or priority of one tenant's jobs makes
+// another's wait longer. What workers did counts as the tenant's device seconds when an attempt ends.
+//
 // Every change of state appends a state_changed event in the same transaction. A change is durable when its
 // call returns.
 #ifndef KPRUNE_JOB_STORE_H_
@@ -28,13 +31,19 @@
 
 namespace kprune {
 
+// Device seconds are counted over so long, by the hour in which an attempt ended.
+inline constexpr absl::Duration kUsageWindow = absl::Hours(30 * 24);
+
 struct JobStoreOptions {
-  // Most jobs in QUEUED and RETRY_WAIT together; Create and Retry are refused beyond it.
+  // Most jobs of one tenant in QUEUED and RETRY_WAIT together, where it has no such limit of its own; Create
+  // and Retry are refused beyond it.
   int64_t max_queued_jobs = 1000;
   // So many crashes of its worker end a job.
   int max_crashes = 3;
   // Wait after the first crash; doubles with each further one.
   absl::Duration retry_backoff = absl::Seconds(5);
+  // What each tenant may use. Borrowed; null: no tenant has a limit.
+  const TenantDirectory* tenants = nullptr;
 };
 
 // The right to work on a job, given by Claim. Stale when the job has a greater epoch or is not RUNNING any
@@ -58,6 +67,8 @@ struct ListQuery {
   std::vector<JobState> states;
   // Asked for each job in turn: false ends the page before it, unless it is the first. Must return quickly.
   std::function<bool(const JobRecord&)> fits = nullptr;
+  // Only jobs of this tenant; empty means all.
+  std::string tenant = {};
 };
 
 struct JobPage {
@@ -67,7 +78,8 @@ struct JobPage {
 
 struct ClaimResult {
   std::optional<JobRecord> job;
-  // When there was no job: the time at which the next RETRY_WAIT job may be claimed, or InfiniteFuture.
+  // When there was no job: the time at which to ask again though nothing has changed, since a RETRY_WAIT job
+  // may be claimed then, or a tenant that is at a limit may have a higher one; or InfiniteFuture.
   absl::Time retry_at = absl::InfiniteFuture();
 };
 
@@ -84,7 +96,7 @@ struct EventBatch {
 };
 
 struct DeletedJob {
-  // Digests of the job's files that no remaining job refers to.
+  // Digests of the job's files that no remaining job of its tenant refers to.
   std::vector<std::string> unreferenced;
 };
 
@@ -108,15 +120,16 @@ class JobStore {
  public:
   virtual ~JobStore() = default;
 
-  // Queues a job. ALREADY_EXISTS: the request_id belongs to a job with another input. RESOURCE_EXHAUSTED:
-  // queue full.
+  // Queues a job. ALREADY_EXISTS: the request_id belongs to a job of the tenant with another input.
+  // RESOURCE_EXHAUSTED: queue full, or the tenant's device seconds are used up (server/quota.h).
   virtual absl::StatusOr<CreateResult> Create(const NewJob& job, absl::Time now) = 0;
 
   virtual absl::StatusOr<JobRecord> Get(std::string_view job_id) = 0;
 
-  // The job created with that request_id; nothing when there is none (an empty request_id has none).
+  // The tenant's job created with that request_id; nothing when there is none (an empty request_id has none).
   // ALREADY_EXISTS: its input is another one.
-  virtual absl::StatusOr<std::optional<JobRecord>> FindByRequestId(std::string_view request_id,
+  virtual absl::StatusOr<std::optional<JobRecord>> FindByRequestId(std::string_view tenant,
+                                                                   std::string_view request_id,
                                                                    const JobInput& input) = 0;
 
   // Newest first. INVALID_ARGUMENT: malformed page token.
@@ -135,17 +148,19 @@ class JobStore {
   // Ids of at most `limit` jobs that were finished before that, the longest finished first.
   virtual absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) = 0;
 
-  // Those of `digests` that no job's files have, in their order.
+  // Those of `digests` that no file of the tenant's jobs has, in their order.
   virtual absl::StatusOr<std::vector<std::string>> FindUnreferenced(
-      const std::vector<std::string>& digests) = 0;
+      std::string_view tenant, const std::vector<std::string>& digests) = 0;
 
-  // Forgets a partial result. FAILED_PRECONDITION: neither FAILED nor CANCELLED. RESOURCE_EXHAUSTED: queue
-  // full.
+  // Forgets a partial result. FAILED_PRECONDITION: neither FAILED nor CANCELLED. RESOURCE_EXHAUSTED: as
+  // Create.
   virtual absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) = 0;
 
-  // Takes the job of the highest priority, and of those the oldest, that waits and may run on `device`;
-  // raises its lease_epoch and attempt. A back-off that seems longer than any is, because the clock was set
-  // back, is over.
+  // Takes a job that waits and may run on `device`, and raises its lease_epoch and attempt. Of the tenants
+  // that have such a job, and are not at their limits of running jobs and device seconds, it is the turn of
+  // the one with the fewest running jobs, and of those the one served longest ago; of its jobs the one of the
+  // highest priority, and of those the oldest. A back-off that seems longer than any is, because the clock
+  // was set back, is over.
   virtual absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) = 0;
 
   // The calls of a lease's holder. ABORTED: the lease is stale (cancelled, claimed again, deleted): stop and
@@ -175,6 +190,9 @@ class JobStore {
                                                 int limit) = 0;
 
   virtual absl::StatusOr<QueueStats> Stats() = 0;
+
+  // What the tenant's workers ran within kUsageWindow before `now`, those that run now included.
+  virtual absl::StatusOr<double> DeviceSeconds(std::string_view tenant, absl::Time now) = 0;
 
   // Calls `on_change` after every committed change of the job (of any job when `job_id` is empty), from the
   // thread that made the change and without a lock held; it must return quickly. Changes made before the call

@@ -42,6 +42,9 @@ class Metrics {
 
   // Certificates were replaced by some that cannot be served; those before still are.
   virtual void OnCertificateReloadFailed() {}
+
+  // `quota`: the one that is used up, e.g. "bytes".
+  virtual void OnQuotaRefused(std::string_view /*quota*/) {}
 };
 
 }  // namespace kprune

@@ -69,10 +69,11 @@ absl::Status RemoveCopies(Disk& disk, const fs::path& folder) {
 
 }  // namespace
 
-ArtifactFolder::ArtifactFolder(Disk& disk, fs::path folder, int64_t disk_low_bytes,
+ArtifactFolder::ArtifactFolder(Disk& disk, fs::path folder, StoredBytes& stored, int64_t disk_low_bytes,
                                std::function<int64_t()> free_bytes)
     : disk_(disk),
       folder_(std::move(folder)),
+      stored_(stored),
       disk_low_bytes_(disk_low_bytes),
       free_bytes_(std::move(free_bytes)) {}
 
@@ -93,7 +94,28 @@ absl::Status ArtifactFolder::Prepare() {
     const absl::Status synced = SyncFolder(disk_, changed.empty() ? fs::path(".") : changed);
     if (!synced.ok()) return synced;
   }
-  return RemoveCopies(disk_, folder_ / "partial");
+  const absl::Status removed = RemoveCopies(disk_, folder_ / "partial");
+  return removed.ok() ? CountStored() : removed;
+}
+
+absl::Status ArtifactFolder::CountStored() const {
+  const absl::StatusOr<std::vector<std::string>> objects = ListObjects(absl::InfiniteFuture());
+  if (!objects.ok()) return objects.status();
+  const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
+  if (!partials.ok()) return partials.status();
+  int64_t bytes = 0;
+  for (const std::string& sha256 : *objects) {
+    const absl::StatusOr<int64_t> size = StoredSize(sha256);
+    if (!size.ok()) return size.status();
+    bytes += *size;
+  }
+  for (const std::string& sha256 : *partials) {
+    const absl::StatusOr<int64_t> size = CommittedSize(sha256);
+    if (!size.ok()) return size.status();
+    bytes += *size;
+  }
+  stored_.Add(bytes);
+  return absl::OkStatus();
 }
 
 fs::path ArtifactFolder::ObjectPath(std::string_view sha256) const {
@@ -175,30 +197,47 @@ absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
                    disk_low_bytes_, " bytes that this server keeps free; delete finished jobs first"));
 }
 
-absl::Status ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
+absl::StatusOr<bool> ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
   const fs::path to = ObjectPath(sha256);
-  const absl::Status renamed = Rename(disk_, from, to);
-  if (!renamed.ok()) return renamed;
+  bool is_new = false;
+  {
+    std::lock_guard lock(objects_mutex_);
+    is_new = absl::IsNotFound(StoredSize(sha256).status());
+    const absl::Status renamed = Rename(disk_, from, to);
+    if (!renamed.ok()) return renamed;
+  }
   absl::Status synced = SyncFolder(disk_, to.parent_path());
-  if (!synced.ok() && !Rename(disk_, to, from).ok()) RemoveFile(disk_, to).IgnoreError();
+  if (synced.ok()) return is_new;
+  if (!Rename(disk_, to, from).ok()) RemoveFile(disk_, to).IgnoreError();
   return synced;
 }
 
 absl::Status ArtifactFolder::RemovePartial(std::string_view sha256) const {
+  const absl::StatusOr<int64_t> committed = CommittedSize(sha256);
   absl::Status removed = RemoveFile(disk_, CommittedPath(sha256));
+  if (removed.ok() && committed.ok()) stored_.Add(-*committed);
   removed.Update(RemoveFile(disk_, PartialPath(sha256)));
   return removed;
 }
 
 absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
   const fs::path path = ObjectPath(sha256);
-  const absl::Status removed = RemoveFile(disk_, path);
-  if (!removed.ok()) return removed;
+  {
+    std::lock_guard lock(objects_mutex_);
+    const absl::StatusOr<int64_t> size = StoredSize(sha256);
+    const absl::Status removed = RemoveFile(disk_, path);
+    if (!removed.ok()) return removed;
+    if (size.ok()) stored_.Add(-*size);
+  }
   return SyncFolder(disk_, path.parent_path());
 }
 
 absl::Status ArtifactFolder::SetAside(std::string_view sha256) const {
-  return Rename(disk_, ObjectPath(sha256), folder_ / "corrupt" / sha256);
+  std::lock_guard lock(objects_mutex_);
+  const absl::StatusOr<int64_t> size = StoredSize(sha256);
+  const absl::Status aside = Rename(disk_, ObjectPath(sha256), folder_ / "corrupt" / sha256);
+  if (aside.ok() && size.ok()) stored_.Add(-*size);
+  return aside;
 }
 
 absl::Status ArtifactFolder::SyncPartialFolder() const { return SyncFolder(disk_, folder_ / "partial"); }

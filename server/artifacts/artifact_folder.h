@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,20 +24,23 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "server/artifacts/disk.h"
+#include "server/artifacts/stored_bytes.h"
 
 namespace kprune {
 
 // Thread-safe. Every `sha256` must be a checked digest.
 class ArtifactFolder {
  public:
-  // Borrows `disk`. `free_bytes` null: ask the system.
-  ArtifactFolder(Disk& disk, std::filesystem::path folder, int64_t disk_low_bytes,
+  // Borrows `disk` and `stored`, which counts what is in objects/ and is safe in partial/. `free_bytes` null:
+  // ask the system.
+  ArtifactFolder(Disk& disk, std::filesystem::path folder, StoredBytes& stored, int64_t disk_low_bytes,
                  std::function<int64_t()> free_bytes);
 
   Disk& disk() const { return disk_; }
+  StoredBytes& stored() const { return stored_; }
 
-  // Makes the folders, makes durable what a crash left published but perhaps not synced, and removes copies
-  // that it left unfinished.
+  // Makes the folders, makes durable what a crash left published but perhaps not synced, removes copies that
+  // it left unfinished, and counts what is there.
   absl::Status Prepare();
 
   std::filesystem::path ObjectPath(std::string_view sha256) const;
@@ -62,9 +66,10 @@ class ArtifactFolder {
   // ResourceExhausted when `more_bytes` would leave less than disk_low_bytes.
   absl::Status CheckDisk(int64_t more_bytes) const;
 
-  // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. After an error
-  // it is not at its place, so that nobody takes it for stored.
-  absl::Status Publish(const std::filesystem::path& from, std::string_view sha256) const;
+  // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. Returns
+  // whether none was there, and leaves it to the caller to count it. After an error it is not at its place,
+  // so that nobody takes it for stored.
+  absl::StatusOr<bool> Publish(const std::filesystem::path& from, std::string_view sha256) const;
 
   absl::Status RemovePartial(std::string_view sha256) const;
   absl::Status RemoveObject(std::string_view sha256) const;
@@ -76,13 +81,18 @@ class ArtifactFolder {
   absl::Status SyncPartialFolder() const;
 
  private:
+  absl::Status CountStored() const;
+
   // Constant after construction.
   Disk& disk_;
   const std::filesystem::path folder_;
+  StoredBytes& stored_;
   const int64_t disk_low_bytes_;
   const std::function<int64_t()> free_bytes_;
 
   std::atomic<int64_t> next_copy_{0};
+  // Held while an object comes or goes, so that it is counted once.
+  mutable std::mutex objects_mutex_;
 };
 
 }  // namespace kprune

@@ -44,7 +44,8 @@ absl::StatusOr<std::unique_ptr<LocalArtifactStore>> LocalArtifactStore::Open(
 
 LocalArtifactStore::LocalArtifactStore(LocalArtifactStoreOptions options)
     : options_(std::move(options)),
-      folder_(options_.disk != nullptr ? *options_.disk : Disk::Kernel(), options_.folder,
+      stored_(options_.tenant, options_.max_stored_bytes),
+      folder_(options_.disk != nullptr ? *options_.disk : Disk::Kernel(), options_.folder, stored_,
               options_.disk_low_bytes, options_.free_bytes) {}
 
 absl::StatusOr<std::vector<std::string>> LocalArtifactStore::FindMissing(
@@ -103,9 +104,11 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactStore::BeginUpload(
     if (!status.ok()) return status;
     return CheckFinished(sha256, size_bytes, sha256, *committed);
   }
+  absl::StatusOr<ReservedBytes> reserved = stored_.Reserve(size_bytes - *committed);
+  if (!reserved.ok()) return reserved.status();
   status = folder_.CheckDisk(size_bytes - *committed);
   if (!status.ok()) return status;
-  return LocalArtifactUpload::Open(&folder_, *std::move(claim), size_bytes, *committed,
+  return LocalArtifactUpload::Open(&folder_, *std::move(claim), *std::move(reserved), size_bytes, *committed,
                                    options_.commit_interval_bytes);
 }
 
@@ -114,7 +117,11 @@ absl::StatusOr<Artifact> LocalArtifactStore::PutFile(const fs::path& file) {
   absl::StatusOr<Artifact> artifact = CopyIn(file, copy);
   absl::Status status = artifact.status();
   const bool is_new = status.ok() && !folder_.StoredSize(artifact->sha256).ok();
-  if (is_new) status = folder_.Publish(copy, artifact->sha256);
+  if (is_new) {
+    const absl::StatusOr<bool> published = folder_.Publish(copy, artifact->sha256);
+    status = published.status();
+    if (published.ok() && *published) stored_.Add(artifact->size_bytes);
+  }
   if (status.ok() && !is_new) status = folder_.Touch(artifact->sha256);
   if (!status.ok() || !is_new) status.Update(RemoveFile(folder_.disk(), copy));
   if (!status.ok()) return status;

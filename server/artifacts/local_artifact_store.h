@@ -13,8 +13,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kprune/artifact_store.h"
+#include "kprune/caller.h"
 #include "server/artifacts/artifact_folder.h"
 #include "server/artifacts/disk.h"
+#include "server/artifacts/stored_bytes.h"
 #include "server/artifacts/writer_claims.h"
 
 namespace kprune {
@@ -31,6 +33,11 @@ struct LocalArtifactStoreOptions {
 
   // An upload is made safe on the disk each time it grew by this much: what a crash can cost.
   int64_t commit_interval_bytes = int64_t{32} << 20;
+
+  // Whose artifacts these are, and the most bytes of them, partial uploads included: asked when an upload
+  // begins. Null and 0: no limit. Results of jobs are still stored, and count.
+  std::string tenant = kDefaultTenant;
+  std::function<int64_t()> max_stored_bytes;
 
   // Free bytes of the folder's disk. Null: ask the system.
   std::function<int64_t()> free_bytes;
@@ -56,6 +63,10 @@ class LocalArtifactStore final : public ArtifactStore {
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
 
+  // What counts against max_stored_bytes: the artifacts, partial uploads as far as they are committed, and
+  // what uploads that are running have still to send.
+  int64_t used_bytes() const { return stored_.used_bytes(); }
+
  private:
   explicit LocalArtifactStore(LocalArtifactStoreOptions options);
 
@@ -65,6 +76,7 @@ class LocalArtifactStore final : public ArtifactStore {
   // Constant after construction.
   const LocalArtifactStoreOptions options_;
 
+  StoredBytes stored_;
   ArtifactFolder folder_;
   WriterClaims claims_;
 };

@@ -19,11 +19,9 @@ constexpr int64_t kPartsOfCommit = 8;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(const ArtifactFolder* folder,
-                                                                          WriterClaim claim,
-                                                                          int64_t declared_bytes,
-                                                                          int64_t committed_bytes,
-                                                                          int64_t commit_interval_bytes) {
+absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(
+    const ArtifactFolder* folder, WriterClaim claim, ReservedBytes reserved, int64_t declared_bytes,
+    int64_t committed_bytes, int64_t commit_interval_bytes) {
   absl::StatusOr<PosixFile> data =
       PosixFile::Open(folder->disk(), folder->PartialPath(claim.sha256()), O_RDWR | O_CREAT);
   if (!data.ok()) return data.status();
@@ -32,21 +30,23 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(const 
   if (!record.ok()) return record.status();
   absl::Status status = folder->SyncPartialFolder();
   if (!status.ok()) return status;
-  std::unique_ptr<LocalArtifactUpload> upload(new LocalArtifactUpload(
-      folder, std::move(claim), declared_bytes, commit_interval_bytes, *std::move(data), *std::move(record)));
+  std::unique_ptr<LocalArtifactUpload> upload(
+      new LocalArtifactUpload(folder, std::move(claim), std::move(reserved), declared_bytes,
+                              commit_interval_bytes, *std::move(data), *std::move(record)));
   status = upload->Restore(committed_bytes);
   if (!status.ok()) return status;
   return upload;
 }
 
 LocalArtifactUpload::LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim,
-                                         int64_t declared_bytes, int64_t commit_interval_bytes,
-                                         PosixFile data, PosixFile record)
+                                         ReservedBytes reserved, int64_t declared_bytes,
+                                         int64_t commit_interval_bytes, PosixFile data, PosixFile record)
     : folder_(folder),
       sha256_(claim.sha256()),
       declared_bytes_(declared_bytes),
       commit_interval_bytes_(commit_interval_bytes),
       claim_(std::move(claim)),
+      reserved_(std::move(reserved)),
       data_(std::move(data)),
       record_(std::move(record)) {}
 
@@ -105,6 +105,7 @@ absl::Status LocalArtifactUpload::Commit() {
   absl::Status status = record_->WriteAt(0, std::string_view(record, sizeof record));
   if (status.ok()) status = record_->Sync();
   if (!status.ok()) return status;
+  reserved_->Keep(size_bytes_ - committed_bytes_);
   committed_bytes_ = given_to_disk_ = size_bytes_;
   claim_->SetCommitted(committed_bytes_);
   return absl::OkStatus();
@@ -118,7 +119,11 @@ absl::StatusOr<Artifact> LocalArtifactUpload::Finish() {
   }
   status = sync_failed_;
   if (status.ok()) status = data_->Sync();
-  if (status.ok()) status = folder_->Publish(data_->path(), sha256_);
+  if (status.ok()) {
+    const absl::StatusOr<bool> published = folder_->Publish(data_->path(), sha256_);
+    status = published.status();
+    if (published.ok()) CountPublished(*published);
+  }
   // Only now: an upload that could not be published is continued.
   if (status.ok()) status = data_->MakeReadOnly();
   if (status.ok()) status = RemoveFile(folder_->disk(), record_->path());
@@ -126,6 +131,14 @@ absl::StatusOr<Artifact> LocalArtifactUpload::Finish() {
   Release();
   if (!status.ok()) return status;
   return Artifact{sha256_, size_bytes_};
+}
+
+void LocalArtifactUpload::CountPublished(bool is_new) {
+  if (is_new) {
+    reserved_->KeepAll();
+  } else {
+    folder_->stored().Add(-committed_bytes_);
+  }
 }
 
 void LocalArtifactUpload::Discard() {
@@ -137,6 +150,7 @@ void LocalArtifactUpload::Discard() {
 void LocalArtifactUpload::Release() {
   data_.reset();
   record_.reset();
+  reserved_.reset();
   claim_.reset();
 }
 

@@ -14,6 +14,7 @@
 #include "server/artifacts/artifact_folder.h"
 #include "server/artifacts/posix_file.h"
 #include "server/artifacts/sha256.h"
+#include "server/artifacts/stored_bytes.h"
 #include "server/artifacts/writer_claims.h"
 
 namespace kprune {
@@ -21,9 +22,11 @@ namespace kprune {
 class LocalArtifactUpload final : public ArtifactUpload {
  public:
   // Continues after the first `committed_bytes` of what lies in partial/, which are read to bring the digest
-  // up to there. Borrows `folder`. Commits each time it grew by `commit_interval_bytes`.
+  // up to there; `reserved` are the bytes that follow. Borrows `folder`. Commits each time it grew by
+  // `commit_interval_bytes`.
   static absl::StatusOr<std::unique_ptr<ArtifactUpload>> Open(const ArtifactFolder* folder, WriterClaim claim,
-                                                              int64_t declared_bytes, int64_t committed_bytes,
+                                                              ReservedBytes reserved, int64_t declared_bytes,
+                                                              int64_t committed_bytes,
                                                               int64_t commit_interval_bytes);
   ~LocalArtifactUpload() override;
 
@@ -33,8 +36,9 @@ class LocalArtifactUpload final : public ArtifactUpload {
   int64_t size_bytes() const override { return size_bytes_; }
 
  private:
-  LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim, int64_t declared_bytes,
-                      int64_t commit_interval_bytes, PosixFile data, PosixFile record);
+  LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim, ReservedBytes reserved,
+                      int64_t declared_bytes, int64_t commit_interval_bytes, PosixFile data,
+                      PosixFile record);
 
   absl::Status Restore(int64_t committed_bytes);
 
@@ -44,7 +48,10 @@ class LocalArtifactUpload final : public ArtifactUpload {
   // Syncs the data, then writes down its size: the size on record is never ahead of the data.
   absl::Status Commit();
 
-  // Closes the files and gives the digest free for the next writer.
+  // Counts the artifact that the upload became; `is_new`: the only one.
+  void CountPublished(bool is_new);
+
+  // Closes the files and gives the digest, and what it had reserved, free for the next writer.
   void Release();
 
   // Constant after construction.
@@ -55,6 +62,7 @@ class LocalArtifactUpload final : public ArtifactUpload {
 
   // Empty once released.
   std::optional<WriterClaim> claim_;
+  std::optional<ReservedBytes> reserved_;  // what is not committed yet
   std::optional<PosixFile> data_;
   std::optional<PosixFile> record_;
 

@@ -28,8 +28,11 @@ Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& opti
 
 void Attempt::Run(const std::string& device) {
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
+  const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(job_.tenant);
+  if (!artifacts.ok()) return RecordFailure(artifacts.status());
+  artifacts_ = *artifacts;
   if (absl::Status status = TakeModelIn(); !status.ok()) return EndWithoutModel(status);
-  if (absl::Status status = VerifyArtifacts(job_.input, context_.artifacts); !status.ok())
+  if (absl::Status status = VerifyArtifacts(job_.input, *artifacts_); !status.ok())
     return RecordFailure(status);
   {
     absl::StatusOr<JobDirectory> directory = LayOut();
@@ -51,7 +54,7 @@ void Attempt::Run(const std::string& device) {
 absl::StatusOr<JobDirectory> Attempt::LayOut() {
   absl::StatusOr<JobDirectory> directory;
   const absl::Status made = Persist("lay-out", [&] {
-    directory = JobDirectory::LayOut(directory_, "prune", job_.input, context_.artifacts, "jobs/" + job_.id);
+    directory = JobDirectory::LayOut(directory_, "prune", job_.input, *artifacts_, "jobs/" + job_.id);
     return absl::IsInternal(directory.status()) ? directory.status() : absl::OkStatus();
   });
   if (!made.ok()) return made;
@@ -74,7 +77,7 @@ absl::Status Attempt::TakeModelIn() {
   const std::filesystem::path folder = directory_.parent_path() / absl::StrCat("fetched-", job_.attempt);
   work_begins_ = kFetchShare;
   return context_.intake->Run(
-      lease_, folder, [this] { return GoesOn(); }, job_.input);
+      lease_, folder, [this] { return GoesOn(); }, *artifacts_, job_.input);
 }
 
 bool Attempt::GoesOn() {

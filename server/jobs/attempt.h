@@ -94,8 +94,9 @@ class Attempt {
   const std::filesystem::path directory_;  // of this attempt; there while it runs
 
   // Of the thread in Run.
-  JobRecord job_;           // changes only in what was fetched
-  double work_begins_ = 0;  // share of the job that is done when the worker starts
+  ArtifactStore* artifacts_ = nullptr;  // the tenant's; set from the start of Run on
+  JobRecord job_;                       // changes only in what was fetched
+  double work_begins_ = 0;              // share of the job that is done when the worker starts
   bool lease_lost_ = false;
   bool leave_directory_ = false;
   std::optional<LimitBreach> breach_;     // why the worker was killed

@@ -76,7 +76,7 @@ void Attempt::Publish() {
   const absl::Status published = Persist("publish", [&] {
     // No deletion may come between storing a file and the job that refers to it.
     const auto adding = context_.references.AddingReferences();
-    absl::StatusOr<CollectedResult> result = CollectResult(directory_, context_.artifacts);
+    absl::StatusOr<CollectedResult> result = CollectResult(directory_, *artifacts_);
     if (!result.ok() && MayPass(result.status())) return result.status();
     refused = result.status();
     if (!result.ok()) return absl::OkStatus();

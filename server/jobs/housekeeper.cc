@@ -59,7 +59,7 @@ absl::Status Housekeeper::RemoveJobs(absl::Time now, Removed& removed) {
     const auto ids = context_.store.ListFinished(now - options_.keep_finished_jobs, kJobsAtOnce);
     if (!ids.ok() || ids->empty()) return ids.status();
     for (const std::string& id : *ids) {
-      const absl::Status status = context_.manager.Delete("jobs/" + id);
+      const absl::Status status = context_.manager.Delete(Caller(), "jobs/" + id);
       // Somebody may have deleted it, or retried it, in between.
       if (!status.ok() && !absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
       removed.jobs += status.ok();
@@ -69,19 +69,28 @@ absl::Status Housekeeper::RemoveJobs(absl::Time now, Removed& removed) {
 
 absl::Status Housekeeper::RemoveArtifacts(absl::Time now, Removed& removed) {
   if (options_.keep_uploads <= absl::ZeroDuration()) return absl::OkStatus();
-  const absl::Time before = now - options_.keep_uploads;
-  const absl::StatusOr<int> uploads = context_.artifacts.RemoveStaleUploads(before);
+  for (const std::string& tenant : context_.artifacts.Tenants()) {
+    const absl::Status status = RemoveArtifactsOf(tenant, now - options_.keep_uploads, removed);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Housekeeper::RemoveArtifactsOf(const std::string& tenant, absl::Time before, Removed& removed) {
+  const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(tenant);
+  if (!artifacts.ok()) return artifacts.status();
+  const absl::StatusOr<int> uploads = (*artifacts)->RemoveStaleUploads(before);
   if (!uploads.ok()) return uploads.status();
-  removed.uploads = *uploads;
-  const absl::StatusOr<std::vector<std::string>> unused = context_.artifacts.ListUnused(before);
+  removed.uploads += *uploads;
+  const absl::StatusOr<std::vector<std::string>> unused = (*artifacts)->ListUnused(before);
   if (!unused.ok()) return unused.status();
   for (const std::string& sha256 : *unused) {
     // One at a time: who wants to add a reference waits for one look and one removal at most.
     const auto deleting = context_.references.Deleting();
-    const auto unreferenced = context_.store.FindUnreferenced({sha256});
+    const auto unreferenced = context_.store.FindUnreferenced(tenant, {sha256});
     if (!unreferenced.ok()) return unreferenced.status();
     if (unreferenced->empty()) continue;
-    const absl::Status status = context_.artifacts.Delete(sha256);
+    const absl::Status status = (*artifacts)->Delete(sha256);
     if (!status.ok() && !absl::IsNotFound(status)) return status;
     removed.artifacts += status.ok();
   }

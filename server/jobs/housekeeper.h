@@ -4,13 +4,14 @@
 #define KPRUNE_SERVER_JOBS_HOUSEKEEPER_H_
 
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "kprune/artifact_store.h"
 #include "kprune/clock.h"
 #include "kprune/job_store.h"
+#include "kprune/tenant_artifacts.h"
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/job_manager.h"
 #include "server/jobs/periodic_thread.h"
@@ -30,7 +31,7 @@ struct HousekeeperOptions {
 struct HousekeeperContext {
   JobManager& manager;
   JobStore& store;
-  ArtifactStore& artifacts;
+  TenantArtifacts& artifacts;
   ArtifactReferences& references;
   Clock& clock;
 };
@@ -58,6 +59,7 @@ class Housekeeper {
   bool ClockWasSet();
   absl::Status RemoveJobs(absl::Time now, Removed& removed);
   absl::Status RemoveArtifacts(absl::Time now, Removed& removed);
+  absl::Status RemoveArtifactsOf(const std::string& tenant, absl::Time before, Removed& removed);
 
   const HousekeeperContext context_;
   const HousekeeperOptions options_;

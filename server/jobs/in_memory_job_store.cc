@@ -6,22 +6,23 @@
 namespace kprune {
 namespace {
 
-void AppendStateChange(const StoredJob& job, absl::Time now, std::vector<JobEvent>& events) {
-  events.push_back({static_cast<int64_t>(events.size()) + 1, now, StateChangedPayload(job.record)});
-}
-
 void CollectDigests(const JobRecord& job, std::set<std::string>& digests) {
   for (const Manifest* files : {&job.input.model, &job.input.data, &job.input.eval, &job.result}) {
     for (const FileEntry& file : *files) digests.insert(file.sha256);
   }
 }
 
-bool Matches(const ListQuery& query, JobState state) {
+bool Matches(const ListQuery& query, const JobRecord& job) {
+  if (!query.tenant.empty() && job.tenant != query.tenant) return false;
   return query.states.empty() ||
-         std::find(query.states.begin(), query.states.end(), state) != query.states.end();
+         std::find(query.states.begin(), query.states.end(), job.state) != query.states.end();
 }
 
 }  // namespace
+
+void InMemoryJobStore::Entry::AppendStateChange(absl::Time now) {
+  events.push_back({static_cast<int64_t>(events.size()) + 1, now, StateChangedPayload(job.record)});
+}
 
 absl::StatusOr<InMemoryJobStore::Entry*> InMemoryJobStore::Find(std::string_view job_id) {
   for (auto& [rank, entry] : jobs_) {
@@ -37,24 +38,17 @@ absl::StatusOr<InMemoryJobStore::Entry*> InMemoryJobStore::FindLeased(const Leas
   return entry;
 }
 
-int64_t InMemoryJobStore::CountWaiting() const {
-  return std::count_if(jobs_.begin(), jobs_.end(), [](const auto& item) {
-    const JobState state = item.second.job.record.state;
-    return state == JobState::kQueued || state == JobState::kRetryWait;
-  });
-}
-
 absl::StatusOr<CreateResult> InMemoryJobStore::Create(const NewJob& job, absl::Time now) {
   StoredJob stored = MakeQueuedJob(job, now);
   {
     std::lock_guard lock(mutex_);
-    auto earlier = FindRequest(job.request_id, job.input);
+    auto earlier = FindRequest(job.tenant, job.request_id, job.input);
     if (!earlier.ok()) return earlier.status();
     if (*earlier) return CreateResult{**std::move(earlier), false};
-    if (CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
+    if (absl::Status status = CheckTenantMayQueue(job.tenant, now); !status.ok()) return status;
     Entry& entry = jobs_[next_rank_++];
     entry.job = stored;
-    AppendStateChange(stored, now, entry.events);
+    entry.AppendStateChange(now);
   }
   notifier_.Notify(stored.record.id);
   return CreateResult{stored.record, true};
@@ -67,21 +61,23 @@ absl::StatusOr<JobRecord> InMemoryJobStore::Get(std::string_view job_id) {
   return (*entry)->job.record;
 }
 
-absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindRequest(std::string_view request_id,
+absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindRequest(std::string_view tenant,
+                                                                       std::string_view request_id,
                                                                        const JobInput& input) const {
   for (const auto& [rank, entry] : jobs_) {
     const JobRecord& record = entry.job.record;
-    if (request_id.empty() || record.request_id != request_id) continue;
+    if (request_id.empty() || record.tenant != tenant || record.request_id != request_id) continue;
     if (AsAsked(record.input) != input) return RequestIdTaken(request_id, record.id);
     return std::optional(record);
   }
   return std::optional<JobRecord>();
 }
 
-absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindByRequestId(std::string_view request_id,
+absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindByRequestId(std::string_view tenant,
+                                                                           std::string_view request_id,
                                                                            const JobInput& input) {
   std::lock_guard lock(mutex_);
-  return FindRequest(request_id, input);
+  return FindRequest(tenant, request_id, input);
 }
 
 absl::StatusOr<JobPage> InMemoryJobStore::List(const ListQuery& query) {
@@ -95,7 +91,7 @@ absl::StatusOr<JobPage> InMemoryJobStore::List(const ListQuery& query) {
   JobPage page;
   int64_t last = 0;
   for (auto it = std::make_reverse_iterator(jobs_.lower_bound(before)); it != jobs_.rend(); ++it) {
-    if (!Matches(query, it->second.job.record.state)) continue;
+    if (!Matches(query, it->second.job.record)) continue;
     if (PageEndsBefore(query, page, it->second.job.record)) {
       page.next_page_token = std::to_string(last);
       break;
@@ -115,8 +111,9 @@ absl::StatusOr<JobRecord> InMemoryJobStore::ChangeJob(std::string_view job_id, a
     if (!entry.ok()) return entry.status();
     StoredJob changed = (*entry)->job;
     if (absl::Status status = change(changed); !status.ok()) return status;
+    CountEndedAttempt((*entry)->job.record.state, changed, now);
     (*entry)->job = changed;
-    AppendStateChange(changed, now, (*entry)->events);
+    (*entry)->AppendStateChange(now);
     result = changed.record;
   }
   notifier_.Notify(job_id);
@@ -138,9 +135,12 @@ absl::StatusOr<DeletedJob> InMemoryJobStore::Delete(std::string_view job_id) {
     auto entry = Find(job_id);
     if (!entry.ok()) return entry.status();
     if (absl::Status status = CheckDelete((*entry)->job); !status.ok()) return status;
+    const std::string tenant = (*entry)->job.record.tenant;
     CollectDigests((*entry)->job.record, digests);
     std::erase_if(jobs_, [&](const auto& item) { return item.second.job.record.id == job_id; });
-    for (const auto& [rank, other] : jobs_) CollectDigests(other.job.record, kept);
+    for (const auto& [rank, other] : jobs_) {
+      if (other.job.record.tenant == tenant) CollectDigests(other.job.record, kept);
+    }
   }
   notifier_.Notify(job_id);
   DeletedJob deleted;
@@ -166,10 +166,12 @@ absl::StatusOr<std::vector<std::string>> InMemoryJobStore::ListFinished(absl::Ti
 }
 
 absl::StatusOr<std::vector<std::string>> InMemoryJobStore::FindUnreferenced(
-    const std::vector<std::string>& digests) {
+    std::string_view tenant, const std::vector<std::string>& digests) {
   std::lock_guard lock(mutex_);
   std::set<std::string> referenced;
-  for (const auto& [rank, entry] : jobs_) CollectDigests(entry.job.record, referenced);
+  for (const auto& [rank, entry] : jobs_) {
+    if (entry.job.record.tenant == tenant) CollectDigests(entry.job.record, referenced);
+  }
   std::vector<std::string> unreferenced;
   for (const std::string& digest : digests) {
     if (!referenced.contains(digest)) unreferenced.push_back(digest);
@@ -180,35 +182,8 @@ absl::StatusOr<std::vector<std::string>> InMemoryJobStore::FindUnreferenced(
 absl::StatusOr<JobRecord> InMemoryJobStore::Retry(std::string_view job_id, absl::Time now) {
   return ChangeJob(job_id, now, [&](StoredJob& job) {
     absl::Status status = ApplyRetry(job, now);
-    if (status.ok() && CountWaiting() >= options_.max_queued_jobs) return QueueFull(options_.max_queued_jobs);
-    return status;
+    return status.ok() ? CheckTenantMayQueue(job.record.tenant, now) : status;
   });
-}
-
-absl::StatusOr<ClaimResult> InMemoryJobStore::Claim(std::string_view device, absl::Time now) {
-  ClaimResult result;
-  {
-    std::lock_guard lock(mutex_);
-    Entry* first = nullptr;
-    for (auto& [rank, entry] : jobs_) {
-      if (!MayClaim(entry.job, device)) continue;
-      const absl::Time not_before = entry.job.not_before;
-      if (entry.job.record.state == JobState::kRetryWait && not_before > now &&
-          not_before <= now + LongestBackoff(options_)) {
-        result.retry_at = std::min(result.retry_at, not_before);
-        continue;
-      }
-      const int priority = entry.job.record.input.priority;
-      if (first == nullptr || priority > first->job.record.input.priority) first = &entry;
-    }
-    if (first != nullptr) {
-      ApplyClaim(first->job, now);
-      AppendStateChange(first->job, now, first->events);
-      result = {first->job.record, absl::InfiniteFuture()};
-    }
-  }
-  if (result.job) notifier_.Notify(result.job->id);
-  return result;
 }
 
 absl::Status InMemoryJobStore::Heartbeat(const Lease& lease, absl::Time now) {
@@ -264,7 +239,8 @@ absl::Status InMemoryJobStore::Change(const Lease& lease, absl::Time now,
     auto entry = FindLeased(lease);
     if (!entry.ok()) return entry.status();
     apply((*entry)->job);
-    AppendStateChange((*entry)->job, now, (*entry)->events);
+    CountEndedAttempt(JobState::kRunning, (*entry)->job, now);
+    (*entry)->AppendStateChange(now);
   }
   notifier_.Notify(lease.job_id);
   return absl::OkStatus();

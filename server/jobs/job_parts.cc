@@ -7,8 +7,8 @@ std::optional<const ModelIntake> MakeIntake(const JobPartsContext& context, Pref
                                             ArtifactReferences& references) {
   if (context.fetcher == nullptr) return std::nullopt;
   return std::optional<const ModelIntake>(
-      std::in_place, ModelIntakeContext{*context.fetcher, preflight, context.store, context.artifacts,
-                                        references, context.clock, context.metrics});
+      std::in_place, ModelIntakeContext{*context.fetcher, preflight, context.store, references, context.clock,
+                                        context.metrics});
 }
 
 const ModelIntake* OrNull(const std::optional<const ModelIntake>& intake) {
@@ -18,7 +18,7 @@ const ModelIntake* OrNull(const std::optional<const ModelIntake>& intake) {
 }  // namespace
 
 JobParts::JobParts(const JobPartsContext& context, const JobPartsOptions& options)
-    : preflight(context.artifacts, context.launcher, context.clock, options.preflight),
+    : preflight(context.launcher, context.clock, options.preflight),
       intake(MakeIntake(context, preflight, references)),
       supervisor({context.store, context.artifacts, references, context.launcher, context.clock,
                   context.metrics, OrNull(intake)},

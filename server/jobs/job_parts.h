@@ -5,10 +5,10 @@
 
 #include <optional>
 
-#include "kprune/artifact_store.h"
 #include "kprune/clock.h"
 #include "kprune/job_store.h"
 #include "kprune/metrics.h"
+#include "kprune/tenant_artifacts.h"
 #include "kprune/worker_launcher.h"
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/job_manager.h"
@@ -21,7 +21,7 @@ namespace kprune {
 // All borrowed, all thread-safe, and outlive the parts.
 struct JobPartsContext {
   JobStore& store;
-  ArtifactStore& artifacts;
+  TenantArtifacts& artifacts;
   WorkerLauncher& launcher;
   Clock& clock;
   Metrics& metrics;

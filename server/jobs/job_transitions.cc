@@ -49,6 +49,7 @@ StoredJob MakeQueuedJob(const NewJob& job, absl::Time now) {
   stored.record.id = RandomId();
   stored.record.input = job.input;
   stored.record.request_id = job.request_id;
+  stored.record.tenant = job.tenant;
   stored.record.preflight_json = job.preflight_json;
   stored.record.create_time = now;
   stored.queue_time = now;

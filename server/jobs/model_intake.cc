@@ -41,12 +41,13 @@ absl::StatusOr<FetchedModel> ModelIntake::Fetch(const Lease& lease, const std::f
   return absl::IsAborted(lost) ? lost : std::move(fetched);
 }
 
-absl::StatusOr<Manifest> ModelIntake::Keep(const Lease& lease, const FetchedModel& fetched) const {
+absl::StatusOr<Manifest> ModelIntake::Keep(const Lease& lease, ArtifactStore& artifacts,
+                                           const FetchedModel& fetched) const {
   // No deletion may come between storing a file and the job that refers to it.
   const auto adding = context_.references.AddingReferences();
   Manifest model;
   for (const FetchedFile& file : fetched.files) {
-    const absl::StatusOr<Artifact> artifact = context_.artifacts.PutFile(file.path);
+    const absl::StatusOr<Artifact> artifact = artifacts.PutFile(file.path);
     if (!artifact.ok()) return artifact.status();
     model.push_back({file.name, artifact->sha256, artifact->size_bytes});
   }
@@ -57,17 +58,18 @@ absl::StatusOr<Manifest> ModelIntake::Keep(const Lease& lease, const FetchedMode
 }
 
 absl::Status ModelIntake::Run(const Lease& lease, const std::filesystem::path& folder,
-                              const std::function<bool()>& go_on, JobInput& input) const {
+                              const std::function<bool()>& go_on, ArtifactStore& artifacts,
+                              JobInput& input) const {
   {
     const absl::StatusOr<FetchedModel> fetched = Fetch(lease, folder, go_on, input.model_uri);
     if (!fetched.ok()) return fetched.status();
-    absl::StatusOr<Manifest> model = Keep(lease, *fetched);
+    absl::StatusOr<Manifest> model = Keep(lease, artifacts, *fetched);
     if (!model.ok()) return model.status();
     input.model = *std::move(model);
     LogInfo("model-fetched", {{"job", lease.job_id}, {"files", absl::StrCat(input.model.size())}});
   }
   if (!go_on()) return absl::CancelledError("The fetch was stopped.");
-  const absl::StatusOr<std::string> preflight = context_.preflight.Run(input);
+  const absl::StatusOr<std::string> preflight = context_.preflight.Run(input, artifacts);
   if (!preflight.ok()) return preflight.status();
   return context_.store.SetPreflight(lease, *preflight);
 }

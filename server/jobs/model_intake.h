@@ -25,7 +25,6 @@ struct ModelIntakeContext {
   const ModelFetcher& fetcher;
   PreflightRunner& preflight;
   JobStore& store;
-  ArtifactStore& artifacts;
   ArtifactReferences& references;
   Clock& clock;
   Metrics& metrics;
@@ -40,17 +39,19 @@ class ModelIntake {
   absl::Status Check(std::string_view uri) const { return context_.fetcher.Check(uri).status(); }
 
   // Fetches the model of `input` (a running job's, under `lease`) into `folder`, which is made and is gone
-  // afterwards, and fills input.model. Progress becomes events of stage LOAD, at most one a second. Ends with
-  // CANCELLED where `go_on`, asked ten times a second, says so. Other errors are the job's failure: those of
-  // ModelFetcher::Fetch and of the preflight; ABORTED: the lease is lost.
+  // afterwards, stores it in `artifacts`, the job's tenant's, and fills input.model. Progress becomes events
+  // of stage LOAD, at most one a second. Ends with CANCELLED where `go_on`, asked ten times a second, says
+  // so. Other errors are the job's failure: those of ModelFetcher::Fetch and of the preflight; ABORTED: the
+  // lease is lost.
   absl::Status Run(const Lease& lease, const std::filesystem::path& folder,
-                   const std::function<bool()>& go_on, JobInput& input) const;
+                   const std::function<bool()>& go_on, ArtifactStore& artifacts, JobInput& input) const;
 
  private:
   absl::StatusOr<FetchedModel> Fetch(const Lease& lease, const std::filesystem::path& folder,
                                      const std::function<bool()>& go_on, const std::string& uri) const;
   // Stores the files and records them.
-  absl::StatusOr<Manifest> Keep(const Lease& lease, const FetchedModel& fetched) const;
+  absl::StatusOr<Manifest> Keep(const Lease& lease, ArtifactStore& artifacts,
+                                const FetchedModel& fetched) const;
 
   const ModelIntakeContext context_;
 };

@@ -41,16 +41,15 @@ absl::StatusOr<std::string> ReadPreflight(const std::filesystem::path& job_direc
 
 }  // namespace
 
-PreflightRunner::PreflightRunner(ArtifactStore& artifacts, WorkerLauncher& launcher, Clock& clock,
-                                 PreflightOptions options)
-    : artifacts_(artifacts), launcher_(launcher), clock_(clock), options_(std::move(options)) {
+PreflightRunner::PreflightRunner(WorkerLauncher& launcher, Clock& clock, PreflightOptions options)
+    : launcher_(launcher), clock_(clock), options_(std::move(options)) {
   std::error_code ignored;
   std::filesystem::remove_all(options_.data_dir / kFolder, ignored);
 }
 
-absl::StatusOr<std::string> PreflightRunner::Run(const JobInput& input) {
+absl::StatusOr<std::string> PreflightRunner::Run(const JobInput& input, ArtifactStore& artifacts) {
   absl::StatusOr<JobDirectory> directory =
-      JobDirectory::LayOut(options_.data_dir / kFolder / RandomName(), "preflight", input, artifacts_);
+      JobDirectory::LayOut(options_.data_dir / kFolder / RandomName(), "preflight", input, artifacts);
   if (!directory.ok()) return directory.status();
   // Reading headers needs no GPU, whatever device the job is for.
   auto worker = launcher_.Launch({directory->path(), "cpu"});

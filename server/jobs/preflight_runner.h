@@ -24,14 +24,14 @@ struct PreflightOptions {
 // Thread-safe.
 class PreflightRunner {
  public:
-  PreflightRunner(ArtifactStore& artifacts, WorkerLauncher& launcher, Clock& clock, PreflightOptions options);
+  PreflightRunner(WorkerLauncher& launcher, Clock& clock, PreflightOptions options);
 
-  // Returns kprune.v1.Preflight in proto3 JSON, or why the job is refused: the worker's own code and
-  // sentence, DEADLINE_EXCEEDED, or INTERNAL where the worker crashed. Blocks up to the time limit.
-  absl::StatusOr<std::string> Run(const JobInput& input);
+  // The files of `input` are in `artifacts`. Returns kprune.v1.Preflight in proto3 JSON, or why the job is
+  // refused: the worker's own code and sentence, DEADLINE_EXCEEDED, or INTERNAL where the worker crashed.
+  // Blocks up to the time limit.
+  absl::StatusOr<std::string> Run(const JobInput& input, ArtifactStore& artifacts);
 
  private:
-  ArtifactStore& artifacts_;
   WorkerLauncher& launcher_;
   Clock& clock_;
   const PreflightOptions options_;

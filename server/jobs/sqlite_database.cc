@@ -15,7 +15,8 @@ constexpr char kConnectionSettings[] =
     "PRAGMA locking_mode = EXCLUSIVE;"
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = FULL;"
-    "PRAGMA foreign_keys = ON;";
+    "PRAGMA foreign_keys = ON;"
+    "PRAGMA secure_delete = ON;";  // what is deleted is overwritten
 
 }  // namespace
 

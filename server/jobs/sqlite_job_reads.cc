@@ -4,9 +4,13 @@
 namespace kprune {
 namespace {
 
+#define KPRUNE_PAGE_BEFORE "rank < ? AND state IN (?, ?, ?, ?, ?, ?)"
+#define KPRUNE_PAGE_ORDER " ORDER BY rank DESC LIMIT ?"
+
 constexpr char kPage[] =
-    "SELECT " KPRUNE_JOB_COLUMNS
-    " FROM jobs WHERE rank < ? AND state IN (?, ?, ?, ?, ?, ?) ORDER BY rank DESC LIMIT ?";
+    "SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE " KPRUNE_PAGE_BEFORE KPRUNE_PAGE_ORDER;
+constexpr char kPageOfTenant[] =
+    "SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE " KPRUNE_PAGE_BEFORE " AND tenant = ?" KPRUNE_PAGE_ORDER;
 
 }  // namespace
 
@@ -17,13 +21,14 @@ absl::StatusOr<JobPage> ReadJobPage(SqliteDatabase& database, const ListQuery& l
     if (!rank.ok()) return rank.status();
     before = *rank;
   }
-  SqliteQuery query = database.Query(kPage);
+  SqliteQuery query = database.Query(list.tenant.empty() ? kPage : kPageOfTenant);
   query.Bind(before);
   for (size_t i = 0; i < kJobStates.size(); ++i) {
     // A shorter list of states repeats its first one.
     const JobState state = list.states.empty() ? kJobStates[i] : list.states[i < list.states.size() ? i : 0];
     query.Bind(JobStateName(state));
   }
+  if (!list.tenant.empty()) query.Bind(std::string_view(list.tenant));
   query.Bind(int64_t{list.page_size} + 1);
   JobPage page;
   int64_t last = 0;
@@ -56,12 +61,13 @@ absl::StatusOr<std::vector<std::string>> ReadFinishedJobs(SqliteDatabase& databa
   }
 }
 
-absl::StatusOr<std::vector<std::string>> ReadUnreferenced(SqliteDatabase& database,
+absl::StatusOr<std::vector<std::string>> ReadUnreferenced(SqliteDatabase& database, std::string_view tenant,
                                                           const std::vector<std::string>& digests) {
   std::vector<std::string> unreferenced;
   for (const std::string& digest : digests) {
-    SqliteQuery query = database.Query("SELECT 1 FROM job_files WHERE sha256 = ? LIMIT 1");
-    query.Bind(std::string_view(digest));
+    SqliteQuery query = database.Query(
+        "SELECT 1 FROM job_files JOIN jobs ON rank = job_rank WHERE sha256 = ? AND tenant = ? LIMIT 1");
+    query.Bind(std::string_view(digest)).Bind(tenant);
     absl::StatusOr<bool> row = query.Step();
     if (!row.ok()) return row.status();
     if (!*row) unreferenced.push_back(digest);

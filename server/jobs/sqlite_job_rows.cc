@@ -7,7 +7,7 @@
 namespace kprune {
 namespace {
 
-constexpr int64_t kSchemaVersion = 4;
+constexpr int64_t kSchemaVersion = 6;
 
 // Times are microseconds since 1970.
 constexpr char kSchema[] = R"sql(
@@ -71,6 +71,65 @@ constexpr char kToVersion4[] = R"sql(
 ALTER TABLE jobs ADD COLUMN ending_early INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 4;
 )sql";
+// settings: what is of the queue as a whole. Its queue_id tells servers with one queue from those with
+// several.
+constexpr char kToVersion5[] = R"sql(
+CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT OR IGNORE INTO settings VALUES ('queue_id', lower(hex(randomblob(8))));
+PRAGMA user_version = 5;
+)sql";
+// Tenants. A request_id is unique within one, for which the table is made anew, its ranks going on where they
+// were. tenants: in which order they were served last; device_use: what attempts used that ended in an hour
+// since 1970.
+constexpr char kToVersion6[] = R"sql(
+CREATE TABLE new_jobs (
+  rank INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  request_id TEXT,
+  state TEXT NOT NULL,
+  device TEXT NOT NULL,
+  options_json TEXT NOT NULL,
+  preflight_json TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  crashes INTEGER NOT NULL,
+  lease_epoch INTEGER NOT NULL,
+  error_code TEXT NOT NULL,
+  error_message TEXT NOT NULL,
+  progress REAL NOT NULL,
+  create_us INTEGER NOT NULL,
+  start_us INTEGER,
+  end_us INTEGER,
+  queue_us INTEGER NOT NULL,
+  not_before_us INTEGER NOT NULL,
+  heartbeat_us INTEGER NOT NULL,
+  worker_pid INTEGER NOT NULL,
+  worker_start_ticks INTEGER NOT NULL,
+  worker_boot_id TEXT NOT NULL,
+  model_uri TEXT NOT NULL,
+  priority INTEGER NOT NULL,
+  ending_early INTEGER NOT NULL,
+  tenant TEXT NOT NULL
+);
+INSERT INTO new_jobs SELECT *, 'default' FROM jobs;
+DELETE FROM sqlite_sequence WHERE name = 'new_jobs';
+INSERT INTO sqlite_sequence SELECT 'new_jobs', seq FROM sqlite_sequence WHERE name = 'jobs';
+DROP TABLE jobs;
+ALTER TABLE new_jobs RENAME TO jobs;
+CREATE UNIQUE INDEX jobs_by_request ON jobs (tenant, request_id);
+CREATE INDEX jobs_by_state ON jobs (state, rank);
+CREATE INDEX jobs_by_tenant ON jobs (tenant, rank);
+CREATE INDEX jobs_waiting ON jobs (tenant, priority DESC, rank) WHERE state IN ('QUEUED', 'RETRY_WAIT');
+CREATE INDEX jobs_running ON jobs (tenant) WHERE state = 'RUNNING';
+CREATE INDEX jobs_by_end ON jobs (end_us) WHERE end_us IS NOT NULL;
+CREATE TABLE tenants (name TEXT PRIMARY KEY, served INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE device_use (
+  tenant TEXT NOT NULL,
+  hour INTEGER NOT NULL,
+  seconds REAL NOT NULL,
+  PRIMARY KEY (tenant, hour)
+) WITHOUT ROWID;
+PRAGMA user_version = 6;
+)sql";
 
 std::optional<int64_t> OptionalMicros(const std::optional<absl::Time>& time) {
   if (!time) return std::nullopt;
@@ -112,6 +171,28 @@ absl::Status ReadFiles(SqliteDatabase& database, RankedJob& job) {
   }
 }
 
+absl::Status CheckReferences(SqliteDatabase& database) {
+  const absl::StatusOr<bool> dangling = database.Query("PRAGMA foreign_key_check").Step();
+  if (!dangling.ok()) return dangling.status();
+  return *dangling ? absl::DataLossError("The job database has files or events of no job.")
+                   : absl::OkStatus();
+}
+
+// All or nothing.
+absl::Status Migrate(SqliteDatabase& database, int64_t version) {
+  auto transaction = SqliteTransaction::Begin(database);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = version == 0 ? database.Execute(kSchema) : absl::OkStatus();
+  if (status.ok() && version < 2) status = database.Execute(kToVersion2);
+  if (status.ok() && version < 3) status = database.Execute(kToVersion3);
+  if (status.ok() && version < 4) status = database.Execute(kToVersion4);
+  if (status.ok() && version < 5) status = database.Execute(kToVersion5);
+  if (status.ok()) status = database.Execute(kToVersion6);
+  if (status.ok()) status = CheckReferences(database);
+  if (!status.ok()) return status;
+  return transaction->Commit();
+}
+
 }  // namespace
 
 absl::Status PrepareSchema(SqliteDatabase& database) {
@@ -127,14 +208,11 @@ absl::Status PrepareSchema(SqliteDatabase& database) {
                                                       ", and this kprune-server reads version ",
                                                       kSchemaVersion, "; start the server that wrote it."));
   }
-  auto transaction = SqliteTransaction::Begin(database);
-  if (!transaction.ok()) return transaction.status();
-  absl::Status status = version == 0 ? database.Execute(kSchema) : absl::OkStatus();
-  if (status.ok() && version < 2) status = database.Execute(kToVersion2);
-  if (status.ok() && version < 3) status = database.Execute(kToVersion3);
-  if (status.ok()) status = database.Execute(kToVersion4);
-  if (!status.ok()) return status;
-  return transaction->Commit();
+  // A table that is made anew would else take along what refers to it. No effect inside a transaction.
+  absl::Status status = database.Execute("PRAGMA foreign_keys = OFF");
+  if (status.ok()) status = Migrate(database, version);
+  if (status.ok()) status = database.Execute("PRAGMA foreign_keys = ON");
+  return status;
 }
 
 absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery& row) {
@@ -164,6 +242,7 @@ absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery
   job.input.model_uri = row.Text(22);
   job.input.priority = static_cast<int>(row.Int(23));
   job.ending_early = row.Int(24) != 0;
+  job.tenant = row.Text(25);
   if (absl::Status status = ReadFiles(database, ranked); !status.ok()) return status;
   return ranked;
 }
@@ -183,7 +262,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
       database
           .Query(
               "INSERT INTO jobs VALUES (NULL, ?, NULLIF(?, ''), ?, ?, ?, ?, 0, 0, 0, '', '', "
-              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?, 0)")
+              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?, 0, ?)")
           .Bind(std::string_view(record.id))
           .Bind(std::string_view(record.request_id))
           .Bind(JobStateName(record.state))
@@ -194,6 +273,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
           .Bind(absl::ToUnixMicros(job.queue_time))
           .Bind(std::string_view(record.input.model_uri))
           .Bind(int64_t{record.input.priority})
+          .Bind(std::string_view(record.tenant))
           .Run();
   if (!status.ok()) return status;
   const int64_t rank = database.last_insert_rowid();

@@ -28,7 +28,7 @@ absl::Status PrepareSchema(SqliteDatabase& database);
 #define KPRUNE_JOB_COLUMNS                                                                             \
   "rank, id, request_id, state, device, options_json, preflight_json, attempt, crashes, lease_epoch, " \
   "error_code, error_message, progress, create_us, start_us, end_us, queue_us, not_before_us, "        \
-  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority, ending_early"
+  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority, ending_early, tenant"
 
 // The job of the query's current row, with its files.
 absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery& row);
@@ -57,7 +57,7 @@ absl::Status InsertEvent(SqliteDatabase& database, int64_t rank, std::string_vie
 absl::StatusOr<JobPage> ReadJobPage(SqliteDatabase& database, const ListQuery& list);
 absl::StatusOr<std::vector<std::string>> ReadFinishedJobs(SqliteDatabase& database, absl::Time before,
                                                           int limit);
-absl::StatusOr<std::vector<std::string>> ReadUnreferenced(SqliteDatabase& database,
+absl::StatusOr<std::vector<std::string>> ReadUnreferenced(SqliteDatabase& database, std::string_view tenant,
                                                           const std::vector<std::string>& digests);
 absl::StatusOr<std::vector<RunningJob>> ReadRunningJobs(SqliteDatabase& database);
 absl::StatusOr<EventBatch> ReadEventBatch(SqliteDatabase& database, std::string_view job_id,

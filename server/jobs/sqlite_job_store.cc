@@ -9,27 +9,18 @@
 #include "server/jobs/job_transitions.h"
 #include "server/jobs/sqlite_database.h"
 #include "server/jobs/sqlite_job_rows.h"
+#include "server/jobs/sqlite_tenants.h"
+#include "server/jobs/tenant_rules.h"
+#include "server/log.h"
 
 namespace kprune {
 namespace {
 
-// Exactly so in the index jobs_waiting, which is then used however many jobs there are.
-#define KPRUNE_WAITING "state IN ('QUEUED', 'RETRY_WAIT')"
-
-constexpr char kCountWaiting[] = "SELECT COUNT(*) FROM jobs WHERE " KPRUNE_WAITING;
-
-constexpr char kClaimable[] =
-    "SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE " KPRUNE_WAITING
-    " AND (state = 'QUEUED' OR not_before_us <= ? OR not_before_us > ?) AND device IN ('auto', ?) "
-    "ORDER BY priority DESC, rank LIMIT 1";
-
-constexpr char kNextRetry[] =
-    "SELECT MIN(not_before_us) FROM jobs WHERE state = 'RETRY_WAIT' AND device IN ('auto', ?)";
-
-// Digests of one job's files that no other job has.
+// Digests of one job's files that no other job of its tenant has.
 constexpr char kUnreferenced[] =
     "SELECT DISTINCT sha256 FROM job_files AS mine WHERE job_rank = ?1 AND NOT EXISTS "
-    "(SELECT 1 FROM job_files AS other WHERE other.sha256 = mine.sha256 AND other.job_rank <> ?1)";
+    "(SELECT 1 FROM job_files AS other JOIN jobs ON rank = other.job_rank "
+    "WHERE other.sha256 = mine.sha256 AND other.job_rank <> ?1 AND tenant = ?2)";
 
 class SqliteJobStore final : public JobStore {
  public:
@@ -38,14 +29,16 @@ class SqliteJobStore final : public JobStore {
 
   absl::StatusOr<CreateResult> Create(const NewJob& job, absl::Time now) override;
   absl::StatusOr<JobRecord> Get(std::string_view job_id) override;
-  absl::StatusOr<std::optional<JobRecord>> FindByRequestId(std::string_view request_id,
+  absl::StatusOr<std::optional<JobRecord>> FindByRequestId(std::string_view tenant,
+                                                           std::string_view request_id,
                                                            const JobInput& input) override;
   absl::StatusOr<JobPage> List(const ListQuery& query) override;
   absl::StatusOr<JobRecord> Cancel(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<JobRecord> EndEarly(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<DeletedJob> Delete(std::string_view job_id) override;
   absl::StatusOr<std::vector<std::string>> ListFinished(absl::Time before, int limit) override;
-  absl::StatusOr<std::vector<std::string>> FindUnreferenced(const std::vector<std::string>& digests) override;
+  absl::StatusOr<std::vector<std::string>> FindUnreferenced(std::string_view tenant,
+                                                            const std::vector<std::string>& digests) override;
   absl::StatusOr<JobRecord> Retry(std::string_view job_id, absl::Time now) override;
   absl::StatusOr<ClaimResult> Claim(std::string_view device, absl::Time now) override;
   absl::Status Heartbeat(const Lease& lease, absl::Time now) override;
@@ -62,6 +55,7 @@ class SqliteJobStore final : public JobStore {
   absl::StatusOr<std::vector<RunningJob>> ListRunning() override;
   absl::StatusOr<EventBatch> ReadEvents(std::string_view job_id, int64_t after_sequence, int limit) override;
   absl::StatusOr<QueueStats> Stats() override;
+  absl::StatusOr<double> DeviceSeconds(std::string_view tenant, absl::Time now) override;
 
   std::unique_ptr<JobSubscription> Subscribe(std::string_view job_id,
                                              std::function<void()> on_change) override {
@@ -81,8 +75,10 @@ class SqliteJobStore final : public JobStore {
                                          std::string_view payload_json = {});
 
   // With mutex_ held.
-  absl::Status CheckQueueHasRoom();
-  absl::StatusOr<std::optional<JobRecord>> FindRequest(std::string_view request_id, const JobInput& input);
+  // What was deleted stays in the write-ahead log until that is emptied.
+  void ForgetDeleted();
+  absl::StatusOr<std::optional<JobRecord>> FindRequest(std::string_view tenant, std::string_view request_id,
+                                                       const JobInput& input);
   absl::StatusOr<ClaimResult> ClaimLocked(std::string_view device, absl::Time now);
   absl::StatusOr<CreateResult> CreateLocked(const NewJob& job, absl::Time now);
 
@@ -93,16 +89,12 @@ class SqliteJobStore final : public JobStore {
   const std::unique_ptr<SqliteDatabase> database_;  // guarded by mutex_
 };
 
-absl::Status SqliteJobStore::CheckQueueHasRoom() {
-  SqliteQuery query = database_->Query(kCountWaiting);
-  if (absl::StatusOr<bool> row = query.Step(); !row.ok()) return row.status();
-  return query.Int(0) < options_.max_queued_jobs ? absl::OkStatus() : QueueFull(options_.max_queued_jobs);
-}
-
-absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindRequest(std::string_view request_id,
+absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindRequest(std::string_view tenant,
+                                                                     std::string_view request_id,
                                                                      const JobInput& input) {
-  SqliteQuery query = database_->Query("SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE request_id = ?");
-  query.Bind(request_id);
+  SqliteQuery query =
+      database_->Query("SELECT " KPRUNE_JOB_COLUMNS " FROM jobs WHERE tenant = ? AND request_id = ?");
+  query.Bind(tenant).Bind(request_id);
   absl::StatusOr<bool> row = query.Step();
   if (!row.ok()) return row.status();
   if (!*row) return std::optional<JobRecord>();
@@ -112,23 +104,25 @@ absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindRequest(std::string
   return std::optional(std::move(earlier->job.record));
 }
 
-absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindByRequestId(std::string_view request_id,
+absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindByRequestId(std::string_view tenant,
+                                                                         std::string_view request_id,
                                                                          const JobInput& input) {
   std::lock_guard lock(mutex_);
-  return FindRequest(request_id, input);
+  return FindRequest(tenant, request_id, input);
 }
 
 absl::StatusOr<CreateResult> SqliteJobStore::CreateLocked(const NewJob& job, absl::Time now) {
   auto transaction = SqliteTransaction::Begin(*database_);
   if (!transaction.ok()) return transaction.status();
-  auto earlier = FindRequest(job.request_id, job.input);
+  auto earlier = FindRequest(job.tenant, job.request_id, job.input);
   if (!earlier.ok()) return earlier.status();
   if (*earlier) return CreateResult{**std::move(earlier), false};
-  if (absl::Status status = CheckQueueHasRoom(); !status.ok()) return status;
+  absl::Status status = CheckTenantMayQueue(*database_, options_, job.tenant, now);
+  if (!status.ok()) return status;
   const StoredJob stored = MakeQueuedJob(job, now);
   absl::StatusOr<int64_t> rank = InsertJob(*database_, stored);
   if (!rank.ok()) return rank.status();
-  absl::Status status = InsertEvent(*database_, *rank, StateChangedPayload(stored.record), now);
+  status = InsertEvent(*database_, *rank, StateChangedPayload(stored.record), now);
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
   return CreateResult{stored.record, true};
@@ -166,8 +160,11 @@ absl::StatusOr<JobRecord> SqliteJobStore::ChangeJob(std::string_view job_id, abs
     job = LoadJob(*database_, job_id);
     if (!job.ok()) return job.status();
     const int64_t epoch = job->job.record.lease_epoch;
+    const bool was_running = job->job.record.state == JobState::kRunning;
     absl::Status status = change(*job);
     if (status.ok()) status = UpdateJob(*database_, *job, epoch);
+    if (status.ok() && was_running && job->job.record.state != JobState::kRunning)
+      status = AddDeviceTime(*database_, job->job.record.tenant, DeviceTime(job->job, now), now);
     const std::string payload =
         payload_json.empty() ? StateChangedPayload(job->job.record) : std::string(payload_json);
     if (status.ok()) status = InsertEvent(*database_, job->rank, payload, now);
@@ -202,9 +199,15 @@ absl::StatusOr<JobRecord> SqliteJobStore::EndEarly(std::string_view job_id, absl
 absl::StatusOr<JobRecord> SqliteJobStore::Retry(std::string_view job_id, absl::Time now) {
   return ChangeJob(job_id, now, [&](RankedJob& job) {
     absl::Status status = ApplyRetry(job.job, now);
-    if (status.ok()) status = CheckQueueHasRoom();
+    if (status.ok()) status = CheckTenantMayQueue(*database_, options_, job.job.record.tenant, now);
     return status.ok() ? DeleteResult(*database_, job.rank) : status;
   });
+}
+
+void SqliteJobStore::ForgetDeleted() {
+  const absl::Status forgotten = database_->Query("PRAGMA wal_checkpoint(TRUNCATE)").Run();
+  if (!forgotten.ok())
+    LogWarning("deleted-rows-in-the-log", {{"reason", std::string(forgotten.message())}});
 }
 
 absl::StatusOr<DeletedJob> SqliteJobStore::Delete(std::string_view job_id) {
@@ -217,7 +220,7 @@ absl::StatusOr<DeletedJob> SqliteJobStore::Delete(std::string_view job_id) {
     if (!job.ok()) return job.status();
     if (absl::Status status = CheckDelete(job->job); !status.ok()) return status;
     SqliteQuery query = database_->Query(kUnreferenced);
-    query.Bind(job->rank);
+    query.Bind(job->rank).Bind(std::string_view(job->job.record.tenant));
     for (;;) {
       absl::StatusOr<bool> row = query.Step();
       if (!row.ok()) return row.status();
@@ -227,6 +230,7 @@ absl::StatusOr<DeletedJob> SqliteJobStore::Delete(std::string_view job_id) {
     absl::Status status = database_->Query("DELETE FROM jobs WHERE rank = ?").Bind(job->rank).Run();
     if (status.ok()) status = transaction->Commit();
     if (!status.ok()) return status;
+    ForgetDeleted();
   }
   notifier_.Notify(job_id);
   return deleted;
@@ -238,39 +242,26 @@ absl::StatusOr<std::vector<std::string>> SqliteJobStore::ListFinished(absl::Time
 }
 
 absl::StatusOr<std::vector<std::string>> SqliteJobStore::FindUnreferenced(
-    const std::vector<std::string>& digests) {
+    std::string_view tenant, const std::vector<std::string>& digests) {
   std::lock_guard lock(mutex_);
-  return ReadUnreferenced(*database_, digests);
+  return ReadUnreferenced(*database_, tenant, digests);
 }
 
 absl::StatusOr<ClaimResult> SqliteJobStore::ClaimLocked(std::string_view device, absl::Time now) {
   auto transaction = SqliteTransaction::Begin(*database_);
   if (!transaction.ok()) return transaction.status();
-  ClaimResult result;
-  absl::StatusOr<RankedJob> job;
-  {
-    SqliteQuery query = database_->Query(kClaimable);
-    query.Bind(absl::ToUnixMicros(now)).Bind(absl::ToUnixMicros(now + LongestBackoff(options_))).Bind(device);
-    absl::StatusOr<bool> row = query.Step();
-    if (!row.ok()) return row.status();
-    if (!*row) {
-      SqliteQuery next = database_->Query(kNextRetry);
-      next.Bind(device);
-      if (absl::StatusOr<bool> found = next.Step(); !found.ok()) return found.status();
-      if (auto micros = next.OptionalInt(0)) result.retry_at = absl::FromUnixMicros(*micros);
-      return result;
-    }
-    job = ReadJobRow(*database_, query);
-  }
-  if (!job.ok()) return job.status();
-  const int64_t epoch = job->job.record.lease_epoch;
-  ApplyClaim(job->job, now);
-  absl::Status status = UpdateJob(*database_, *job, epoch);
-  if (status.ok()) status = InsertEvent(*database_, job->rank, StateChangedPayload(job->job.record), now);
+  absl::StatusOr<JobChoice> choice = ChooseJob(*database_, options_, device, now);
+  if (!choice.ok()) return choice.status();
+  if (!choice->job) return ClaimResult{std::nullopt, choice->retry_at};
+  RankedJob& job = *choice->job;
+  const int64_t epoch = job.job.record.lease_epoch;
+  ApplyClaim(job.job, now);
+  absl::Status status = UpdateJob(*database_, job, epoch);
+  if (status.ok()) status = InsertEvent(*database_, job.rank, StateChangedPayload(job.job.record), now);
+  if (status.ok()) status = RecordServed(*database_, job.job.record.tenant);
   if (status.ok()) status = transaction->Commit();
   if (!status.ok()) return status;
-  result.job = std::move(job->job.record);
-  return result;
+  return ClaimResult{std::move(job.job.record)};
 }
 
 absl::StatusOr<ClaimResult> SqliteJobStore::Claim(std::string_view device, absl::Time now) {
@@ -380,6 +371,11 @@ absl::StatusOr<EventBatch> SqliteJobStore::ReadEvents(std::string_view job_id, i
 absl::StatusOr<QueueStats> SqliteJobStore::Stats() {
   std::lock_guard lock(mutex_);
   return ReadQueueStats(*database_);
+}
+
+absl::StatusOr<double> SqliteJobStore::DeviceSeconds(std::string_view tenant, absl::Time now) {
+  std::lock_guard lock(mutex_);
+  return ReadDeviceSeconds(*database_, tenant, now);
 }
 
 }  // namespace

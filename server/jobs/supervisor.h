@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "kprune/artifact_store.h"
 #include "kprune/clock.h"
 #include "kprune/job_store.h"
 #include "kprune/metrics.h"
+#include "kprune/tenant_artifacts.h"
 #include "kprune/worker_launcher.h"
 #include "server/jobs/artifact_references.h"
 #include "server/jobs/checkpoint_keeper.h"
@@ -50,7 +50,7 @@ struct SupervisorOptions {
 // What the supervisor works with; all borrowed, all thread-safe.
 struct SupervisorContext {
   JobStore& store;
-  ArtifactStore& artifacts;
+  TenantArtifacts& artifacts;
   ArtifactReferences& references;
   WorkerLauncher& launcher;
   Clock& clock;

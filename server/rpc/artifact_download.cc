@@ -8,15 +8,25 @@
 
 namespace kprune {
 
-DownloadReactor::DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                                 StallWatch* stalls, grpc::ServerContextBase* context,
+DownloadReactor::DownloadReactor(TenantArtifacts* artifacts, std::string tenant, Metrics* metrics,
+                                 BlockingPool* pool, StallWatch* stalls, grpc::ServerContextBase* context,
                                  v1::DownloadRequest request)
-    : metrics_(metrics), pool_(pool), store_(store), request_(std::move(request)), stream_(*stalls, context) {
+    : metrics_(metrics),
+      pool_(pool),
+      artifacts_(artifacts),
+      tenant_(std::move(tenant)),
+      request_(std::move(request)),
+      stream_(*stalls, context) {
   pool_->Schedule([this] { Open(); });
 }
 
 void DownloadReactor::Open() {
-  auto reader = store_->OpenForRead(request_.sha256(), request_.offset());
+  const absl::StatusOr<ArtifactStore*> store = artifacts_->Of(tenant_);
+  if (!store.ok()) {
+    Finish(ToGrpcStatus(store.status()));
+    return;
+  }
+  auto reader = (*store)->OpenForRead(request_.sha256(), request_.offset());
   if (!reader.ok()) {
     Finish(ToGrpcStatus(reader.status()));
     return;

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "kprune/artifact_store.h"
 #include "kprune/metrics.h"
+#include "kprune/tenant_artifacts.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
 #include "server/rpc/stall_watch.h"
@@ -17,8 +17,9 @@ namespace kprune {
 // Deletes itself when the call is done. gRPC calls one reaction at a time.
 class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadResponse> {
  public:
-  DownloadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool, StallWatch* stalls,
-                  grpc::ServerContextBase* context, v1::DownloadRequest request);
+  // Of an artifact of `tenant`.
+  DownloadReactor(TenantArtifacts* artifacts, std::string tenant, Metrics* metrics, BlockingPool* pool,
+                  StallWatch* stalls, grpc::ServerContextBase* context, v1::DownloadRequest request);
 
   void OnWriteDone(bool ok) override;
   void OnDone() override { delete this; }
@@ -31,7 +32,8 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
   // Constant after construction.
   Metrics* const metrics_;
   BlockingPool* const pool_;
-  ArtifactStore* const store_;
+  TenantArtifacts* const artifacts_;
+  const std::string tenant_;
   const v1::DownloadRequest request_;
 
   StallWatch::Stream stream_;

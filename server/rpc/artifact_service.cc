@@ -18,10 +18,10 @@ constexpr int kThreads = 4;
 
 }  // namespace
 
-ArtifactServiceImpl::ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics,
+ArtifactServiceImpl::ArtifactServiceImpl(TenantArtifacts* artifacts, Metrics* metrics,
                                          const absl::Notification* draining, Gate* gate,
                                          absl::Duration stall_limit)
-    : store_(store),
+    : artifacts_(artifacts),
       metrics_(metrics),
       draining_(draining),
       gate_(gate),
@@ -39,8 +39,10 @@ grpc::ServerUnaryReactor* ArtifactServiceImpl::FindMissing(grpc::CallbackServerC
                                                                    " are accepted in a call")));
   }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Schedule([this, reactor, request, response] {
-    auto missing = store_->FindMissing({request->sha256().begin(), request->sha256().end()});
+  pool_.Schedule([this, reactor, request, response, tenant = caller->tenant] {
+    const absl::StatusOr<ArtifactStore*> store = artifacts_->Of(tenant);
+    if (!store.ok()) return reactor->Finish(ToGrpcStatus(store.status()));
+    auto missing = (*store)->FindMissing({request->sha256().begin(), request->sha256().end()});
     if (missing.ok()) {
       for (std::string& sha256 : *missing) response->add_sha256(std::move(sha256));
     }
@@ -56,8 +58,10 @@ grpc::ServerUnaryReactor* ArtifactServiceImpl::QueryUpload(grpc::CallbackServerC
       gate_->Admit(*context, "kprune.v1.ArtifactService/QueryUpload", request->sha256());
   if (!caller.ok()) return Refuse(context, caller.status());
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  pool_.Schedule([this, reactor, request, response] {
-    const absl::StatusOr<UploadState> state = store_->Query(request->sha256());
+  pool_.Schedule([this, reactor, request, response, tenant = caller->tenant] {
+    const absl::StatusOr<ArtifactStore*> store = artifacts_->Of(tenant);
+    if (!store.ok()) return reactor->Finish(ToGrpcStatus(store.status()));
+    const absl::StatusOr<UploadState> state = (*store)->Query(request->sha256());
     if (state.ok()) {
       response->set_committed_size(state->committed_bytes);
       response->set_complete(state->complete);
@@ -71,7 +75,8 @@ grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceImpl::Upload(grpc::Ca
                                                                         v1::UploadResponse* response) {
   const absl::StatusOr<Caller> caller = gate_->Admit(*context, "kprune.v1.ArtifactService/Upload");
   if (!caller.ok()) return RefuseStream<grpc::ServerReadReactor<v1::UploadRequest>>(caller.status());
-  return new UploadReactor(store_, metrics_, &pool_, draining_, &stalls_, gate_, context, response);
+  return new UploadReactor(artifacts_, caller->tenant, metrics_, &pool_, draining_, &stalls_, gate_, context,
+                           response);
 }
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceImpl::Download(
@@ -79,7 +84,7 @@ grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceImpl::Download(
   const absl::StatusOr<Caller> caller =
       gate_->Admit(*context, "kprune.v1.ArtifactService/Download", request->sha256());
   if (!caller.ok()) return RefuseStream<grpc::ServerWriteReactor<v1::DownloadResponse>>(caller.status());
-  return new DownloadReactor(store_, metrics_, &pool_, &stalls_, context, *request);
+  return new DownloadReactor(artifacts_, caller->tenant, metrics_, &pool_, &stalls_, context, *request);
 }
 
 }  // namespace kprune

@@ -1,6 +1,6 @@
-// kprune.v1.ArtifactService over an ArtifactStore. A stream holds few chunks in memory at a time; files are
-// touched on a pool of its own, never on gRPC's threads. A stream that breaks leaves what it committed, and
-// nothing open.
+// kprune.v1.ArtifactService over the ArtifactStore of the caller's tenant. A stream holds few chunks in
+// memory at a time; files are touched on a pool of its own, never on gRPC's threads. A stream that breaks
+// leaves what it committed, and nothing open.
 #ifndef KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
 #define KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
 
@@ -8,8 +8,8 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "kprune/artifact_store.h"
 #include "kprune/metrics.h"
+#include "kprune/tenant_artifacts.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
 #include "server/rpc/gate.h"
@@ -27,8 +27,8 @@ class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
  public:
   // Uploads are refused with UNAVAILABLE once `draining` is notified. A stream whose client neither sends nor
   // takes a chunk for `stall_limit` is cancelled; zero: never.
-  ArtifactServiceImpl(ArtifactStore* store, Metrics* metrics, const absl::Notification* draining, Gate* gate,
-                      absl::Duration stall_limit = absl::Minutes(2));
+  ArtifactServiceImpl(TenantArtifacts* artifacts, Metrics* metrics, const absl::Notification* draining,
+                      Gate* gate, absl::Duration stall_limit = absl::Minutes(2));
 
   grpc::ServerUnaryReactor* FindMissing(grpc::CallbackServerContext* context,
                                         const v1::FindMissingRequest* request,
@@ -43,7 +43,7 @@ class ArtifactServiceImpl final : public v1::ArtifactService::CallbackService {
 
  private:
   // Constant after construction.
-  ArtifactStore* const store_;
+  TenantArtifacts* const artifacts_;
   Metrics* const metrics_;
   const absl::Notification* const draining_;
   Gate* const gate_;

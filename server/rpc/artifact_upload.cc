@@ -4,15 +4,17 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/quota.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/status_mapping.h"
 
 namespace kprune {
 
-UploadReactor::UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
-                             const absl::Notification* draining, StallWatch* stalls, Gate* gate,
-                             grpc::ServerContextBase* context, v1::UploadResponse* response)
-    : store_(store),
+UploadReactor::UploadReactor(TenantArtifacts* artifacts, std::string tenant, Metrics* metrics,
+                             BlockingPool* pool, const absl::Notification* draining, StallWatch* stalls,
+                             Gate* gate, grpc::ServerContextBase* context, v1::UploadResponse* response)
+    : artifacts_(artifacts),
+      tenant_(std::move(tenant)),
       metrics_(metrics),
       pool_(pool),
       draining_(draining),
@@ -80,6 +82,7 @@ void UploadReactor::Work() {
 }
 
 void UploadReactor::End(const absl::Status& status) {
+  if (const std::optional<std::string> quota = RefusedQuota(status)) metrics_->OnQuotaRefused(*quota);
   // Free for the next writer before the client hears of it.
   upload_.reset();
   {
@@ -107,7 +110,9 @@ absl::Status UploadReactor::Begin(const v1::UploadRequest::Header& header) {
     return absl::UnavailableError(
         "the server is shutting down and takes no new upload; try again in a moment");
   }
-  auto upload = store_->BeginUpload(header.sha256(), header.size(), header.offset());
+  const absl::StatusOr<ArtifactStore*> store = artifacts_->Of(tenant_);
+  if (!store.ok()) return store.status();
+  auto upload = (*store)->BeginUpload(header.sha256(), header.size(), header.offset());
   if (!upload.ok()) return upload.status();
   upload_ = *std::move(upload);
   stored_before_ = upload_ == nullptr;

@@ -8,11 +8,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
-#include "kprune/artifact_store.h"
 #include "kprune/metrics.h"
+#include "kprune/tenant_artifacts.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
 #include "server/rpc/blocking_pool.h"
 #include "server/rpc/gate.h"
@@ -24,7 +25,8 @@ namespace kprune {
 // time.
 class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
  public:
-  UploadReactor(ArtifactStore* store, Metrics* metrics, BlockingPool* pool,
+  // For `tenant`.
+  UploadReactor(TenantArtifacts* artifacts, std::string tenant, Metrics* metrics, BlockingPool* pool,
                 const absl::Notification* draining, StallWatch* stalls, Gate* gate,
                 grpc::ServerContextBase* context, v1::UploadResponse* response);
 
@@ -48,7 +50,8 @@ class UploadReactor final : public grpc::ServerReadReactor<v1::UploadRequest> {
   absl::Status Append(const std::string& chunk);
 
   // Constant after construction.
-  ArtifactStore* const store_;
+  TenantArtifacts* const artifacts_;
+  const std::string tenant_;
   Metrics* const metrics_;
   BlockingPool* const pool_;
   const absl::Notification* const draining_;

@@ -99,6 +99,7 @@ v1::Job ToProto(const JobRecord& record) {
   if (record.id.empty()) return job;
 
   job.set_name("jobs/" + record.id);
+  job.set_tenant(record.tenant);
   job.set_state(StateToProto(record.state));
   job.set_attempt(record.attempt);
   job.set_progress(record.progress);

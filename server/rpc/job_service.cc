@@ -68,12 +68,12 @@ grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext*
                                absl::StrCat("Already ", options_.max_creates,
                                             " jobs are being checked; try again in a few seconds.")));
   }
-  return Answer(context, create_pool_, [this, context, request, response] {
+  return Answer(context, create_pool_, [this, context, request, response, caller = *caller] {
     absl::Status status = CheckSize(request->spec());
     if (status.ok()) {
       const JobInput input = FromProto(request->spec());
-      status = request->validate_only() ? Fill(jobs_.Validate(input), response)
-                                        : Fill(jobs_.Create(input, request->request_id()), response);
+      status = request->validate_only() ? Fill(jobs_.Validate(caller, input), response)
+                                        : Fill(jobs_.Create(caller, input, request->request_id()), response);
     }
     --creates_;
     gate_.NameResource(*context, response->name());
@@ -83,32 +83,34 @@ grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext*
 
 grpc::ServerUnaryReactor* JobServiceImpl::GetJob(grpc::CallbackServerContext* context,
                                                  const v1::GetJobRequest* request, v1::Job* response) {
-  return AnswerCaller(context, "GetJob", request->name(), [this, request, response](const Caller&) {
-    return Fill(jobs_.Get(request->name()), response);
+  return AnswerCaller(context, "GetJob", request->name(), [this, request, response](const Caller& caller) {
+    return Fill(jobs_.Get(caller, request->name()), response);
   });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::ListJobs(grpc::CallbackServerContext* context,
                                                    const v1::ListJobsRequest* request,
                                                    v1::ListJobsResponse* response) {
-  return AnswerCaller(context, "ListJobs", "", [this, request, response](const Caller&) -> absl::Status {
-    absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
-    if (!states.ok()) return states.status();
-    size_t bytes = 0;
-    // Takes the jobs in as they are read: each is converted once.
-    const auto fits = [&](const JobRecord& record) {
-      v1::Job job = ToProto(record);
-      bytes += job.ByteSizeLong();
-      if (bytes > kMaxPageBytes && response->jobs_size() > 0) return false;
-      *response->add_jobs() = std::move(job);
-      return true;
-    };
-    const absl::StatusOr<JobPage> page =
-        jobs_.List({request->page_size(), request->page_token(), *std::move(states), fits});
-    if (!page.ok()) return page.status();
-    response->set_next_page_token(page->next_page_token);
-    return absl::OkStatus();
-  });
+  return AnswerCaller(
+      context, "ListJobs", "", [this, request, response](const Caller& caller) -> absl::Status {
+        absl::StatusOr<std::vector<JobState>> states = FromProto(request->states());
+        if (!states.ok()) return states.status();
+        size_t bytes = 0;
+        // Takes the jobs in as they are read: each is converted once.
+        const auto fits = [&](const JobRecord& record) {
+          v1::Job job = ToProto(record);
+          bytes += job.ByteSizeLong();
+          if (bytes > kMaxPageBytes && response->jobs_size() > 0) return false;
+          *response->add_jobs() = std::move(job);
+          return true;
+        };
+        const absl::StatusOr<JobPage> page = jobs_.List(
+            caller,
+            {request->page_size(), request->page_token(), *std::move(states), fits, request->tenant()});
+        if (!page.ok()) return page.status();
+        response->set_next_page_token(page->next_page_token);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServerContext* context,
@@ -125,13 +127,17 @@ grpc::ServerWriteReactor<v1::Event>* JobServiceImpl::WatchJob(grpc::CallbackServ
                                                 "; accepted is 0 (from the first event) or the last "
                                                 "sequence received.")));
   }
-  return watches_.StartWatch(context, *id, request->after_sequence());
+  const auto is_seen = [this, caller = *caller, name = request->name()] {
+    return jobs_.Get(caller, name).status();
+  };
+  return watches_.StartWatch(context, *id, request->after_sequence(), is_seen);
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext* context,
                                                     const v1::CancelJobRequest* request, v1::Job* response) {
-  return AnswerCaller(context, "CancelJob", request->name(), [this, request, response](const Caller&) {
-    return Fill(request->keep_partial() ? jobs_.EndEarly(request->name()) : jobs_.Cancel(request->name()),
+  return AnswerCaller(context, "CancelJob", request->name(), [this, request, response](const Caller& caller) {
+    return Fill(request->keep_partial() ? jobs_.EndEarly(caller, request->name())
+                                        : jobs_.Cancel(caller, request->name()),
                 response);
   });
 }
@@ -139,14 +145,15 @@ grpc::ServerUnaryReactor* JobServiceImpl::CancelJob(grpc::CallbackServerContext*
 grpc::ServerUnaryReactor* JobServiceImpl::DeleteJob(grpc::CallbackServerContext* context,
                                                     const v1::DeleteJobRequest* request,
                                                     google::protobuf::Empty*) {
-  return AnswerCaller(context, "DeleteJob", request->name(),
-                      [this, request](const Caller&) { return jobs_.Delete(request->name()); });
+  return AnswerCaller(context, "DeleteJob", request->name(), [this, request](const Caller& caller) {
+    return jobs_.Delete(caller, request->name());
+  });
 }
 
 grpc::ServerUnaryReactor* JobServiceImpl::RetryJob(grpc::CallbackServerContext* context,
                                                    const v1::RetryJobRequest* request, v1::Job* response) {
-  return AnswerCaller(context, "RetryJob", request->name(), [this, request, response](const Caller&) {
-    return Fill(jobs_.Retry(request->name()), response);
+  return AnswerCaller(context, "RetryJob", request->name(), [this, request, response](const Caller& caller) {
+    return Fill(jobs_.Retry(caller, request->name()), response);
   });
 }
 

@@ -23,10 +23,12 @@ absl::Status ShuttingDown() {
 class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
                               public std::enable_shared_from_this<WatchHub::Watch> {
  public:
-  Watch(WatchHub& hub, grpc::ServerContextBase* context, std::string job_id, int64_t after_sequence)
+  Watch(WatchHub& hub, grpc::ServerContextBase* context, std::string job_id, int64_t after_sequence,
+        std::function<absl::Status()> may_watch)
       : hub_(hub),
         job_id_(std::move(job_id)),
         stream_(hub.stalls_, context),
+        may_watch_(std::move(may_watch)),
         after_sequence_(after_sequence) {}
 
   void Start() {
@@ -90,6 +92,9 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
       scheduled_ = false;
       if (end_ || writing_) return;
     }
+    if (const auto may_watch = std::exchange(may_watch_, nullptr)) {
+      if (const absl::Status status = may_watch(); !status.ok()) return End(status);
+    }
     absl::StatusOr<EventBatch> batch = hub_.store_.ReadEvents(job_id_, after_sequence_, kBatch);
     if (!batch.ok()) return End(batch.status());
     if (batch->events.empty()) {
@@ -112,7 +117,9 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
   std::shared_ptr<Watch> self_;  // held until OnDone
   std::unique_ptr<JobSubscription> subscription_;
   StallWatch::Stream stream_;
-  int64_t after_sequence_;  // of the hub's thread
+  // Of the hub's thread.
+  std::function<absl::Status()> may_watch_;  // null once it has been asked
+  int64_t after_sequence_;
 
   std::mutex mutex_;
   // Guarded by mutex_; the front of pending_ is gRPC's while a write is in flight.
@@ -123,8 +130,9 @@ class WatchHub::Watch final : public grpc::ServerWriteReactor<v1::Event>,
 };
 
 grpc::ServerWriteReactor<v1::Event>* WatchHub::StartWatch(grpc::ServerContextBase* context,
-                                                          const std::string& job_id, int64_t after_sequence) {
-  auto watch = std::make_shared<Watch>(*this, context, job_id, after_sequence);
+                                                          const std::string& job_id, int64_t after_sequence,
+                                                          std::function<absl::Status()> may_watch) {
+  auto watch = std::make_shared<Watch>(*this, context, job_id, after_sequence, std::move(may_watch));
   watch->Start();
   return watch.get();
 }

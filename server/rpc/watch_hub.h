@@ -5,6 +5,7 @@
 #define KPRUNE_SERVER_RPC_WATCH_HUB_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -23,9 +24,11 @@ class WatchHub {
   // A watch whose client does not take an event for `stall_limit` is cancelled; zero: never.
   WatchHub(JobStore& store, absl::Duration stall_limit) : store_(store), stalls_(stall_limit), pool_(1) {}
 
-  // Returns the reactor of a new watch; gRPC owns it through its callbacks.
+  // Returns the reactor of a new watch; gRPC owns it through its callbacks. `may_watch` is asked before the
+  // first read, where the database may be asked; its error ends the watch.
   grpc::ServerWriteReactor<v1::Event>* StartWatch(grpc::ServerContextBase* context, const std::string& job_id,
-                                                  int64_t after_sequence);
+                                                  int64_t after_sequence,
+                                                  std::function<absl::Status()> may_watch);
 
   // Ends every watch, and each that comes later, with UNAVAILABLE.
   void EndAll();

@@ -29,6 +29,7 @@ class RecordingMetrics final : public Metrics {
     Add(std::string(certificate) + " certificate until " +
         absl::FormatTime(absl::RFC3339_sec, expiry, absl::UTCTimeZone()));
   }
+  void OnQuotaRefused(std::string_view quota) override { Add("quota " + std::string(quota)); }
 
   std::vector<std::string> events() const {
     std::lock_guard lock(mutex_);

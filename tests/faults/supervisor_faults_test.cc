@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/artifacts/local_artifact_store.h"
+#include "server/artifacts/local_tenant_artifacts.h"
 #include "server/jobs/sqlite_job_store.h"
 #include "tests/fakes/fake_worker_launcher.h"
 #include "tests/faults/faulty_disk.h"
@@ -52,10 +52,10 @@ class FailingDiskTest : public SupervisorFaultsTest {
  protected:
   FailingDiskTest() {
     jobs_ = OpenSqliteJobStore(folder_ / "jobs.db", JobStoreOptions()).value();
-    LocalArtifactStoreOptions options;
-    options.folder = folder_ / "artifacts";
-    options.disk = &disk_;
-    files_ = LocalArtifactStore::Open(options).value();
+    LocalTenantArtifactsOptions options;
+    options.data_dir = folder_.path();
+    options.store.disk = &disk_;
+    files_ = LocalTenantArtifacts::Open(options).value();
     options_.first_store_retry = absl::Milliseconds(20);
   }
 
@@ -72,7 +72,7 @@ class FailingDiskTest : public SupervisorFaultsTest {
 
   FileEntry PutOnDisk(const std::string& name, const std::string& bytes) {
     testing::WriteFile(folder_ / "file", bytes);
-    const Artifact artifact = files_->PutFile(folder_ / "file").value();
+    const Artifact artifact = files_->Of(kDefaultTenant).value()->PutFile(folder_ / "file").value();
     return {name, artifact.sha256, artifact.size_bytes};
   }
 
@@ -108,7 +108,7 @@ class FailingDiskTest : public SupervisorFaultsTest {
   FaultyVfs vfs_;  // first: what is opened through it goes before it
   FaultyDisk disk_;
   std::unique_ptr<JobStore> jobs_;
-  std::unique_ptr<LocalArtifactStore> files_;
+  std::unique_ptr<LocalTenantArtifacts> files_;
   std::unique_ptr<Supervisor> on_disk_;
 };
 

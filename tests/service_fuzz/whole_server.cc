@@ -38,10 +38,10 @@ void Must(const absl::Status& status) { Require(status.ok(), "what the fixture d
 }  // namespace
 
 WholeServer::WholeServer() : preflight_json_(kFits), metrics_(std::make_unique<PrometheusMetrics>()) {
-  LocalArtifactStoreOptions artifact_options;
-  artifact_options.folder = folder_ / "artifacts";
-  artifact_options.max_artifact_bytes = kMaxArtifactBytes;
-  artifacts_ = Must(LocalArtifactStore::Open(artifact_options));
+  LocalTenantArtifactsOptions artifact_options;
+  artifact_options.data_dir = folder_.path();
+  artifact_options.store.max_artifact_bytes = kMaxArtifactBytes;
+  artifacts_ = Must(LocalTenantArtifacts::Open(artifact_options));
   JobStoreOptions store_options;
   store_options.max_queued_jobs = kMaxQueuedJobs;
   store_ = Must(OpenSqliteJobStore(folder_ / "jobs.db", store_options));
@@ -84,7 +84,7 @@ WholeServer::~WholeServer() {
 
 FileEntry WholeServer::Store(const std::string& name, const std::string& bytes) {
   Write(folder_ / "new" / name, bytes);
-  const Artifact artifact = Must(artifacts_->PutFile(folder_ / "new" / name));
+  const Artifact artifact = Must(Must(artifacts_->Of(kDefaultTenant))->PutFile(folder_ / "new" / name));
   return {name, artifact.sha256, artifact.size_bytes};
 }
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/synchronization/notification.h"
-#include "server/artifacts/local_artifact_store.h"
+#include "server/artifacts/local_tenant_artifacts.h"
 #include "server/grpc_endpoint.h"
 #include "server/jobs/job_parts.h"
 #include "server/jobs/system_clock.h"
@@ -56,7 +56,7 @@ class WholeServer {
   absl::Notification draining_;
   const std::unique_ptr<Metrics> metrics_;
   OpenGate gate_{*metrics_};
-  std::unique_ptr<LocalArtifactStore> artifacts_;
+  std::unique_ptr<LocalTenantArtifacts> artifacts_;
   std::unique_ptr<JobStore> store_;
   FakeWorkerLauncher launcher_{[this](const LaunchRequest& request) { return Preflight(request); }};
   std::unique_ptr<ModelFetcher> fetcher_;

@@ -160,5 +160,50 @@ TEST_F(LocalArtifactStoreTest, AFolderThatCannotBeMadeIsNamed) {
   EXPECT_NE(status.ToString().find((folder_ / "file").string()), std::string::npos) << status;
 }
 
+TEST_F(LocalArtifactStoreTest, WhatIsStoredIsCountedAsItComesAndGoes) {
+  options_.max_stored_bytes = [] { return 40; };
+  auto store = Open();
+  const auto begin = [&](const std::string& bytes, int64_t offset = 0) {
+    return store->BeginUpload(Digest(bytes), static_cast<int64_t>(bytes.size()), offset);
+  };
+  const std::string first(20, 'a'), second(16, 'b'), third(16, 'c');
+  auto upload = begin(first).value();
+  EXPECT_EQ(store->used_bytes(), 20) << "all of it is reserved";
+  auto beside = begin(second).value();
+  EXPECT_TRUE(absl::IsResourceExhausted(begin(third).status())) << "beside two that have sent nothing yet";
+  beside->Discard();
+  ASSERT_TRUE(upload->Append(first.substr(0, 8)).ok());
+  upload.reset();
+  EXPECT_EQ(store->used_bytes(), 8) << "a partial upload is as large as what it committed";
+  store.reset();
+  store = Open();
+  EXPECT_EQ(store->used_bytes(), 8);
+  upload = begin(first, 8).value();
+  ASSERT_TRUE(upload->Append(first.substr(8)).ok());
+  ASSERT_TRUE(upload->Finish().ok());
+  EXPECT_EQ(store->used_bytes(), 20);
+  upload = begin(second).value();
+  ASSERT_TRUE(upload->Append(std::string(16, 'x')).ok());
+  EXPECT_FALSE(upload->Finish().ok()) << "other bytes than declared";
+  upload.reset();
+  EXPECT_EQ(store->used_bytes(), 20);
+  upload = begin(second).value();
+  ASSERT_TRUE(upload->Append(second.substr(0, 8)).ok());
+  upload.reset();
+  EXPECT_EQ(*store->RemoveStaleUploads(absl::InfiniteFuture()), 1);
+  EXPECT_EQ(store->used_bytes(), 20);
+  // A result is stored whatever the limit is.
+  std::ofstream(folder_ / "result") << std::string(30, 'r');
+  const Artifact result = store->PutFile(folder_ / "result").value();
+  ASSERT_TRUE(store->PutFile(folder_ / "result").ok()) << "the same once more";
+  EXPECT_EQ(store->used_bytes(), 50);
+  store.reset();
+  store = Open();
+  EXPECT_EQ(store->used_bytes(), 50);
+  ASSERT_TRUE(store->Delete(result.sha256).ok());
+  ASSERT_TRUE(store->Delete(Digest(first)).ok());
+  EXPECT_EQ(store->used_bytes(), 0);
+}
+
 }  // namespace
 }  // namespace kprune

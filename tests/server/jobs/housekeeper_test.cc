@@ -1,12 +1,13 @@
 #include "server/jobs/housekeeper.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 
 #include "absl/time/clock.h"
-#include "server/artifacts/in_memory_artifact_store.h"
+#include "server/artifacts/in_memory_tenant_artifacts.h"
 #include "server/jobs/in_memory_job_store.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "tests/fakes/recording_metrics.h"
@@ -27,7 +28,7 @@ class HousekeeperTest : public ::testing::Test {
   Housekeeper& keeper() {
     if (!keeper_) {
       keeper_ = std::make_unique<Housekeeper>(
-          HousekeeperContext{manager_, store_, artifacts_, references_, clock_}, options_);
+          HousekeeperContext{manager_, store_, tenants_, references_, clock_}, options_);
     }
     return *keeper_;
   }
@@ -46,13 +47,14 @@ class HousekeeperTest : public ::testing::Test {
   // Artifacts have their age from the machine's clock.
   SimulatedClock clock_{absl::Now()};
   InMemoryJobStore store_{JobStoreOptions()};
-  InMemoryArtifactStore artifacts_;
+  InMemoryTenantArtifacts tenants_;
+  InMemoryArtifactStore& artifacts_ = tenants_.Store(kDefaultTenant);
   ArtifactReferences references_;
   ProcessWorkerLauncher launcher_{"no worker is started"};
   RecordingMetrics metrics_;
-  PreflightRunner preflight_{artifacts_, launcher_, clock_, {folder_.path()}};
-  Supervisor supervisor_{{store_, artifacts_, references_, launcher_, clock_, metrics_}, {folder_.path()}};
-  JobManager manager_{{store_, artifacts_, references_, preflight_, supervisor_, clock_, metrics_}, {}};
+  PreflightRunner preflight_{launcher_, clock_, {folder_.path()}};
+  Supervisor supervisor_{{store_, tenants_, references_, launcher_, clock_, metrics_}, {folder_.path()}};
+  JobManager manager_{{store_, tenants_, references_, preflight_, supervisor_, clock_, metrics_}, {}};
   HousekeeperOptions options_;
   std::unique_ptr<Housekeeper> keeper_;
 };
@@ -86,6 +88,26 @@ TEST_F(HousekeeperTest, WhatAJobHasStaysHoweverOldItIs) {
   const auto removed = keeper().TidyUp();
   EXPECT_EQ(removed->jobs + removed->artifacts, 0);
   EXPECT_EQ(artifacts_.ListUnused(absl::InfiniteFuture())->size(), 1u);
+}
+
+TEST_F(HousekeeperTest, EveryTenantsJobsAndArtifactsAreTidiedUp) {
+  InMemoryArtifactStore& theirs = tenants_.Store("research");
+  // What the default tenant's job refers to is of no use to this one.
+  Create("of both");
+  const std::string same = theirs.Put("of both").sha256;
+  NewJob job;
+  const Artifact file = theirs.Put("of a job");
+  job.input.model = {{"config.json", file.sha256, file.size_bytes}};
+  job.tenant = "research";
+  const std::string id = store_.Create(job, clock_.Now())->job.id;
+  ASSERT_TRUE(store_.Cancel(id, clock_.Now()).ok());
+  clock_.Advance(absl::Hours(25));
+  EXPECT_EQ(keeper().TidyUp()->artifacts, 1);
+  EXPECT_TRUE(IsStored(same)) << "the default tenant's";
+  EXPECT_THAT(*theirs.ListUnused(absl::InfiniteFuture()), testing::ElementsAre(file.sha256));
+  clock_.Advance(absl::Hours(24));
+  EXPECT_EQ(keeper().TidyUp()->jobs, 1);
+  EXPECT_TRUE(theirs.ListUnused(absl::InfiniteFuture())->empty());
 }
 
 TEST_F(HousekeeperTest, WithoutLimitsNothingIsRemoved) {

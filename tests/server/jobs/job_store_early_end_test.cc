@@ -34,7 +34,7 @@ TEST_P(JobStoreTest, AJobThatEndsEarlyIsCancelledWithWhatItsHolderBrings) {
   // A retry begins anew.
   ASSERT_TRUE(store_->Retry(id, Tick()).ok());
   EXPECT_TRUE(Get(id).result.empty());
-  EXPECT_THAT(*store_->FindUnreferenced({part[0].sha256}), testing::ElementsAre(part[0].sha256));
+  EXPECT_THAT(*store_->FindUnreferenced(kDefaultTenant, {part[0].sha256}), testing::ElementsAre(part[0].sha256));
   EXPECT_EQ(*store_->Succeed(Claim(), part, Tick()), JobState::kSucceeded);
 }
 

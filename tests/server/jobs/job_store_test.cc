@@ -69,7 +69,7 @@ TEST_P(JobStoreTest, ARepeatedRequestReturnsTheFirstJob) {
   ASSERT_TRUE(again.ok());
   EXPECT_FALSE(again->created);
   EXPECT_EQ(again->job.id, id);
-  auto found = store_->FindByRequestId("request", SomeJob().input);
+  auto found = store_->FindByRequestId(kDefaultTenant, "request", SomeJob().input);
   ASSERT_TRUE(found.ok() && *found);
   EXPECT_EQ((*found)->id, id);
   EXPECT_EQ(Payloads(id).size(), 1u);
@@ -78,7 +78,7 @@ TEST_P(JobStoreTest, ARepeatedRequestReturnsTheFirstJob) {
 TEST_P(JobStoreTest, ARequestIdWithAnotherBodyIsRefused) {
   Create(SomeJob("request"));
   EXPECT_TRUE(absl::IsAlreadyExists(store_->Create(SomeJob("request", "0.25"), Tick()).status()));
-  EXPECT_TRUE(absl::IsAlreadyExists(store_->FindByRequestId("request", SomeJob("", "0.25").input).status()));
+  EXPECT_TRUE(absl::IsAlreadyExists(store_->FindByRequestId(kDefaultTenant, "request", SomeJob("", "0.25").input).status()));
 }
 
 TEST_P(JobStoreTest, WhatWasFetchedIsTheJobsOwnAndNotTheRequests) {
@@ -97,7 +97,7 @@ TEST_P(JobStoreTest, WhatWasFetchedIsTheJobsOwnAndNotTheRequests) {
 
   // The same request is still the same, and another URI another.
   EXPECT_EQ(Create(by_uri).id, id);
-  EXPECT_EQ((*store_->FindByRequestId("mine", by_uri.input))->id, id);
+  EXPECT_EQ((*store_->FindByRequestId(kDefaultTenant, "mine", by_uri.input))->id, id);
   by_uri.input.model_uri = "https://models.example.com/other/";
   EXPECT_TRUE(absl::IsAlreadyExists(store_->Create(by_uri, Tick()).status()));
 
@@ -113,7 +113,7 @@ TEST_P(JobStoreTest, WhatWasFetchedIsTheJobsOwnAndNotTheRequests) {
 
 TEST_P(JobStoreTest, JobsWithoutARequestIdAreAllNew) {
   EXPECT_NE(Create().id, Create().id);
-  auto found = store_->FindByRequestId("", SomeJob().input);
+  auto found = store_->FindByRequestId(kDefaultTenant, "", SomeJob().input);
   ASSERT_TRUE(found.ok());
   EXPECT_FALSE(found->has_value());
 }
@@ -180,10 +180,10 @@ TEST_P(JobStoreTest, FinishedJobsAreListedByTheirEnd) {
 
 TEST_P(JobStoreTest, WhatNoJobRefersToIsFound) {
   const std::string model(64, 'a'), result(64, 'd'), other(64, 'e');
-  EXPECT_THAT(*store_->FindUnreferenced({model, other}), ElementsAre(model, other));
+  EXPECT_THAT(*store_->FindUnreferenced(kDefaultTenant, {model, other}), ElementsAre(model, other));
   Create();
   ASSERT_TRUE(store_->Succeed(Claim(), {{"report.json", result, 1}}, Tick()).ok());
-  EXPECT_THAT(*store_->FindUnreferenced({model, other, result}), ElementsAre(other));
+  EXPECT_THAT(*store_->FindUnreferenced(kDefaultTenant, {model, other, result}), ElementsAre(other));
 }
 
 TEST_P(JobStoreTest, AJobForADeviceWaitsForThatDevice) {

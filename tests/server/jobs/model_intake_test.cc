@@ -24,7 +24,7 @@ using ::testing::SizeIs;
 
 class ModelIntakeTest : public SupervisorTest {
  protected:
-  ModelIntakeTest() : preflight_(artifacts_, processes_, system_clock_, {folder_.path(), absl::Minutes(1)}) {
+  ModelIntakeTest() : preflight_(processes_, system_clock_, {folder_.path(), absl::Minutes(1)}) {
     intake_ = &real_intake_;
     ServeModel(json::object());
   }
@@ -65,7 +65,7 @@ class ModelIntakeTest : public SupervisorTest {
                         }(),
                         [this] { return host_.MakeClient(); }, system_clock_};
   PreflightRunner preflight_;
-  ModelIntake real_intake_{{fetcher_, preflight_, store_, artifacts_, references_, system_clock_, metrics_}};
+  ModelIntake real_intake_{{fetcher_, preflight_, store_, references_, system_clock_, metrics_}};
 };
 
 TEST_F(ModelIntakeTest, Examples) {

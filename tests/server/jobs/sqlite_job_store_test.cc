@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 
 #include "server/jobs/sqlite_database.h"
@@ -33,24 +34,34 @@ class SqliteJobStoreTest : public testing::Test {
     return job;
   }
 
-  // A database with a job, without what came since the version that `sql` goes back to.
-  void LeaveAsOlderVersion(const std::string& sql) {
-    id_ = Open()->Create(SomeJob(), kStart)->job.id;
+  // The file that a server of version 4 left, with what came since the version that `sql` goes back to taken
+  // out again.
+  void StartFromVersion4(const std::string& sql) {
+    std::filesystem::copy_file(kVersion4, file_);
     auto database = SqliteDatabase::Open(file_);
     ASSERT_TRUE(database.ok()) << database.status();
     const absl::Status executed = (*database)->Execute(sql.c_str());
     ASSERT_TRUE(executed.ok()) << executed;
   }
 
+  // previous_versions/jobs_v4.db was written by the last server of version 4, which was killed while it ran a
+  // job: from the oldest, one that succeeded, one that failed, one that ran and one that waited.
   void ExpectItGoesOn() {
     auto store = Open();
     ASSERT_NE(store, nullptr);
-    EXPECT_EQ(store->Get(id_)->input, SomeJob().input);
-    EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id_);
-    EXPECT_EQ(store->EndEarly(id_, kStart)->ending_early, true);
+    ASSERT_EQ(store->ListRunning()->size(), 1u);
+    EXPECT_TRUE(store->Requeue((*store->ListRunning())[0].lease, kStart).ok());
+    EXPECT_EQ(store->Claim("cpu", kStart)->job->id, kRan);
+    const absl::StatusOr<ClaimResult> claimed = store->Claim("cpu", kStart);
+    EXPECT_EQ(claimed->job->id, kWaited);
+    EXPECT_EQ(store->EndEarly(kWaited, kStart)->ending_early, true);
   }
 
-  std::string id_;
+  inline static const std::filesystem::path kVersion4 =
+      std::filesystem::path(KPRUNE_SOURCE_DIR) / "tests/server/jobs/previous_versions/jobs_v4.db";
+  inline static const std::string kSucceeded = "957c9bcb491de211", kFailed = "8f6f2c59a3b9be20",
+                                  kRan = "09293b0fa8bf99b8", kWaited = "8e15d87f9a0d0b5d";
+
   TempDirectory folder_;
   const std::filesystem::path file_ = folder_.path() / "jobs.db";
 };
@@ -131,20 +142,64 @@ TEST_F(SqliteJobStoreTest, AMissingFolderIsNamed) {
   EXPECT_TRUE(absl::IsUnavailable(store.status())) << store.status();
 }
 
+TEST_F(SqliteJobStoreTest, ADatabaseOfTheFourthVersionGoesOnWithAllThatIsInIt) {
+  StartFromVersion4("");
+  {
+    auto store = Open();
+    ASSERT_NE(store, nullptr);
+    ListQuery everything;
+    const auto page = store->List(everything);
+    ASSERT_EQ(page->jobs.size(), 4u);
+    std::vector<std::string> ids;
+    for (const JobRecord& job : page->jobs) {
+      ids.push_back(job.id);
+      EXPECT_EQ(job.tenant, kDefaultTenant);
+      EXPECT_EQ(job.input.model.size(), 2u);
+      EXPECT_EQ(store->FindByRequestId(kDefaultTenant, job.request_id, job.input)->value().id, job.id);
+    }
+    EXPECT_EQ(ids, (std::vector<std::string>{kWaited, kRan, kFailed, kSucceeded}));
+    EXPECT_EQ(page->jobs[3].result.size(), 3u);
+    EXPECT_EQ(page->jobs[2].error, (JobError{"INVALID_ARGUMENT", "Line 3 is empty."}));
+    EXPECT_TRUE(store->ReadEvents(kSucceeded, 0, 100)->end);
+    size_t events = 0;
+    for (const std::string& id : ids) events += store->ReadEvents(id, 0, 100)->events.size();
+    EXPECT_EQ(events, 23u) << "the table that they refer to was made anew";
+    EXPECT_EQ(store->Stats()->jobs, (std::array<int64_t, 6>{1, 1, 0, 1, 1, 0}));
+    // What came since works, too.
+    EXPECT_EQ(store->Delete(kSucceeded)->unreferenced.size(), 3u);
+    NewJob job = SomeJob();
+    job.tenant = "research";
+    const std::string id = store->Create(job, kStart)->job.id;
+    EXPECT_EQ(store->Claim("cpu", kStart)->job->id, id) << "of the default tenant one runs already";
+    EXPECT_TRUE(store->Cancel(id, kStart).ok());
+  }
+  ExpectItGoesOn();
+}
+
+TEST_F(SqliteJobStoreTest, ADatabaseWhoseMigrationFailsIsLeftAsItWas) {
+  StartFromVersion4("CREATE TABLE device_use (in_the_way INTEGER)");
+  EXPECT_FALSE(OpenSqliteJobStore(file_, {}).ok());
+  {
+    auto database = SqliteDatabase::Open(file_);
+    ASSERT_TRUE((*database)->Execute("DROP TABLE device_use").ok());
+  }
+  ExpectItGoesOn();
+}
+
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheThirdVersionGoesOn) {
-  LeaveAsOlderVersion("ALTER TABLE jobs DROP COLUMN ending_early; PRAGMA user_version = 3;");
+  StartFromVersion4("ALTER TABLE jobs DROP COLUMN ending_early; PRAGMA user_version = 3;");
   ExpectItGoesOn();
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheSecondVersionGoesOn) {
-  LeaveAsOlderVersion(
+  StartFromVersion4(
       "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ending_early;"
       "ALTER TABLE jobs DROP COLUMN priority; PRAGMA user_version = 2;");
   ExpectItGoesOn();
 }
 
 TEST_F(SqliteJobStoreTest, ADatabaseOfTheFirstVersionGoesOn) {
-  LeaveAsOlderVersion(
+  StartFromVersion4(
       "DROP INDEX jobs_waiting; DROP INDEX jobs_by_end; ALTER TABLE jobs DROP COLUMN ending_early;"
       "ALTER TABLE jobs DROP COLUMN priority; ALTER TABLE jobs DROP COLUMN model_uri; PRAGMA user_version = "
       "1;");
@@ -157,11 +212,11 @@ TEST_F(SqliteJobStoreTest, ADatabaseOfANewerVersionIsLeftAlone) {
     // user_version: four bytes, big endian, at 60.
     std::fstream file(file_, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(60);
-    file.write("\0\0\0\7", 4);
+    file.write("\0\0\0\x63", 4);
   }
   auto store = OpenSqliteJobStore(file_, {});
   EXPECT_TRUE(absl::IsFailedPrecondition(store.status())) << store.status();
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("version 7"));
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("version 99"));
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
-#include "server/artifacts/in_memory_artifact_store.h"
+#include "server/artifacts/in_memory_tenant_artifacts.h"
 #include "server/jobs/in_memory_job_store.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/supervisor.h"
@@ -39,7 +39,7 @@ class SupervisorTest : public ::testing::Test {
     supervisor_.reset();
     launcher_ = std::move(launcher);
     supervisor_ = std::make_unique<Supervisor>(
-        SupervisorContext{store_, artifacts_, references_, launcher_ != nullptr ? *launcher_ : processes_,
+        SupervisorContext{store_, tenants_, references_, launcher_ != nullptr ? *launcher_ : processes_,
                           clock != nullptr ? *clock : system_clock_, metrics_, intake_},
         options_);
     const absl::Status started = supervisor_->Start();
@@ -111,7 +111,8 @@ class SupervisorTest : public ::testing::Test {
     options.retry_backoff = absl::Milliseconds(1);
     return options;
   }()};
-  InMemoryArtifactStore artifacts_;
+  InMemoryTenantArtifacts tenants_;
+  InMemoryArtifactStore& artifacts_ = tenants_.Store(kDefaultTenant);
   ArtifactReferences references_;
   ProcessWorkerLauncher processes_{std::filesystem::path(KPRUNE_BIN_DIR) / "fake_worker"};
   SystemClock system_clock_;

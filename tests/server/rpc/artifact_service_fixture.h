@@ -17,10 +17,11 @@
 #include <vector>
 
 #include "absl/synchronization/notification.h"
-#include "server/artifacts/local_artifact_store.h"
+#include "server/artifacts/local_tenant_artifacts.h"
 #include "server/artifacts/sha256.h"
 #include "server/grpc_endpoint.h"
 #include "server/rpc/artifact_service.h"
+#include "tests/fakes/fake_tenants.h"
 #include "tests/fakes/open_gate.h"
 #include "tests/support/process.h"
 
@@ -35,6 +36,10 @@ class CountingMetrics final : public Metrics {
   void OnBytesTransferred(Direction direction, int64_t bytes) override {
     (direction == Direction::kUpload ? uploaded : downloaded) += bytes;
   }
+  void OnQuotaRefused(std::string_view quota) override {
+    std::lock_guard lock(mutex_);
+    quotas_.emplace_back(quota);
+  }
   void OnRpcFinished(std::string_view method, std::string_view code, double seconds) override {
     std::lock_guard lock(mutex_);
     EXPECT_GE(seconds, 0);
@@ -44,6 +49,11 @@ class CountingMetrics final : public Metrics {
   int Calls(const std::string& method, const std::string& code) {
     std::lock_guard lock(mutex_);
     return calls_[{"kprune.v1.ArtifactService/" + method, code}];
+  }
+
+  std::vector<std::string> refused_quotas() {
+    std::lock_guard lock(mutex_);
+    return quotas_;
   }
 
   // A call is counted a moment after its client has its answer.
@@ -56,6 +66,7 @@ class CountingMetrics final : public Metrics {
  private:
   std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, int> calls_;  // by method and code; guarded by mutex_
+  std::vector<std::string> quotas_;                           // refused; guarded by mutex_
 };
 
 // The service over a store in a folder of its own, on an ephemeral port, and its client. The calls may be
@@ -84,12 +95,13 @@ class ArtifactServiceTest : public ::testing::Test {
   }
 
   ArtifactServiceTest() {
-    LocalArtifactStoreOptions options;
-    options.folder = folder_.path();
-    options.max_artifact_bytes = kMaxArtifactBytes;
-    options.free_bytes = [this] { return free_bytes_.load(); };
-    store_ = LocalArtifactStore::Open(options).value();
-    service_ = std::make_unique<ArtifactServiceImpl>(store_.get(), &metrics_, &draining_, &gate_.gate);
+    LocalTenantArtifactsOptions options;
+    options.data_dir = folder_.path();
+    options.store.max_artifact_bytes = kMaxArtifactBytes;
+    options.store.free_bytes = [this] { return free_bytes_.load(); };
+    options.tenants = &tenants_;
+    artifacts_ = LocalTenantArtifacts::Open(options).value();
+    service_ = std::make_unique<ArtifactServiceImpl>(artifacts_.get(), &metrics_, &draining_, &gate_.gate);
     endpoint_ = GrpcEndpoint::Start("127.0.0.1:0", {service_.get()}, &metrics_).value();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(endpoint_->port()),
                                    grpc::InsecureChannelCredentials());
@@ -173,7 +185,8 @@ class ArtifactServiceTest : public ::testing::Test {
   CountingMetrics metrics_;
   absl::Notification draining_;
   OpenGate gate_{metrics_};
-  std::unique_ptr<LocalArtifactStore> store_;
+  FakeTenants tenants_;
+  std::unique_ptr<LocalTenantArtifacts> artifacts_;
   std::unique_ptr<ArtifactServiceImpl> service_;
   std::unique_ptr<GrpcEndpoint> endpoint_;
   std::shared_ptr<grpc::Channel> channel_;

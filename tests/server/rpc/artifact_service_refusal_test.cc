@@ -77,7 +77,7 @@ TEST_F(ArtifactServiceTest, AnUploadThatEndsTooEarlyIsRefusedAndRemoved) {
   const grpc::Status status = Send({Header(sha256, 10), Chunk("some")});
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(status.error_message(), HasSubstr("4 of its declared 10"));
-  EXPECT_TRUE(Eventually([&] { return !fs::exists(folder_ / "partial" / sha256); }));
+  EXPECT_TRUE(Eventually([&] { return !fs::exists(folder_ / "artifacts" / "partial" / sha256); }));
   EXPECT_EQ(Query(sha256).committed_size(), 0);
 }
 
@@ -123,7 +123,7 @@ TEST_F(ArtifactServiceTest, ACorruptArtifactIsDataLossThenMissing) {
   const std::string bytes = RandomBytes(3 * kMiB, 6);
   const std::string sha256 = Digest(bytes);
   ASSERT_TRUE(Upload(bytes).ok());
-  const fs::path object = folder_ / "objects" / sha256.substr(0, 2) / sha256;
+  const fs::path object = folder_ / "artifacts" / "objects" / sha256.substr(0, 2) / sha256;
   fs::permissions(object, fs::perms::owner_write, fs::perm_options::add);
   std::fstream(object, std::ios::in | std::ios::out | std::ios::binary).seekp(2 * kMiB).write("flip", 4);
   std::string downloaded;

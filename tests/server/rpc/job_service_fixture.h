@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "nlohmann/json.hpp"
-#include "server/artifacts/in_memory_artifact_store.h"
+#include "server/artifacts/in_memory_tenant_artifacts.h"
 #include "server/jobs/job_parts.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/sqlite_job_store.h"
@@ -46,7 +46,7 @@ class JobServiceTest : public ::testing::Test {
     options.supervisor.grace_period = absl::Milliseconds(200);
     options.manager.max_files = 8;
     parts_ = std::make_unique<JobParts>(
-        JobPartsContext{*store_, artifacts_, launcher_, clock_, metrics_, fetcher_.get()}, options);
+        JobPartsContext{*store_, tenants_, launcher_, clock_, metrics_, fetcher_.get()}, options);
     service_ = std::make_unique<JobServiceImpl>(parts_->manager, *store_, gate_.gate, service_options_);
     grpc::ServerBuilder builder;
     int port = 0;
@@ -190,7 +190,8 @@ class JobServiceTest : public ::testing::Test {
   JobStoreOptions store_options_;
   JobServiceOptions service_options_;
   absl::Duration preflight_limit_ = absl::Minutes(1);
-  InMemoryArtifactStore artifacts_;
+  InMemoryTenantArtifacts tenants_;
+  InMemoryArtifactStore& artifacts_ = tenants_.Store(kDefaultTenant);
   ProcessWorkerLauncher launcher_{std::filesystem::path(KPRUNE_BIN_DIR) / "fake_worker"};
   SystemClock clock_;
   RecordingMetrics metrics_;
