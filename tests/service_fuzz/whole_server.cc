@@ -123,8 +123,8 @@ std::string WholeServer::MakeJob(const std::string& state) {
 }
 
 void WholeServer::Remove(const std::string& job) {
-  parts_->manager.Cancel(job).status().IgnoreError();  // it may have ended
-  parts_->manager.Delete(job).IgnoreError();           // it may be gone
+  parts_->manager.Cancel(Caller(), job).status().IgnoreError();  // it may have ended
+  parts_->manager.Delete(Caller(), job).IgnoreError();           // it may be gone
 }
 
 }  // namespace kprune

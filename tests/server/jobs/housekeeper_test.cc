@@ -104,7 +104,7 @@ TEST_F(HousekeeperTest, EveryTenantsJobsAndArtifactsAreTidiedUp) {
   clock_.Advance(absl::Hours(25));
   EXPECT_EQ(keeper().TidyUp()->artifacts, 1);
   EXPECT_TRUE(IsStored(same)) << "the default tenant's";
-  EXPECT_THAT(*theirs.ListUnused(absl::InfiniteFuture()), testing::ElementsAre(file.sha256));
+  EXPECT_THAT(*theirs.ListUnused(absl::InfiniteFuture()), ::testing::ElementsAre(file.sha256));
   clock_.Advance(absl::Hours(24));
   EXPECT_EQ(keeper().TidyUp()->jobs, 1);
   EXPECT_TRUE(theirs.ListUnused(absl::InfiniteFuture())->empty());
