@@ -3,37 +3,24 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <system_error>
 
+#include "server/command_line.h"
 #include "server/model_sources.h"
 #include "server/sources/address_rules.h"
 
 namespace kprune {
 namespace {
 
-constexpr int kUsage = 3;
-
 // Three lists of so many, with names as long as they may be, stay below what a job may have.
 constexpr int kMostFiles = 800;
 
-std::string EnvironmentName(const std::string& flag) {
-  std::string name = "KPRUNE_";
-  for (const char c : flag)
-    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return name;
-}
-
 template <typename T>
 CLI::Option* AddFlag(CLI::App& app, const std::string& name, T& value, const std::string& help) {
-  // The last one counts where a flag is given twice, so that a wrapper's defaults can be overridden.
-  return app.add_option("--" + name, value, help)
-      ->envname(EnvironmentName(name))
-      ->capture_default_str()
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  return AddEnvironmentFlag(app, "KPRUNE_", name, value, help);
 }
 
 // CLI11's own checks of ranges let "nan" and "inf" pass.
@@ -240,16 +227,12 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
                  CLI::PositiveNumber);
   app.footer("Exit status: 0 ok, 1 failed, 3 usage.");
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    parsed.exit_status = app.exit(error) == 0 ? 0 : kUsage;
-    return parsed;
-  }
+  parsed.exit_status = ParseCommandLine(app, argc, argv);
+  if (parsed.exit_status) return parsed;
   if (flags.cancel_grace_seconds >= flags.drain_seconds) {
     std::cerr << "--cancel-grace-seconds " << flags.cancel_grace_seconds << " must be below --drain-seconds "
               << flags.drain_seconds << ", or a shutdown could not end in time\n";
-    parsed.exit_status = kUsage;
+    parsed.exit_status = kExitUsage;
   }
   flags.data_dir = data_dir;
   flags.worker = worker;

@@ -76,6 +76,7 @@ absl::StatusOr<std::unique_ptr<GrpcEndpoint>> GrpcEndpoint::Start(const std::str
   }
   std::unique_ptr<GrpcEndpoint> endpoint(new GrpcEndpoint(std::move(server), port));
   endpoint->SetServing(false);
+  TellMethodsServed(*metrics);
   return endpoint;
 }
 

@@ -1,7 +1,6 @@
 // kprune-server: puts the parts together, serves until SIGTERM or SIGINT, drains.
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -9,7 +8,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "server/artifacts/local_tenant_artifacts.h"
@@ -24,10 +22,14 @@
 #include "server/jobs/sqlite_job_store.h"
 #include "server/jobs/system_clock.h"
 #include "server/log.h"
+#include "server/metrics/device_collector.h"
 #include "server/metrics/metrics_endpoint.h"
+#include "server/metrics/process_collector.h"
 #include "server/metrics/prometheus_metrics.h"
 #include "server/metrics/queue_collector.h"
+#include "server/metrics/storage_collector.h"
 #include "server/model_sources.h"
+#include "server/port_file.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/health_endpoint.h"
@@ -41,15 +43,6 @@ namespace kprune {
 namespace {
 
 constexpr absl::Duration kProbeLimit = absl::Seconds(60);
-
-absl::Status WritePortFile(const std::string& path, int port) {
-  if (path.empty()) return absl::OkStatus();
-  const std::string temporary = path + ".tmp";
-  std::ofstream file(temporary);
-  if ((file << port << "\n").flush() && std::rename(temporary.c_str(), path.c_str()) == 0)
-    return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write the port file ", path));
-}
 
 absl::StatusOr<std::unique_ptr<LocalTenantArtifacts>> OpenArtifacts(const ServerFlags& flags,
                                                                     const TenantDirectory& tenants) {
@@ -77,15 +70,21 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> ServeHealth(const ServerFlags& f
   return health;
 }
 
+std::vector<std::string> Ids(const std::vector<Device>& devices) {
+  std::vector<std::string> ids;
+  for (const Device& device : devices) ids.push_back(device.id);
+  return ids;
+}
+
 // What must be there before anything can run.
 struct Foundation {
   std::unique_ptr<DataDirLock> lock;
   std::vector<Device> devices;
-  std::unique_ptr<TenantArtifacts> artifacts;
-  std::unique_ptr<JobStore> jobs;
   std::unique_ptr<SystemClock> clock;
   std::unique_ptr<PrometheusMetrics> metrics;
-  Security security;
+  Security security;  // borrows both
+  std::unique_ptr<TenantArtifacts> artifacts;
+  std::unique_ptr<JobStore> jobs;  // both borrow what is above
   std::unique_ptr<ModelFetcher> fetcher;
 };
 
@@ -99,7 +98,7 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   if (!found.ok()) return found.status();
   auto devices = ChooseDevices(*found, flags.devices);
   if (!devices.ok()) return devices.status();
-  auto metrics = std::make_unique<PrometheusMetrics>();
+  auto metrics = std::make_unique<PrometheusMetrics>(Ids(*devices));
   auto security = SetUpSecurity(flags, *clock, *metrics);
   if (!security.ok()) return security.status();
   auto artifacts = OpenArtifacts(flags, security->tenants());
@@ -107,10 +106,11 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   JobStoreOptions options;
   options.max_queued_jobs = flags.max_queued_jobs;
   options.tenants = &security->tenants();
+  options.metrics = metrics.get();
   auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
   if (!jobs.ok()) return jobs.status();
-  return Foundation{*std::move(lock), *std::move(devices), *std::move(artifacts), *std::move(jobs),
-                    std::move(clock), std::move(metrics),  *std::move(security),  *std::move(fetcher)};
+  return Foundation{*std::move(lock),     *std::move(devices),   std::move(clock), std::move(metrics),
+                    *std::move(security), *std::move(artifacts), *std::move(jobs), *std::move(fetcher)};
 }
 
 PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
@@ -118,12 +118,6 @@ PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
   options.data_dir = flags.data_dir;
   options.time_limit = absl::Seconds(flags.preflight_seconds);
   return options;
-}
-
-std::vector<std::string> Ids(const std::vector<Device>& devices) {
-  std::vector<std::string> ids;
-  for (const Device& device : devices) ids.push_back(device.id);
-  return ids;
 }
 
 SupervisorOptions SupervisorOptionsOf(const ServerFlags& flags, const std::vector<Device>& devices) {
@@ -158,6 +152,20 @@ JobManagerOptions JobManagerOptionsOf(const ServerFlags& flags, const std::vecto
   return options;
 }
 
+// What a scrape collects.
+std::vector<std::shared_ptr<prometheus::Collectable>> Collectors(Foundation& base, const ServerFlags& flags) {
+  StorageCollectorOptions storage;
+  storage.folder = flags.data_dir;
+  storage.disk_low_bytes = flags.disk_low_bytes;
+  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  const bool has_gpus = base.devices.front().id != "cpu" || base.devices.size() > 1;
+  return {base.metrics->registry(), std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get()),
+          std::make_shared<StorageCollector>(base.artifacts.get(), base.clock.get(), storage),
+          std::make_shared<DeviceCollector>(base.devices, has_gpus ? LoadNvml() : std::nullopt,
+                                            visible != nullptr ? visible : ""),
+          std::make_shared<ProcessCollector>()};
+}
+
 // The parts that work, each borrowing those above it.
 struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
@@ -169,7 +177,7 @@ struct Parts {
               JobManagerOptionsOf(flags, base.devices)}),
         housekeeper({jobs.manager, *base.jobs, *base.artifacts, jobs.references, *base.clock},
                     HousekeeperOptionsOf(flags)),
-        queue(std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get())),
+        collectors(Collectors(base, flags)),
         artifact_service(base.artifacts.get(), &metrics, &draining, &gate,
                          absl::Seconds(flags.stream_stall_seconds)),
         job_service(jobs.manager, *base.jobs, gate, JobServiceOptionsOf(flags)),
@@ -184,7 +192,7 @@ struct Parts {
   ProcessWorkerLauncher launcher;
   JobParts jobs;
   Housekeeper housekeeper;
-  std::shared_ptr<QueueCollector> queue;
+  std::vector<std::shared_ptr<prometheus::Collectable>> collectors;
   ArtifactServiceImpl artifact_service;
   JobServiceImpl job_service;
   ServerServiceImpl server_service;
@@ -231,7 +239,7 @@ absl::Status Serve(const ServerFlags& flags) {
   const auto health = ServeHealth(flags);
   if (!health.ok()) return health.status();
   Parts parts(*base, flags);
-  const auto metrics = ServeMetrics(flags.metrics_listen, {parts.metrics.registry(), parts.queue});
+  const auto metrics = ServeMetrics(flags.metrics_listen, parts.collectors);
   if (!metrics.ok()) return metrics.status();
   const auto endpoint =
       GrpcEndpoint::Start(flags.listen, {&parts.artifact_service, &parts.job_service, &parts.server_service},

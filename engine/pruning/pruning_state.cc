@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cost/flops.h"
 #include "engine/pruning/out_of_memory.h"
+#include "kprune/out_of_memory_warning.h"
 
 namespace kprune {
 namespace {
@@ -193,8 +194,7 @@ absl::Status PruningState::MeasureWithinMemory(const std::string& what,
       // Batches of one sequence each cannot be cut.
       if (!IsOutOfMemory(error) || sequences <= 1) throw;
     }
-    observer_.OnWarning(absl::StrCat(what, ": out of memory with batches of ", plan_.batch_tokens,
-                                     " tokens; measuring it again with ", smaller));
+    observer_.OnWarning(OutOfMemoryWarning(what, plan_.batch_tokens, smaller));
     SetBatchTokens(smaller);
   }
 }

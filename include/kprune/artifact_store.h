@@ -40,6 +40,11 @@ struct UploadState {
   bool complete = false;
 };
 
+struct ArtifactUsage {
+  int64_t artifacts = 0;
+  int64_t bytes = 0;
+};
+
 // One upload in progress; while it exists no other writer gets the same digest. Destroying it commits what
 // was appended, so that a later upload continues there. Used by one thread at a time; must not outlive its
 // store.
@@ -109,6 +114,9 @@ class ArtifactStore {
 
   // Removes a stored artifact; readers and links keep its bytes. NotFound when it is not stored.
   virtual absl::Status Delete(std::string_view sha256) = 0;
+
+  // Of what is stored; partial uploads do not count. Looks at every artifact.
+  virtual absl::StatusOr<ArtifactUsage> Usage() = 0;
 
   // For who tidies up. Stored artifacts that were neither stored nor asked for by FindMissing or BeginUpload
   // since `before`: whoever was told that one is there has had so long to refer to it.

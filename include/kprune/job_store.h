@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "kprune/job.h"
+#include "kprune/metrics.h"
 #include "kprune/worker_launcher.h"
 
 namespace kprune {
@@ -44,6 +45,8 @@ struct JobStoreOptions {
   absl::Duration retry_backoff = absl::Seconds(5);
   // What each tenant may use. Borrowed; null: no tenant has a limit.
   const TenantDirectory* tenants = nullptr;
+  // Told how long commits take, where there is a database; null: nobody. Borrowed.
+  Metrics* metrics = nullptr;
 };
 
 // The right to work on a job, given by Claim. Stale when the job has a greater epoch or is not RUNNING any
@@ -100,11 +103,37 @@ struct DeletedJob {
   std::vector<std::string> unreferenced;
 };
 
+// Of a job's priority: greater than 0, 0, less than 0.
+enum class PriorityClass { kHigh, kNormal, kLow };
+
+inline constexpr std::array<std::string_view, 3> kPriorityClassNames = {"high", "normal", "low"};
+
+inline PriorityClass PriorityClassOf(int64_t priority) {
+  if (priority == 0) return PriorityClass::kNormal;
+  return priority > 0 ? PriorityClass::kHigh : PriorityClass::kLow;
+}
+
 struct QueueStats {
+  // Random and kept with the queue: servers with the same one share their queue.
+  std::string queue_id;
   // Indexed by JobState.
   std::array<int64_t, kJobStates.size()> jobs{};
-  // When the longest waiting QUEUED job entered the queue.
-  std::optional<absl::Time> oldest_queued;
+  // When the longest waiting QUEUED job entered the queue, by PriorityClass.
+  std::array<std::optional<absl::Time>, kPriorityClassNames.size()> oldest_queued{};
+
+  // Jobs that need a worker, now or soon: QUEUED, RUNNING and RETRY_WAIT.
+  int64_t backlog() const {
+    int64_t sum = 0;
+    for (const JobState state : {JobState::kQueued, JobState::kRunning, JobState::kRetryWait})
+      sum += jobs[static_cast<size_t>(state)];
+    return sum;
+  }
+
+  // Takes in that a QUEUED job of this class entered the queue then.
+  void Waits(PriorityClass priority, absl::Time since) {
+    std::optional<absl::Time>& oldest = oldest_queued[static_cast<size_t>(priority)];
+    if (!oldest || since < *oldest) oldest = since;
+  }
 };
 
 // Calls its callback on changes until it is destroyed; the destructor waits for a callback that is running,

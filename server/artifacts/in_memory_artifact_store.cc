@@ -212,6 +212,11 @@ absl::Status InMemoryArtifactStore::Delete(std::string_view sha256) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<ArtifactUsage> InMemoryArtifactStore::Usage() {
+  std::lock_guard lock(mutex_);
+  return ArtifactUsage{static_cast<int64_t>(objects_.size()), stored_bytes_};
+}
+
 absl::StatusOr<std::vector<std::string>> InMemoryArtifactStore::ListUnused(absl::Time before) {
   std::lock_guard lock(mutex_);
   std::vector<std::string> unused;

@@ -40,6 +40,7 @@ class InMemoryArtifactStore final : public ArtifactStore {
                                                               int64_t offset) override;
   absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) override;
   absl::Status Delete(std::string_view sha256) override;
+  absl::StatusOr<ArtifactUsage> Usage() override;
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
 

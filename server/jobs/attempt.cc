@@ -28,6 +28,8 @@ Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& opti
 
 void Attempt::Run(const std::string& device) {
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
+  context_.metrics.OnAttemptStarted(job_.attempt,
+                                    absl::ToDoubleSeconds(context_.clock.Now() - job_.create_time));
   const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(job_.tenant);
   if (!artifacts.ok()) return RecordFailure(artifacts.status());
   artifacts_ = *artifacts;
@@ -136,13 +138,14 @@ void Attempt::RunWorker(const std::string& device) {
     worker_ = &worker;
     if (stop_) worker.Terminate();
   }
+  context_.metrics.OnWorkerStarted(device, job_.attempt);
   Holds(context_.store.SetWorker(lease_, worker.identity()));
   const WorkerExitStatus exit = FollowWorker(worker);
   {
     std::lock_guard lock(mutex_);
     worker_ = nullptr;
   }
-  HandleExit(exit);
+  HandleExit(exit, [&](const char* reason) { context_.metrics.OnWorkerExit(device, reason); });
 }
 
 WorkerExitStatus Attempt::FollowWorker(WorkerProcess& worker) {
@@ -202,10 +205,14 @@ void Attempt::HandleProgress(const ProgressRead& read) {
 void Attempt::HandleLine(const std::string& text) {
   absl::StatusOr<ProgressLine> line = ParseProgressLine(text, work_begins_);
   if (!line.ok()) return RejectLine(std::string(line.status().message()));
-  if (line->sublayer_kind) {
+  if (line->sublayer) {
     if (told_sublayers_.contains(line->payload_json)) return;
-    context_.metrics.OnSublayerPruned(*line->sublayer_kind, line->sublayer_seconds);
+    context_.metrics.OnSublayerPruned(line->sublayer->kind, line->sublayer->solver,
+                                      line->sublayer->seconds());
+    phases_.OnSublayer(*line->sublayer);
   }
+  if (line->stage) phases_.OnStage(*line->stage, context_.clock.Steady());
+  if (line->is_out_of_memory) context_.metrics.OnOutOfMemoryRetry();
   ++events_;
   if (events_ <= options_.max_events) return AppendEvent(line->payload_json, line->fraction);
   if (events_ > options_.max_events + 1) return;
@@ -225,7 +232,7 @@ void Attempt::ReadToldSublayers() {
     if (!Holds(batch.status()) || batch->events.empty()) return;
     for (const JobEvent& event : batch->events) {
       const absl::StatusOr<ProgressLine> line = ParseProgressLine(event.payload_json);
-      if (line.ok() && line->sublayer_kind) told_sublayers_.insert(event.payload_json);
+      if (line.ok() && line->sublayer) told_sublayers_.insert(event.payload_json);
     }
     last = batch->events.back().sequence;
   }

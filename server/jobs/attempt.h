@@ -11,12 +11,14 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/jobs/checkpoint_keeper.h"
 #include "server/jobs/job_directory.h"
+#include "server/jobs/phase_seconds.h"
 #include "server/jobs/progress_line.h"
 #include "server/jobs/supervisor.h"
 #include "server/jobs/worker_limits.h"
@@ -55,7 +57,8 @@ class Attempt {
   void EndWithoutModel(const absl::Status& reason);
   void GoOnFromWhatIsKept(const std::string& device);
   void RunWorker(const std::string& device);
-  void HandleExit(const WorkerExitStatus& exit);
+  // `exited` tells metrics of the worker's end, with its reason.
+  void HandleExit(const WorkerExitStatus& exit, const std::function<void(const char* reason)>& exited);
   void Publish();
   // The worker had nothing to keep when the job was to end early.
   void EndWithoutResult();
@@ -85,7 +88,9 @@ class Attempt {
   void ReadToldSublayers();
   // Notes that the lease is lost. True when `status` is OK.
   bool Holds(const absl::Status& status);
-  void Finished(JobState state);
+  void TellPhases();
+  // `code`: that of the job's error; "OK" or "CANCELLED" where it has none.
+  void Finished(JobState state, std::string_view code);
 
   const SupervisorContext& context_;
   const SupervisorOptions& options_;
@@ -101,6 +106,7 @@ class Attempt {
   bool leave_directory_ = false;
   std::optional<LimitBreach> breach_;     // why the worker was killed
   std::set<std::string> told_sublayers_;  // payloads of earlier attempts
+  PhaseSeconds phases_;
   int events_ = 0;
   int bad_lines_ = 0;
   absl::Time next_heartbeat_ = absl::InfinitePast();

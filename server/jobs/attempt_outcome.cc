@@ -8,6 +8,7 @@
 #include "kprune/worker_protocol.h"
 #include "server/jobs/attempt.h"
 #include "server/jobs/job_error.h"
+#include "server/jobs/report_figures.h"
 #include "server/jobs/worker_outcome.h"
 #include "server/log.h"
 
@@ -23,31 +24,33 @@ bool MayPass(const absl::Status& status) {
 
 }  // namespace
 
-void Attempt::HandleExit(const WorkerExitStatus& exit) {
+void Attempt::HandleExit(const WorkerExitStatus& exit,
+                         const std::function<void(const char* reason)>& exited) {
   if (bad_lines_ > 0)
     LogWarning("bad-progress-lines", {{"job", job_.id}, {"count", absl::StrCat(bad_lines_)}});
   const std::optional<StopReason> stop = stop_reason();
   const int status = exit.signalled ? -1 : exit.value;
   if (stop == StopReason::kCancelled) {
-    context_.metrics.OnWorkerExit("cancelled");
+    exited("cancelled");
     Discard();
   } else if (breach_ && status != kWorkerSucceeded) {
-    context_.metrics.OnWorkerExit("killed");
+    exited("killed");
     breach_->is_crash ? RecordCrash(breach_->why) : RecordFailure(breach_->why);
   } else if (status == kWorkerSucceeded) {
-    context_.metrics.OnWorkerExit("succeeded");
+    exited("succeeded");
+    TellPhases();
     Publish();
   } else if (status == kWorkerFailed) {
-    context_.metrics.OnWorkerExit("failed");
+    exited("failed");
     RecordFailure(ReadWorkerError(directory_));
   } else if (status == kWorkerCancelled && !stop && IsEndingEarly()) {
-    context_.metrics.OnWorkerExit("cancelled");
+    exited("cancelled");
     EndWithoutResult();
   } else if (stop == StopReason::kDrained) {
-    context_.metrics.OnWorkerExit("drained");
+    exited("drained");
     Requeue();
   } else {
-    context_.metrics.OnWorkerExit(exit.signalled && exit.value == SIGKILL ? "killed" : "crashed");
+    exited(exit.signalled && exit.value == SIGKILL ? "killed" : "crashed");
     RecordCrash(DescribeCrash(exit, directory_));
   }
 }
@@ -73,6 +76,7 @@ void Attempt::Publish() {
   absl::Status refused;
   bool told = false;
   JobState state = JobState::kSucceeded;
+  Manifest files;
   const absl::Status published = Persist("publish", [&] {
     // No deletion may come between storing a file and the job that refers to it.
     const auto adding = context_.references.AddingReferences();
@@ -86,10 +90,15 @@ void Attempt::Publish() {
     const absl::StatusOr<JobState> ended =
         context_.store.Succeed(lease_, result->files, context_.clock.Now());
     if (ended.ok()) state = *ended;
+    files = std::move(result->files);
     return ended.status();
   });
   if (!refused.ok()) return RecordFailure(refused);
-  if (Holds(published)) return Finished(state);
+  if (Holds(published)) {
+    for (const ReportFigures& figures : ReadReportFigures(directory_, files))
+      context_.metrics.OnModelPublished(figures);
+    return Finished(state, state == JobState::kSucceeded ? "OK" : "CANCELLED");
+  }
   // The next server finds the job running, and its result here.
   leave_directory_ = !lease_lost_ && stop_reason() == StopReason::kDrained;
 }
@@ -110,13 +119,13 @@ void Attempt::EndWithoutResult() {
       std::nullopt);
   const absl::Status recorded =
       Persist("end", [&] { return context_.store.Succeed(lease_, {}, context_.clock.Now()).status(); });
-  if (Holds(recorded)) Finished(JobState::kCancelled);
+  if (Holds(recorded)) Finished(JobState::kCancelled, "CANCELLED");
 }
 
 void Attempt::RecordFailure(const absl::Status& failure) {
   const absl::Status recorded =
       Persist("fail", [&] { return context_.store.Fail(lease_, ToJobError(failure), context_.clock.Now()); });
-  if (Holds(recorded)) Finished(JobState::kFailed);
+  if (Holds(recorded)) Finished(JobState::kFailed, ToJobError(failure).code);
 }
 
 void Attempt::RecordCrash(const absl::Status& crash) {
@@ -129,7 +138,7 @@ void Attempt::RecordCrash(const absl::Status& crash) {
     if (next.ok()) state = *next;
     return next.status();
   });
-  if (Holds(recorded) && state == JobState::kFailed) Finished(JobState::kFailed);
+  if (Holds(recorded) && state == JobState::kFailed) Finished(JobState::kFailed, ToJobError(crash).code);
   if (lease_lost_) checkpoints_.Drop(job_.id);
 }
 
@@ -147,17 +156,27 @@ void Attempt::Discard() {
 }
 
 bool Attempt::Holds(const absl::Status& status) {
-  if (absl::IsAborted(status)) lease_lost_ = true;
+  if (absl::IsAborted(status)) {
+    lease_lost_ = true;
+    context_.metrics.OnFencedWrite();
+  }
   if (!status.ok() && !absl::IsAborted(status)) {
     LogError("job-store-failed", {{"job", job_.id}, {"reason", std::string(status.message())}});
   }
   return status.ok();
 }
 
-void Attempt::Finished(JobState state) {
+void Attempt::TellPhases() {
+  const auto seconds = phases_.End(context_.clock.Steady());
+  for (size_t phase = 0; phase < seconds.size(); ++phase) {
+    if (seconds[phase]) context_.metrics.OnPhase(static_cast<Stage>(phase), *seconds[phase]);
+  }
+}
+
+void Attempt::Finished(JobState state, std::string_view code) {
   checkpoints_.Drop(job_.id);
   const double seconds = absl::ToDoubleSeconds(context_.clock.Now() - job_.create_time);
-  context_.metrics.OnJobFinished(JobStateName(state), seconds);
+  context_.metrics.OnJobFinished(JobStateName(state), code, seconds);
   LogInfo("job-finished", {{"job", job_.id}, {"state", std::string(JobStateName(state))}});
 }
 

@@ -304,13 +304,12 @@ absl::StatusOr<EventBatch> InMemoryJobStore::ReadEvents(std::string_view job_id,
 absl::StatusOr<QueueStats> InMemoryJobStore::Stats() {
   std::lock_guard lock(mutex_);
   QueueStats stats;
+  stats.queue_id = queue_id_;
   for (const auto& [rank, entry] : jobs_) {
     const JobState state = entry.job.record.state;
     ++stats.jobs[static_cast<size_t>(state)];
-    if (state == JobState::kQueued) {
-      stats.oldest_queued =
-          std::min(stats.oldest_queued.value_or(entry.job.queue_time), entry.job.queue_time);
-    }
+    if (state == JobState::kQueued)
+      stats.Waits(PriorityClassOf(entry.job.record.input.priority), entry.job.queue_time);
   }
   return stats;
 }

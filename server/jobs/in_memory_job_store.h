@@ -79,6 +79,7 @@ class InMemoryJobStore final : public JobStore {
   absl::Status Change(const Lease& lease, absl::Time now, const std::function<void(StoredJob&)>& apply);
 
   const JobStoreOptions options_;
+  const std::string queue_id_ = RandomId();
   ChangeNotifier notifier_;
 
   std::mutex mutex_;

@@ -139,7 +139,7 @@ absl::StatusOr<JobRecord> JobManager::Cancel(const Caller& caller, std::string_v
 
 void JobManager::TellCancelled(const JobRecord& job) {
   context_.supervisor.OnJobCancelled(job.id);
-  context_.metrics.OnJobFinished(JobStateName(job.state),
+  context_.metrics.OnJobFinished(JobStateName(job.state), "CANCELLED",
                                  absl::ToDoubleSeconds(context_.clock.Now() - job.create_time));
   LogInfo("job-cancelled", {{"job", job.id}});
 }
@@ -195,6 +195,12 @@ absl::StatusOr<JobPage> JobManager::List(const Caller& caller, const ListQuery& 
   std::sort(bounded.states.begin(), bounded.states.end());
   bounded.states.erase(std::unique(bounded.states.begin(), bounded.states.end()), bounded.states.end());
   return context_.store.List(bounded);
+}
+
+absl::StatusOr<QueueReading> JobManager::ReadQueue() {
+  absl::StatusOr<QueueStats> stats = context_.store.Stats();
+  if (!stats.ok()) return stats.status();
+  return QueueReading{*std::move(stats), context_.clock.Now()};
 }
 
 }  // namespace kprune

@@ -42,6 +42,11 @@ struct JobManagerContext {
   const ModelIntake* intake = nullptr;
 };
 
+struct QueueReading {
+  QueueStats stats;
+  absl::Time time;  // when they were so
+};
+
 // ListQuery::tenant of who asks for the jobs of every tenant.
 inline constexpr char kAllTenants[] = "-";
 
@@ -71,6 +76,8 @@ class JobManager {
   // and who is none is refused with PERMISSION_DENIED. INVALID_ARGUMENT also for a malformed page token or
   // size.
   absl::StatusOr<JobPage> List(const Caller& caller, const ListQuery& query);
+
+  absl::StatusOr<QueueReading> ReadQueue();
 
   // From now on Create, Validate and Retry are UNAVAILABLE.
   void StopAccepting() { accepting_ = false; }

@@ -12,12 +12,6 @@
 namespace kprune {
 namespace {
 
-std::string RandomId() {
-  static_assert(sizeof(std::random_device::result_type) == 4);
-  std::random_device random;
-  return absl::StrFormat("%08x%08x", random(), random());
-}
-
 std::string Text(std::string_view view) { return std::string(view); }
 
 void Finish(JobRecord& job, JobState state, absl::Time now) {
@@ -43,6 +37,12 @@ void Enqueue(StoredJob& job, absl::Time now) {
 }
 
 }  // namespace
+
+std::string RandomId() {
+  static_assert(sizeof(std::random_device::result_type) == 4);
+  std::random_device random;
+  return absl::StrFormat("%08x%08x", random(), random());
+}
 
 StoredJob MakeQueuedJob(const NewJob& job, absl::Time now) {
   StoredJob stored;

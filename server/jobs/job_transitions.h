@@ -21,6 +21,9 @@ struct StoredJob {
   absl::Time heartbeat_time = absl::UnixEpoch();
 };
 
+// 16 hexadecimal digits.
+std::string RandomId();
+
 // A fresh QUEUED job with a random id.
 StoredJob MakeQueuedJob(const NewJob& job, absl::Time now);
 

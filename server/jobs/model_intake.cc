@@ -18,15 +18,19 @@ absl::StatusOr<FetchedModel> ModelIntake::Fetch(const Lease& lease, const std::f
                                                 const std::string& uri) const {
   absl::Time next_event = context_.clock.Steady();
   double told = -1;
-  int64_t counted_bytes = 0;
+  FetchTally counted;
   absl::Status lost;
-  const auto count = [&](int64_t bytes) {
-    if (bytes <= counted_bytes) return;
-    context_.metrics.OnBytesTransferred(Direction::kFetch, bytes - counted_bytes);
-    counted_bytes = bytes;
+  const auto count = [&](const FetchTally& tally) {
+    if (tally.bytes > counted.bytes) {
+      context_.metrics.OnBytesTransferred(Direction::kFetch, tally.bytes - counted.bytes);
+      counted.bytes = tally.bytes;
+    }
+    for (; counted.resumes < tally.resumes; ++counted.resumes)
+      context_.metrics.OnTransferResumed(Direction::kFetch);
   };
-  const auto progress = [&](double fraction, int64_t bytes) {
-    count(bytes);
+  const auto progress = [&](const FetchTally& tally) {
+    count(tally);
+    const double fraction = tally.fraction();
     const absl::Time now = context_.clock.Steady();
     if (fraction > told && now >= next_event) {
       const double share = kFetchShare * fraction;
@@ -37,7 +41,6 @@ absl::StatusOr<FetchedModel> ModelIntake::Fetch(const Lease& lease, const std::f
     return !absl::IsAborted(lost) && go_on();
   };
   absl::StatusOr<FetchedModel> fetched = context_.fetcher.Fetch(uri, folder, progress);
-  if (fetched.ok()) count(fetched->size_bytes());
   return absl::IsAborted(lost) ? lost : std::move(fetched);
 }
 

@@ -4,8 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kprune/out_of_memory_warning.h"
 #include "nlohmann/json.hpp"
 #include "server/jobs/job_error.h"
 
@@ -14,10 +16,10 @@ namespace {
 
 using nlohmann::json;
 
+// In the order of Stage.
 constexpr std::array<std::string_view, 6> kStages = {"LOAD", "MEASURE", "SEARCH", "TUNE", "VERIFY", "EXPORT"};
 constexpr std::array<std::string_view, 2> kSublayerKinds = {"ATTENTION", "FEED_FORWARD"};
 constexpr std::array<std::string_view, 5> kSublayerIntegers = {"index", "total", "layer", "units", "kept"};
-constexpr std::array<std::string_view, 3> kSecondsFields = {"measure", "search", "tune"};
 // Of one step of a sublayer: no worker lives so long, and sums of them stay numbers.
 constexpr double kMaxSeconds = 1e9;
 
@@ -88,6 +90,8 @@ absl::Status CopyStage(const json& from, json& to, double begin, ProgressLine& l
   copy.Number("fraction");
   const double fraction = to.value("fraction", 0.0);
   if (fraction < 0 || fraction > 1) copy.Reject("fraction");
+  const auto stage = std::find(kStages.begin(), kStages.end(), to.value("stage", ""));
+  if (stage != kStages.end()) line.stage = static_cast<Stage>(stage - kStages.begin());
   line.fraction = begin + (1 - begin) * fraction;
   if (begin > 0) to["fraction"] = *line.fraction;
   return copy.status();
@@ -101,23 +105,27 @@ absl::Status CopySublayer(const json& from, json& to, ProgressLine& line) {
   copy.Text("solver");
   copy.Number("reconstruction_error");
   copy.Number("keep_flops");
-  line.sublayer_kind =
-      to.value("kind", "") == "ATTENTION" ? SublayerKind::kAttention : SublayerKind::kFeedForward;
+  SublayerLine& sublayer = line.sublayer.emplace();
+  if (to.value("kind", "") == "ATTENTION") sublayer.kind = SublayerKind::kAttention;
+  sublayer.solver = to.value("solver", "");
   const auto seconds = from.find("seconds");
   if (seconds == from.end() || !seconds->is_object()) return copy.status();
   FieldCopy parts(*seconds, to["seconds"]);
-  for (const std::string_view key : kSecondsFields) {
+  const std::pair<std::string_view, double*> fields[] = {{"measure", &sublayer.measure_seconds},
+                                                         {"search", &sublayer.search_seconds},
+                                                         {"tune", &sublayer.tune_seconds}};
+  for (const auto& [key, part] : fields) {
     parts.Number(key);
-    const double part = to["seconds"].value(std::string(key), 0.0);
-    if (part < 0 || part > kMaxSeconds) parts.Reject(key);
-    line.sublayer_seconds += part;
+    *part = to["seconds"].value(std::string(key), 0.0);
+    if (*part < 0 || *part > kMaxSeconds) parts.Reject(key);
   }
   return copy.status().ok() ? parts.status() : copy.status();
 }
 
-absl::Status CopyWarning(const json& from, json& to) {
+absl::Status CopyWarning(const json& from, json& to, ProgressLine& line) {
   FieldCopy copy(from, to);
   copy.Text("message");
+  line.is_out_of_memory = IsOutOfMemoryWarning(to.value("message", ""));
   return copy.status();
 }
 
@@ -144,7 +152,7 @@ absl::StatusOr<ProgressLine> ParseProgressLine(std::string_view text, double beg
   absl::Status status;
   if (kind == "stage") status = CopyStage(event[kind], payload[kind], begin, line);
   if (kind == "sublayer") status = CopySublayer(event[kind], payload[kind], line);
-  if (kind == "warning") status = CopyWarning(event[kind], payload[kind]);
+  if (kind == "warning") status = CopyWarning(event[kind], payload[kind], line);
   if (!status.ok()) return status;
   line.payload_json = Dump(payload);
   return line;

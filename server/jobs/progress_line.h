@@ -12,14 +12,25 @@
 
 namespace kprune {
 
+// What counts of a sublayer line.
+struct SublayerLine {
+  SublayerKind kind = SublayerKind::kFeedForward;
+  std::string solver;
+  double measure_seconds = 0, search_seconds = 0, tune_seconds = 0;
+
+  double seconds() const { return measure_seconds + search_seconds + tune_seconds; }
+};
+
 struct ProgressLine {
   // Rebuilt from the known fields only, so it always parses as kprune.v1.Event.
   std::string payload_json;
   // Of a stage line.
+  std::optional<Stage> stage;
   std::optional<double> fraction;
-  // Of a sublayer line: its kind and the seconds it took.
-  std::optional<SublayerKind> sublayer_kind;
-  double sublayer_seconds = 0;
+  // Of a sublayer line.
+  std::optional<SublayerLine> sublayer;
+  // Of a warning: memory ran out, and the worker goes on with smaller batches.
+  bool is_out_of_memory = false;
 };
 
 // Fractions of stages, which a worker counts from 0, are put into [begin, 1]: what came before it did the

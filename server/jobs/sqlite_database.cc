@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -115,17 +116,18 @@ SqliteTransaction::~SqliteTransaction() {
 }
 
 absl::Status SqliteTransaction::Commit() {
-  absl::Status status = database_->Query("COMMIT").Run();
+  absl::Status status = database_->Commit();
   if (status.ok()) database_ = nullptr;
   return status;
 }
 
-absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::filesystem::path& file) {
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::filesystem::path& file,
+                                                                     Metrics* metrics) {
   sqlite3* connection = nullptr;
   const int result = sqlite3_open_v2(
       file.c_str(), &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   if (connection == nullptr) return absl::InternalError("Out of memory when opening the job database.");
-  auto database = std::unique_ptr<SqliteDatabase>(new SqliteDatabase(connection, file));
+  auto database = std::unique_ptr<SqliteDatabase>(new SqliteDatabase(connection, file, metrics));
   if (result != SQLITE_OK) return database->Error("open");
   sqlite3_extended_result_codes(connection, 1);
   sqlite3_busy_timeout(connection, kBusyTimeoutMilliseconds);
@@ -136,6 +138,14 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(const std::
 SqliteDatabase::~SqliteDatabase() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
   sqlite3_close(connection_);
+}
+
+absl::Status SqliteDatabase::Commit() {
+  const auto start = std::chrono::steady_clock::now();
+  absl::Status status = Query("COMMIT").Run();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (metrics_ != nullptr) metrics_->OnDatabaseCommit(seconds.count());
+  return status;
 }
 
 SqliteQuery SqliteDatabase::Query(const char* sql) {

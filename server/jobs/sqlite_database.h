@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "kprune/metrics.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -76,7 +77,9 @@ class SqliteDatabase {
  public:
   // Opens or creates the file: WAL, synchronous=FULL, foreign keys, locked for this process. The errors are
   // those of OpenSqliteJobStore.
-  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::filesystem::path& file);
+  // Tells `metrics`, which may be null and is borrowed, how long commits of transactions take.
+  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(const std::filesystem::path& file,
+                                                              Metrics* metrics = nullptr);
   ~SqliteDatabase();
 
   // `sql` must be a literal: statements are cached by their address.
@@ -92,11 +95,15 @@ class SqliteDatabase {
   absl::Status Error(std::string_view what) const;
 
  private:
-  SqliteDatabase(sqlite3* connection, std::filesystem::path file)
-      : connection_(connection), file_(std::move(file)) {}
+  friend class SqliteTransaction;
+  SqliteDatabase(sqlite3* connection, std::filesystem::path file, Metrics* metrics)
+      : connection_(connection), file_(std::move(file)), metrics_(metrics) {}
+
+  absl::Status Commit();
 
   sqlite3* const connection_;
   const std::filesystem::path file_;
+  Metrics* const metrics_;
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 

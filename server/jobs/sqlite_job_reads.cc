@@ -113,17 +113,29 @@ absl::StatusOr<EventBatch> ReadEventBatch(SqliteDatabase& database, std::string_
 }
 
 absl::StatusOr<QueueStats> ReadQueueStats(SqliteDatabase& database) {
-  SqliteQuery query = database.Query("SELECT state, COUNT(*), MIN(queue_us) FROM jobs GROUP BY state");
   QueueStats stats;
+  {
+    SqliteQuery id = database.Query("SELECT value FROM settings WHERE name = 'queue_id'");
+    if (absl::StatusOr<bool> row = id.Step(); !row.ok()) return row.status();
+    stats.queue_id = id.Text(0);
+  }
+  SqliteQuery counts = database.Query("SELECT state, COUNT(*) FROM jobs GROUP BY state");
   for (;;) {
-    absl::StatusOr<bool> row = query.Step();
+    absl::StatusOr<bool> row = counts.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    const std::string name = counts.Text(0);
+    for (const JobState state : kJobStates) {
+      if (JobStateName(state) == name) stats.jobs[static_cast<size_t>(state)] = counts.Int(1);
+    }
+  }
+  SqliteQuery oldest = database.Query(
+      "SELECT SIGN(priority), MIN(queue_us) FROM jobs WHERE state = 'QUEUED' GROUP BY SIGN(priority)");
+  for (;;) {
+    absl::StatusOr<bool> row = oldest.Step();
     if (!row.ok()) return row.status();
     if (!*row) return stats;
-    const std::string name = query.Text(0);
-    for (const JobState state : kJobStates) {
-      if (JobStateName(state) == name) stats.jobs[static_cast<size_t>(state)] = query.Int(1);
-    }
-    if (name == JobStateName(JobState::kQueued)) stats.oldest_queued = absl::FromUnixMicros(query.Int(2));
+    stats.Waits(PriorityClassOf(oldest.Int(0)), absl::FromUnixMicros(oldest.Int(1)));
   }
 }
 

@@ -382,7 +382,7 @@ absl::StatusOr<double> SqliteJobStore::DeviceSeconds(std::string_view tenant, ab
 
 absl::StatusOr<std::unique_ptr<JobStore>> OpenSqliteJobStore(const std::filesystem::path& file,
                                                              const JobStoreOptions& options) {
-  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(file);
+  absl::StatusOr<std::unique_ptr<SqliteDatabase>> database = SqliteDatabase::Open(file, options.metrics);
   if (!database.ok()) return database.status();
   if (absl::Status status = PrepareSchema(**database); !status.ok()) return status;
   return std::make_unique<SqliteJobStore>(*std::move(database), options);

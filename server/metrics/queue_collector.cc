@@ -1,33 +1,13 @@
 #include "server/metrics/queue_collector.h"
 
-#include <prometheus/client_metric.h>
-#include <prometheus/metric_family.h>
-#include <prometheus/metric_type.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
 
 #include "server/log.h"
+#include "server/metrics/series.h"
 
 namespace kprune {
-namespace {
-
-prometheus::ClientMetric Gauge(double value) {
-  prometheus::ClientMetric metric;
-  metric.gauge.value = value;
-  return metric;
-}
-
-prometheus::MetricFamily GaugeFamily(const char* name, const char* help) {
-  prometheus::MetricFamily family;
-  family.name = name;
-  family.help = help;
-  family.type = prometheus::MetricType::Gauge;
-  return family;
-}
-
-}  // namespace
 
 std::vector<prometheus::MetricFamily> QueueCollector::Collect() const {
   const absl::StatusOr<QueueStats> stats = jobs_->Stats();
@@ -37,15 +17,17 @@ std::vector<prometheus::MetricFamily> QueueCollector::Collect() const {
   }
   prometheus::MetricFamily jobs = GaugeFamily("kprune_jobs", "Jobs in each state");
   for (const JobState state : kJobStates) {
-    prometheus::ClientMetric metric = Gauge(static_cast<double>(stats->jobs[static_cast<size_t>(state)]));
-    metric.label.push_back({"state", std::string(JobStateName(state))});
-    jobs.metric.push_back(std::move(metric));
+    AddSample(jobs, {{"state", std::string(JobStateName(state))}},
+              static_cast<double>(stats->jobs[static_cast<size_t>(state)]));
   }
-  prometheus::MetricFamily oldest =
-      GaugeFamily("kprune_queue_oldest_seconds", "Seconds that the longest waiting job has been queued");
-  const absl::Duration age =
-      stats->oldest_queued ? clock_->Now() - *stats->oldest_queued : absl::ZeroDuration();
-  oldest.metric.push_back(Gauge(std::max(0.0, absl::ToDoubleSeconds(age))));
+  prometheus::MetricFamily oldest = GaugeFamily(
+      "kprune_queue_oldest_seconds", "Seconds that the longest waiting job of each priority has been queued");
+  const absl::Time now = clock_->Now();
+  for (size_t i = 0; i < kPriorityClassNames.size(); ++i) {
+    const absl::Duration age = now - stats->oldest_queued[i].value_or(now);
+    AddSample(oldest, {{"priority", std::string(kPriorityClassNames[i])}},
+              std::max(0.0, absl::ToDoubleSeconds(age)));
+  }
   return {std::move(jobs), std::move(oldest)};
 }
 

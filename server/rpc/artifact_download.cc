@@ -32,6 +32,7 @@ void DownloadReactor::Open() {
     return;
   }
   reader_ = *std::move(reader);
+  if (request_.offset() > 0) metrics_->OnTransferResumed(Direction::kDownload);
   message_.set_total_size(reader_->size_bytes());
   SendNext();
 }

@@ -116,6 +116,7 @@ absl::Status UploadReactor::Begin(const v1::UploadRequest::Header& header) {
   if (!upload.ok()) return upload.status();
   upload_ = *std::move(upload);
   stored_before_ = upload_ == nullptr;
+  if (!stored_before_ && header.offset() > 0) metrics_->OnTransferResumed(Direction::kUpload);
   response_->set_sha256(header.sha256());
   response_->set_size(header.size());
   response_->set_already_stored(stored_before_);

@@ -126,4 +126,21 @@ v1::Event ToProto(const JobEvent& stored) {
   return event;
 }
 
+v1::QueueStats ToProto(const QueueStats& stats, absl::Time now) {
+  v1::QueueStats proto;
+  proto.set_queue_id(stats.queue_id);
+  for (const JobState state : kJobStates) {
+    v1::QueueStats::StateCount* const count = proto.add_states();
+    count->set_state(StateToProto(state));
+    count->set_jobs(stats.jobs[static_cast<size_t>(state)]);
+  }
+  proto.set_backlog(stats.backlog());
+  TimeToProto(now, proto.mutable_time());
+  const auto& [high, normal, low] = stats.oldest_queued;
+  if (high) TimeToProto(*high, proto.mutable_oldest_high());
+  if (normal) TimeToProto(*normal, proto.mutable_oldest_normal());
+  if (low) TimeToProto(*low, proto.mutable_oldest_low());
+  return proto;
+}
+
 }  // namespace kprune

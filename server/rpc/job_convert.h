@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "kprune/job.h"
+#include "kprune/job_store.h"
 #include "kprune/v1/job.pb.h"
+#include "kprune/v1/job_service.pb.h"
 
 namespace kprune {
 
@@ -20,6 +23,9 @@ v1::Job ToProto(const JobRecord& job);
 
 // A payload that does not parse becomes a warning event, so that the sequence has no hole.
 v1::Event ToProto(const JobEvent& event);
+
+// `now`: when the stats were read.
+v1::QueueStats ToProto(const QueueStats& stats, absl::Time now);
 
 }  // namespace kprune
 

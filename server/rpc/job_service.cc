@@ -157,4 +157,14 @@ grpc::ServerUnaryReactor* JobServiceImpl::RetryJob(grpc::CallbackServerContext* 
   });
 }
 
+grpc::ServerUnaryReactor* JobServiceImpl::GetQueueStats(grpc::CallbackServerContext* context,
+                                                        const v1::GetQueueStatsRequest*,
+                                                        v1::QueueStats* response) {
+  return AnswerCaller(context, "GetQueueStats", "", [this, response](const Caller&) {
+    const absl::StatusOr<QueueReading> queue = jobs_.ReadQueue();
+    if (queue.ok()) *response = ToProto(queue->stats, queue->time);
+    return queue.status();
+  });
+}
+
 }  // namespace kprune

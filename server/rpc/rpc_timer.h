@@ -1,4 +1,4 @@
-// Times every call of the server, streams included, and tells Metrics how it ended.
+// Times every call of the server, streams included, and tells Metrics how it ended and how many are open.
 #ifndef KPRUNE_SERVER_RPC_RPC_TIMER_H_
 #define KPRUNE_SERVER_RPC_RPC_TIMER_H_
 
@@ -18,6 +18,9 @@ class RpcTimerFactory final : public grpc::experimental::ServerInterceptorFactor
  private:
   Metrics* const metrics_;
 };
+
+// Tells which methods of kprune.v1 there are.
+void TellMethodsServed(Metrics& metrics);
 
 }  // namespace kprune
 

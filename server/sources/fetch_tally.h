@@ -12,6 +12,7 @@ struct FetchTally {
   int64_t bytes = 0;          // of all files
   int64_t weight_bytes = 0;   // of the weights
   int64_t weights_whole = 0;  // what the weights will have; 0 while nobody knows
+  int resumes = 0;            // of files whose transfer broke off
 
   double fraction() const {
     if (weights_whole <= 0) return 0;

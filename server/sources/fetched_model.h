@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <numeric>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -32,12 +31,6 @@ class FetchedModel {
   }
 
   const std::filesystem::path& folder() const { return folder_; }
-
-  // Of all files.
-  int64_t size_bytes() const {
-    return std::accumulate(files.begin(), files.end(), int64_t{0},
-                           [](int64_t sum, const FetchedFile& file) { return sum + file.size_bytes; });
-  }
 
   std::vector<FetchedFile> files;
 

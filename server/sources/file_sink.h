@@ -22,6 +22,7 @@ class FileSink final : public ByteSink {
 
   // RESOURCE_EXHAUSTED: the disk is low or full.
   absl::Status Restart() override;
+  void Continue() override { ++tally_.resumes; }
   absl::Status Append(std::string_view bytes) override;
   int64_t size_bytes() const override { return size_bytes_; }
   void Expect(int64_t whole_bytes) override;

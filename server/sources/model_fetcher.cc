@@ -80,7 +80,7 @@ absl::StatusOr<FetchedModel> ModelFetcher::Fetch(std::string_view text, const st
   const std::unique_ptr<HttpClient> client = make_client_();
   SourceReader reader(*client, *std::move(access), clock_, [&] {
     too_late = clock_.Steady() >= deadline;
-    return !too_late && progress(tally.fraction(), tally.bytes);
+    return !too_late && progress(tally);
   });
   const auto fetch = [&]() -> absl::StatusOr<FetchedModel> {
     absl::StatusOr<std::unique_ptr<ModelSource>> source = Open(*uri, reader);
@@ -90,6 +90,7 @@ absl::StatusOr<FetchedModel> ModelFetcher::Fetch(std::string_view text, const st
     return FolderFetch(reader, **source, uri->Text(), limits, tally).Run(folder);
   };
   absl::StatusOr<FetchedModel> model = fetch();
+  progress(tally);
   if (!absl::IsCancelled(model.status()) || !too_late) return model;
   return absl::DeadlineExceededError(
       absl::StrCat("Fetching ", uri->Text(), " took longer than ", absl::FormatDuration(options_.time_limit),

@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "kprune/clock.h"
+#include "server/sources/fetch_tally.h"
 #include "server/sources/fetched_model.h"
 #include "server/sources/http_client.h"
 #include "server/sources/model_source.h"
@@ -49,9 +50,8 @@ struct ModelFetcherOptions {
   absl::Duration time_limit = absl::Hours(1);
 };
 
-// What a fetch tells of itself, at least ten times a second: the share that is done, 0 to 1, and the bytes so
-// far. False ends the fetch.
-using FetchProgress = std::function<bool(double fraction, int64_t bytes)>;
+// What a fetch tells of itself, at least ten times a second and when it has ended. False ends the fetch.
+using FetchProgress = std::function<bool(const FetchTally& tally)>;
 
 // Thread-safe; fetches may run side by side and share nothing.
 class ModelFetcher {

@@ -44,6 +44,7 @@ class FileReceiver final : public HttpReceiver {
     }
     if (head.status == 206 && head.range_start != sink_.size_bytes())
       return absl::FailedPreconditionError("its host sent another part of the file than it was asked for");
+    if (head.status == 206) sink_.Continue();
     if (!IsFile() || !head.content_length) return absl::OkStatus();
     const int64_t whole_bytes = sink_.size_bytes() + *head.content_length;
     if (whole_bytes > limit_.bytes || whole_bytes < 0) return TooLarge(limit_, absl::StrCat(whole_bytes));

@@ -38,6 +38,8 @@ class ByteSink {
   virtual ~ByteSink() = default;
   // Forgets what it took: the file comes again from its first byte.
   virtual absl::Status Restart() = 0;
+  // What comes is the rest of what it took.
+  virtual void Continue() {}
   virtual absl::Status Append(std::string_view bytes) = 0;
   virtual int64_t size_bytes() const = 0;
   // The size that the whole file will have, where its host says so.

@@ -46,10 +46,21 @@ TEST(MetricsTest, Examples) {
   const std::string metrics = service.Metrics();
   EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"SUCCEEDED\""}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_jobs{", "\"QUEUED\""}), 0) << metrics;
-  EXPECT_EQ(Sample(metrics, {"kprune_queue_oldest_seconds"}), 0) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_queue_oldest_seconds{", "normal"}), 0) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_jobs_finished_total{", "\"OK\"", "SUCCEEDED"}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_job_seconds_count{", "SUCCEEDED"}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "attention"}), 2) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_sublayer_seconds_count", "feed_forward"}), 2) << metrics;
+  // What the worker says of its time and its result.
+  for (const char* phase : {"load", "measure", "search", "tune", "verify", "export"}) {
+    EXPECT_EQ(Sample(metrics, {"kprune_phase_seconds_count", phase}), 1) << phase << metrics;
+    EXPECT_GT(Sample(metrics, {"kprune_phase_seconds_sum", phase}), 0) << phase << metrics;
+  }
+  EXPECT_EQ(Sample(metrics, {"kprune_sublayers_solved_total{", "other"}), -1) << metrics;
+  EXPECT_NEAR(Sample(metrics, {"kprune_flops_removed_ratio_sum"}), 0.5, 0.1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_parameters_removed_ratio_count"}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_agreement_ratio_count"}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_oom_retries_total"}), 0) << metrics;
   EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "upload"}), 10000) << metrics;
   EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "download"}), 10000) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_rpc_seconds_count{", "CreateJob", "\"OK\""}), 1) << metrics;

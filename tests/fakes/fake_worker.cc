@@ -18,6 +18,7 @@
 //   crash_attempts N     ... only in a directory named attempt-M with M <= N
 //   hang true            never end after the last sublayer
 //   ignore_sigterm true  go on after SIGTERM
+//   warning "text"       send this warning before the first sublayer
 //   warnings N           send so many warnings of 4 KiB before the first sublayer
 //   garbage_lines true   send malformed, oversized and forbidden progress lines between the good ones
 //   models ["NAME", ...] put a model into each of these folders of the result instead of one into itself
@@ -181,9 +182,11 @@ void WriteResult(const Job& job, int finished, int computed) {
            {"computed", computed},
            {"flops", {{"original", 2e9}, {"kept", 1e9}, {"ratio", 0.5}, {"budget", 1e9}}},
            {"parameters", {{"original", 200}, {"kept", 100}}},
+           {"agreement", {{"n", 100}, {"top1", 0.96}, {"kl", 0.01}}},
            {"options", job.body.value("options", json::object())}}
           .dump(2);
-  WriteFile(unfinished / kp::kReportFile, report);
+  // What compares several models has no figures of its own.
+  WriteFile(unfinished / kp::kReportFile, json{{"schema_version", 1}, {"models", json::array()}}.dump(2));
   for (const std::string& model : job.Get("models", std::vector<std::string>{"."})) {
     WriteFile(unfinished / model / "config.json", config.dump(2));
     WriteFile(unfinished / model / "model.safetensors", TinySafetensors());
@@ -218,6 +221,8 @@ int Prune(const Job& job) {
   std::vector<std::string> done = ReadCheckpoint(checkpoint);
   const int restored = static_cast<int>(done.size());
   for (const std::string& event : done) Send(job, event);
+  const std::string warning = job.Get("warning", std::string());
+  if (!warning.empty()) Send(job, json{{"warning", {{"message", warning}}}}.dump());
   for (int i = job.Get("warnings", 0); i > 0; --i) {
     Send(job, json{{"warning", {{"message", std::string(4096, 'w')}}}}.dump());
   }

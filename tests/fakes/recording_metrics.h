@@ -15,11 +15,29 @@ namespace kprune {
 // Thread-safe.
 class RecordingMetrics final : public Metrics {
  public:
-  void OnJobFinished(std::string_view state, double) override { Add("job " + std::string(state)); }
-  void OnSublayerPruned(SublayerKind kind, double) override {
+  void OnJobFinished(std::string_view state, std::string_view, double) override {
+    Add("job " + std::string(state));
+  }
+  void OnSublayerPruned(SublayerKind kind, std::string_view, double) override {
     Add(kind == SublayerKind::kAttention ? "attention" : "feed-forward");
   }
-  void OnWorkerExit(std::string_view reason) override { Add("worker " + std::string(reason)); }
+  void OnWorkerExit(std::string_view, std::string_view reason) override {
+    Add("worker " + std::string(reason));
+  }
+  void OnAttemptStarted(int attempt, double waited_seconds) override {
+    AddDetail("attempt " + std::to_string(attempt) + (waited_seconds >= 0 ? "" : " before its job"));
+  }
+  void OnFencedWrite() override { AddDetail("fenced write"); }
+  void OnPhase(Stage phase, double) override {
+    AddDetail("phase " + std::to_string(static_cast<int>(phase)));
+  }
+  void OnOutOfMemoryRetry() override { AddDetail("out of memory"); }
+  void OnWorkerStarted(std::string_view device, int attempt) override {
+    AddDetail("worker " + std::to_string(attempt) + " on " + std::string(device));
+  }
+  void OnModelPublished(const ReportFigures& figures) override {
+    AddDetail("model with " + std::to_string(figures.flops_removed.value_or(-1)) + " removed");
+  }
   void OnBytesTransferred(Direction, int64_t) override {}
   void OnRpcFinished(std::string_view, std::string_view, double) override {}
   void OnAuthFailure(std::string_view reason) override { Add("refused " + std::string(reason)); }
@@ -31,9 +49,15 @@ class RecordingMetrics final : public Metrics {
   }
   void OnQuotaRefused(std::string_view quota) override { Add("quota " + std::string(quota)); }
 
+  // Jobs, sublayers and how workers ended.
   std::vector<std::string> events() const {
     std::lock_guard lock(mutex_);
     return events_;
+  }
+  // The rest.
+  std::vector<std::string> details() const {
+    std::lock_guard lock(mutex_);
+    return details_;
   }
 
   // How often it was said.
@@ -47,9 +71,13 @@ class RecordingMetrics final : public Metrics {
     std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));
   }
+  void AddDetail(std::string event) {
+    std::lock_guard lock(mutex_);
+    details_.push_back(std::move(event));
+  }
 
   mutable std::mutex mutex_;
-  std::vector<std::string> events_;  // guarded by mutex_
+  std::vector<std::string> events_, details_;  // guarded by mutex_
 };
 
 }  // namespace kprune

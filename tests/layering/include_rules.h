@@ -1,7 +1,7 @@
 // Who may include whom, as data. A room is a folder (or one file) of the source tree; the longest matching
 // path counts.
 //
-//   engine, worker, server, client -> include      worker -> engine      client, server -> proto
+//   engine, worker, server, client -> include      worker -> engine      client, server, exporter -> proto
 //
 // The engine knows no gRPC, protobuf, database or job; its formats, tokenizers, data and kernels know no
 // torch, and libonnx and libarrow are known to one folder each alone. Below server/rpc/ nothing sees a
@@ -72,6 +72,12 @@ inline const std::vector<Room>& Rooms() {
       {"server/grpc_endpoint", {"kprune/", "server/"}, {"grpc", "protobuf"}},
       {"server/main.cc", {"kprune/", "server/"}, {"grpc", "protobuf", "cli"}},
       {"client/", {"kprune/", "client/"}, {"grpc", "protobuf", "cli"}},
+      // Of the server only what every program that serves metrics has.
+      {"exporter/",
+       {"kprune/", "exporter/", "server/metrics/metrics_endpoint.h", "server/metrics/process_collector.h",
+        "server/metrics/series.h", "server/command_line.h", "server/host_and_port.h", "server/log.h",
+        "server/port_file.h", "server/shutdown_signals.h"},
+       {"grpc", "protobuf", "prometheus", "cli"}},
   };
   return rooms;
 }

@@ -33,16 +33,30 @@ class GrpcEndpointTest : public ::testing::Test {
 
   std::string address() const { return "127.0.0.1:" + std::to_string(endpoint_->port()); }
 
+  // The samples of a family.
+  std::vector<prometheus::ClientMetric> Samples(const std::string& name) const {
+    for (const prometheus::MetricFamily& family : metrics_.registry()->Collect()) {
+      if (family.name == name) return family.metric;
+    }
+    return {};
+  }
+
   // Whether a call ended with that code.
   bool WasCounted(const std::string& code) const {
-    for (const prometheus::MetricFamily& family : metrics_.registry()->Collect()) {
-      for (const prometheus::ClientMetric& metric : family.metric) {
-        for (const auto& label : metric.label) {
-          if (label.name == "code" && label.value == code) return true;
-        }
+    for (const prometheus::ClientMetric& metric : Samples("kprune_rpc_seconds")) {
+      for (const auto& label : metric.label) {
+        if (label.name == "code" && label.value == code && metric.histogram.sample_count > 0) return true;
       }
     }
     return false;
+  }
+
+  // -1: no such method.
+  double OpenStreams(const std::string& method) const {
+    for (const prometheus::ClientMetric& metric : Samples("kprune_open_streams")) {
+      if (metric.label.front().value == method) return metric.gauge.value;
+    }
+    return -1;
   }
 
   PrometheusMetrics metrics_;
@@ -77,6 +91,16 @@ TEST_F(GrpcEndpointTest, ExamplesTheServerSaysWhatItIs) {
   EXPECT_EQ(info.limits().max_artifact_bytes(), 100);
   EXPECT_EQ(info.limits().max_queued_jobs(), 10);
   EXPECT_EQ(info.limits().max_files(), 256);
+}
+
+TEST_F(GrpcEndpointTest, EveryMethodHasItsSeriesBeforeItIsCalled) {
+  for (const char* stream : {"kprune.v1.ArtifactService/Upload", "kprune.v1.ArtifactService/Download",
+                             "kprune.v1.JobService/WatchJob"}) {
+    EXPECT_EQ(OpenStreams(stream), 0) << stream;
+  }
+  EXPECT_EQ(OpenStreams("kprune.v1.JobService/CreateJob"), -1) << "no stream";
+  EXPECT_EQ(Samples("kprune_rpc_seconds").size(), 13u) << "one for each method";
+  EXPECT_FALSE(WasCounted("OK"));
 }
 
 TEST_F(GrpcEndpointTest, HealthFollowsServingForTheServerAndEachService) {

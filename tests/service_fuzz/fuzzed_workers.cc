@@ -56,7 +56,8 @@ void TakeLine(const std::string& text) {
     if (!line.ok()) return RequireRefusal(line.status());
     RequireEvent(line->payload_json);
     if (line->fraction) Require(*line->fraction >= begin && *line->fraction <= 1, "progress is a share");
-    Require(line->sublayer_seconds >= 0 && line->sublayer_seconds <= kMostSeconds, "seconds can be added up");
+    const double seconds = line->sublayer ? line->sublayer->seconds() : 0;
+    Require(seconds >= 0 && seconds <= kMostSeconds, "seconds can be added up");
     Require(ParseProgressLine(line->payload_json).ok(), "a told event is known again");
   }
 }

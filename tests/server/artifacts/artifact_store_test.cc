@@ -161,6 +161,21 @@ TEST_P(ArtifactStoreTest, WhatNobodyAskedForSinceIsUnused) {
   EXPECT_THAT(*store().ListUnused(stored), ::testing::ElementsAre(Digest("two")));
 }
 
+TEST_P(ArtifactStoreTest, UsageIsOfWhatIsStored) {
+  EXPECT_EQ(store().Usage()->artifacts, 0);
+  ASSERT_TRUE(Upload("one").ok());
+  ASSERT_TRUE(Upload("three").ok());
+  {
+    auto unfinished = store().BeginUpload(Digest("another"), 7, 0);
+    ASSERT_TRUE((*unfinished)->Append("ano").ok());
+  }
+  EXPECT_EQ(store().Usage()->artifacts, 2);
+  EXPECT_EQ(store().Usage()->bytes, 8);
+  ASSERT_TRUE(store().Delete(Digest("one")).ok());
+  EXPECT_EQ(store().Usage()->artifacts, 1);
+  EXPECT_EQ(store().Usage()->bytes, 5);
+}
+
 TEST_P(ArtifactStoreTest, StaleUploadsAreRemovedButNotUnderTheirWriter) {
   const std::string sha256 = Digest("never finished");
   auto upload = store().BeginUpload(sha256, 14, 0).value();

@@ -126,8 +126,8 @@ TEST_P(JobStoreTest, RemembersTheWorkerOfARunningJob) {
   EXPECT_EQ((*store_->ListRunning())[0].worker, ProcessIdentity());
 }
 
-TEST_P(JobStoreTest, StatsCountStatesAndTheLongestWait) {
-  EXPECT_EQ(store_->Stats()->oldest_queued, std::nullopt);
+TEST_P(JobStoreTest, StatsCountStatesAndTheLongestWaits) {
+  EXPECT_THAT(store_->Stats()->oldest_queued, testing::Each(std::nullopt));
   Create();
   Claim();
   Create();
@@ -138,7 +138,21 @@ TEST_P(JobStoreTest, StatsCountStatesAndTheLongestWait) {
   EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kQueued)], 2);
   EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kRunning)], 1);
   EXPECT_EQ(stats->jobs[static_cast<int>(JobState::kFailed)], 0);
-  EXPECT_EQ(stats->oldest_queued, oldest);
+  EXPECT_EQ(stats->backlog(), 3);
+  EXPECT_THAT(stats->oldest_queued, testing::ElementsAre(std::nullopt, oldest, std::nullopt));
+  EXPECT_THAT(stats->queue_id, testing::MatchesRegex("[0-9a-f]{16}"));
+  EXPECT_EQ(store_->Stats()->queue_id, stats->queue_id);
+}
+
+TEST_P(JobStoreTest, StatsTellTheLongestWaitOfEachPriority) {
+  NewJob job = SomeJob();
+  std::vector<absl::Time> oldest;
+  for (const int priority : {7, 1, 0, -1, -100}) {
+    job.input.priority = priority;
+    oldest.push_back(Tick());
+    ASSERT_TRUE(store_->Create(job, now_).ok());
+  }
+  EXPECT_THAT(store_->Stats()->oldest_queued, testing::ElementsAre(oldest[0], oldest[2], oldest[3]));
 }
 
 TEST_P(JobStoreTest, SubscribersHearOfTheirJobUntilTheyLeave) {

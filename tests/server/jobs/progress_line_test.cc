@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "kprune/out_of_memory_warning.h"
 #include "nlohmann/json.hpp"
 
 namespace kprune {
@@ -14,13 +15,16 @@ using testing::HasSubstr;
 TEST(ProgressLineTest, Examples) {
   auto stage = ParseProgressLine(R"({"stage": {"stage": "MEASURE", "fraction": 0.5}})");
   ASSERT_TRUE(stage.ok()) << stage.status();
+  EXPECT_EQ(stage->stage, Stage::kMeasure);
   EXPECT_EQ(stage->fraction, 0.5);
 
   auto sublayer = ParseProgressLine(
-      R"({"time": "2026-01-01T00:00:00Z", "sublayer": {"keep_flops": 0.7, "index": 1, "kind": "ATTENTION", "seconds": {"measure": 1, "tune": 0.5}}})");
+      R"({"time": "2026-01-01T00:00:00Z", "sublayer": {"keep_flops": 0.7, "index": 1, "kind": "ATTENTION", "solver": "ridge", "seconds": {"measure": 1, "tune": 0.5}}})");
   ASSERT_TRUE(sublayer.ok()) << sublayer.status();
-  EXPECT_EQ(sublayer->sublayer_kind, SublayerKind::kAttention);
-  EXPECT_EQ(sublayer->sublayer_seconds, 1.5);
+  ASSERT_TRUE(sublayer->sublayer.has_value());
+  EXPECT_EQ(sublayer->sublayer->kind, SublayerKind::kAttention);
+  EXPECT_EQ(sublayer->sublayer->solver, "ridge");
+  EXPECT_EQ(sublayer->sublayer->seconds(), 1.5);
   EXPECT_EQ(json::parse(sublayer->payload_json)["sublayer"]["index"], 1);
   EXPECT_EQ(json::parse(sublayer->payload_json)["sublayer"]["keep_flops"], 0.7);
   EXPECT_FALSE(json::parse(sublayer->payload_json).contains("time")) << "the server's clock counts";
@@ -28,6 +32,9 @@ TEST(ProgressLineTest, Examples) {
   auto warning = ParseProgressLine(R"({"warning": {"message": "careful"}})");
   ASSERT_TRUE(warning.ok());
   EXPECT_EQ(warning->payload_json, R"({"warning":{"message":"careful"}})");
+  EXPECT_FALSE(warning->is_out_of_memory);
+  const json halved = {{"warning", {{"message", OutOfMemoryWarning("sublayer 3", 8192, 4096)}}}};
+  EXPECT_TRUE(ParseProgressLine(halved.dump())->is_out_of_memory);
 }
 
 TEST(ProgressLineTest, WhatIsNoEventIsRefusedWithTheReason) {

@@ -165,6 +165,7 @@ TEST_F(SqliteJobStoreTest, ADatabaseOfTheFourthVersionGoesOnWithAllThatIsInIt) {
     for (const std::string& id : ids) events += store->ReadEvents(id, 0, 100)->events.size();
     EXPECT_EQ(events, 23u) << "the table that they refer to was made anew";
     EXPECT_EQ(store->Stats()->jobs, (std::array<int64_t, 6>{1, 1, 0, 1, 1, 0}));
+    EXPECT_THAT(store->Stats()->queue_id, ::testing::MatchesRegex("[0-9a-f]{16}"));
     // What came since works, too.
     EXPECT_EQ(store->Delete(kSucceeded)->unreferenced.size(), 3u);
     NewJob job = SomeJob();

@@ -52,21 +52,51 @@ class MetricsEndpointTest : public ::testing::Test {
 
   SystemClock clock_;
   InMemoryJobStore jobs_{JobStoreOptions()};
-  PrometheusMetrics metrics_;
+  PrometheusMetrics metrics_{{"cpu", "cuda:1"}};
   std::unique_ptr<MetricsEndpoint> endpoint_;
 };
 
 TEST_F(MetricsEndpointTest, ExamplesEventsAreCountedUnderTheirLabels) {
-  metrics_.OnJobFinished("SUCCEEDED", 12);
-  metrics_.OnSublayerPruned(SublayerKind::kAttention, 0.2);
-  metrics_.OnSublayerPruned(SublayerKind::kFeedForward, 0.3);
-  metrics_.OnSublayerPruned(SublayerKind::kFeedForward, 0.4);
-  metrics_.OnWorkerExit("crashed");
+  metrics_.OnJobFinished("SUCCEEDED", "OK", 12);
+  metrics_.OnJobFinished("FAILED", "INVALID_ARGUMENT", 3);
+  metrics_.OnSublayerPruned(SublayerKind::kAttention, "cholesky", 0.2);
+  metrics_.OnSublayerPruned(SublayerKind::kFeedForward, "ridge", 0.3);
+  metrics_.OnSublayerPruned(SublayerKind::kFeedForward, "a label of a hostile worker", 0.4);
+  metrics_.OnAttemptStarted(1, 20);
+  metrics_.OnAttemptStarted(2, 40);
+  metrics_.OnWorkerStarted("cuda:1", 1);
+  metrics_.OnWorkerStarted("cpu", 2);
+  metrics_.OnWorkerExit("cpu", "crashed");
+  metrics_.OnModelPublished({0.5, 0.25, std::nullopt});
+  metrics_.OnPhase(Stage::kVerify, 2);
   metrics_.OnBytesTransferred(Direction::kUpload, 1000);
   metrics_.OnBytesTransferred(Direction::kUpload, 24);
   metrics_.OnRpcFinished("kprune.v1.JobService/CreateJob", "RESOURCE_EXHAUSTED", 0.02);
+  metrics_.OnDatabaseCommit(0.002);
+  metrics_.OnAuthFailure("bad_token");
+  metrics_.OnQuotaRefused("bytes");
+  metrics_.OnCertificateExpiry("server", absl::FromUnixSeconds(1900000000));
+  metrics_.OnCertificateReloadFailed();
   const std::string page = Scrape();
   EXPECT_THAT(page, HasSubstr("200 OK"));
+  EXPECT_THAT(page, HasSubstr("kprune_jobs_finished_total{code=\"OK\",state=\"SUCCEEDED\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_jobs_finished_total{code=\"INVALID_ARGUMENT\",state=\"FAILED\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_sublayers_solved_total{solver=\"ridge\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_sublayers_solved_total{solver=\"other\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_job_attempts_total 2\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_queue_wait_seconds_count 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_worker_restarts_total 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_device_busy{device=\"cpu\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_device_busy{device=\"cuda:1\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_flops_removed_ratio_sum 0.5\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_agreement_ratio_count 0\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_phase_seconds_sum{phase=\"verify\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_database_commit_seconds_bucket{le=\"0.0025\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_auth_failures_total{reason=\"bad_token\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_quota_refusals_total{quota=\"bytes\"} 1\n"));
+  EXPECT_THAT(page,
+              HasSubstr("kprune_certificate_expiry_timestamp_seconds{certificate=\"server\"} 1900000000\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_certificate_reload_failures_total 1\n"));
   EXPECT_THAT(page, HasSubstr("kprune_build_info{version=\"" KPRUNE_VERSION "\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("kprune_job_seconds_count{state=\"SUCCEEDED\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("kprune_job_seconds_bucket{state=\"SUCCEEDED\",le=\"15\"} 1\n"));
@@ -87,6 +117,16 @@ TEST_F(MetricsEndpointTest, AFreshServerShowsItsSeriesAtZero) {
   }
   EXPECT_THAT(page, HasSubstr("kprune_sublayer_seconds_count{kind=\"attention\"} 0\n"));
   EXPECT_THAT(page, HasSubstr("kprune_job_seconds_count{state=\"CANCELLED\"} 0\n"));
+  for (const char* code : {"INVALID_ARGUMENT", "INTERNAL", "RESOURCE_EXHAUSTED", "DATA_LOSS"}) {
+    EXPECT_THAT(page, HasSubstr("kprune_jobs_finished_total{code=\"" + std::string(code) +
+                                "\",state=\"FAILED\"} 0\n"));
+  }
+  for (const char* series :
+       {"kprune_fenced_writes_total", "kprune_oom_retries_total",
+        "kprune_transfer_resumes_total{direction=\"fetch\"}",
+        "kprune_auth_failures_total{reason=\"rate_limit\"}", "kprune_device_busy{device=\"cuda:1\"}"}) {
+    EXPECT_THAT(page, HasSubstr(std::string(series) + " 0\n"));
+  }
 }
 
 TEST_F(MetricsEndpointTest, TheQueueIsReadAtEachScrape) {
@@ -94,14 +134,15 @@ TEST_F(MetricsEndpointTest, TheQueueIsReadAtEachScrape) {
   for (const JobState state : kJobStates) {
     EXPECT_THAT(page, HasSubstr("kprune_jobs{state=\"" + std::string(JobStateName(state)) + "\"} 0\n"));
   }
-  EXPECT_THAT(page, HasSubstr("kprune_queue_oldest_seconds 0\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_queue_oldest_seconds{priority=\"normal\"} 0\n"));
 
   ASSERT_TRUE(jobs_.Create(NewJob(), clock_.Now() - absl::Hours(1)).ok());
   ASSERT_TRUE(jobs_.Create(NewJob(), clock_.Now()).ok());
   page = Scrape();
   EXPECT_THAT(page, HasSubstr("kprune_jobs{state=\"QUEUED\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("kprune_jobs{state=\"RUNNING\"} 0\n"));
-  EXPECT_THAT(page, HasSubstr("kprune_queue_oldest_seconds 36")) << "about 3600";
+  EXPECT_THAT(page, HasSubstr("kprune_queue_oldest_seconds{priority=\"normal\"} 36")) << "about 3600";
+  EXPECT_THAT(page, HasSubstr("kprune_queue_oldest_seconds{priority=\"high\"} 0\n"));
 
   ASSERT_TRUE(jobs_.Claim("cpu", clock_.Now()).ok());
   EXPECT_THAT(Scrape(), HasSubstr("kprune_jobs{state=\"RUNNING\"} 1\n"));

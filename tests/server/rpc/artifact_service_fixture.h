@@ -30,9 +30,9 @@ namespace kprune {
 // Metrics as the sums of what was said. Thread-safe.
 class CountingMetrics final : public Metrics {
  public:
-  void OnJobFinished(std::string_view, double) override {}
-  void OnSublayerPruned(SublayerKind, double) override {}
-  void OnWorkerExit(std::string_view) override {}
+  void OnJobFinished(std::string_view, std::string_view, double) override {}
+  void OnSublayerPruned(SublayerKind, std::string_view, double) override {}
+  void OnWorkerExit(std::string_view, std::string_view) override {}
   void OnBytesTransferred(Direction direction, int64_t bytes) override {
     (direction == Direction::kUpload ? uploaded : downloaded) += bytes;
   }
@@ -40,6 +40,11 @@ class CountingMetrics final : public Metrics {
     std::lock_guard lock(mutex_);
     quotas_.emplace_back(quota);
   }
+  void OnTransferResumed(Direction direction) override {
+    ++(direction == Direction::kUpload ? resumed_uploads : resumed_downloads);
+  }
+  void OnStreamOpened(std::string_view) override { ++open_streams; }
+  void OnStreamClosed(std::string_view) override { --open_streams; }
   void OnRpcFinished(std::string_view method, std::string_view code, double seconds) override {
     std::lock_guard lock(mutex_);
     EXPECT_GE(seconds, 0);
@@ -62,6 +67,7 @@ class CountingMetrics final : public Metrics {
   }
 
   std::atomic<int64_t> uploaded{0}, downloaded{0};
+  std::atomic<int> resumed_uploads{0}, resumed_downloads{0}, open_streams{0};
 
  private:
   std::mutex mutex_;

@@ -83,6 +83,7 @@ TEST_F(ArtifactServiceTest, ABrokenUploadKeepsItsBytesHoldsNothingOpenAndGoesOn)
     ASSERT_TRUE(writer->Write(Chunk(bytes.substr(0, kMiB))));
     ASSERT_TRUE(writer->Write(Chunk(bytes.substr(kMiB, kMiB))));
     ASSERT_TRUE(Eventually([&] { return metrics_.uploaded == 2 * kMiB; }));
+    EXPECT_EQ(metrics_.open_streams, 1);
     context.TryCancel();
     EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
@@ -97,6 +98,11 @@ TEST_F(ArtifactServiceTest, ABrokenUploadKeepsItsBytesHoldsNothingOpenAndGoesOn)
   ASSERT_TRUE(Download(sha256, 0, &downloaded).ok());
   EXPECT_TRUE(downloaded == bytes);
   EXPECT_EQ(metrics_.uploaded, 4 * kMiB) << "nothing was sent twice";
+  EXPECT_EQ(metrics_.resumed_uploads, 1);
+  EXPECT_EQ(metrics_.resumed_downloads, 0);
+  ASSERT_TRUE(Download(sha256, kMiB, &downloaded).ok());
+  EXPECT_EQ(metrics_.resumed_downloads, 1);
+  EXPECT_TRUE(Eventually([&] { return metrics_.open_streams == 0; }));
 }
 
 TEST_F(ArtifactServiceTest, ACancelledDownloadHoldsNothingOpen) {

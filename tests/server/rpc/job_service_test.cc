@@ -53,6 +53,34 @@ TEST_F(JobServiceTest, Examples) {
   EXPECT_GE(done.end_time().seconds(), done.create_time().seconds());
 }
 
+TEST_F(JobServiceTest, TheQueueTellsHowFullItIs) {
+  v1::QueueStats empty;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(stub_->GetQueueStats(&context, {}, &empty).ok());
+  }
+  EXPECT_EQ(empty.backlog(), 0);
+  EXPECT_THAT(empty.states(), SizeIs(kJobStates.size()));
+  EXPECT_FALSE(empty.has_oldest_normal());
+
+  v1::CreateJobRequest urgent = Request();
+  urgent.mutable_spec()->set_priority(5);
+  MustCreate(Request());
+  MustCreate(urgent);
+  RestartServer();
+  v1::QueueStats stats;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->GetQueueStats(&context, {}, &stats).ok());
+  EXPECT_EQ(stats.queue_id(), empty.queue_id());
+  EXPECT_EQ(stats.backlog(), 2);
+  EXPECT_EQ(stats.states(0).state(), v1::QUEUED);
+  EXPECT_EQ(stats.states(0).jobs(), 2);
+  EXPECT_TRUE(stats.has_oldest_high());
+  EXPECT_TRUE(stats.has_oldest_normal());
+  EXPECT_FALSE(stats.has_oldest_low());
+  EXPECT_GE(stats.time().seconds(), stats.oldest_normal().seconds());
+}
+
 TEST_F(JobServiceTest, ValidateOnlyChecksAndQueuesNothing) {
   v1::CreateJobRequest request = Request();
   request.set_validate_only(true);

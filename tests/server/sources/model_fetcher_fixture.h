@@ -53,9 +53,8 @@ class ModelFetcherTest : public ::testing::Test {
   std::map<std::string, std::string> Fetch(const std::string& uri = kFolder) {
     ModelFetcher fetcher(
         options_, [this] { return host_.MakeClient(); }, clock_);
-    const auto model =
-        fetcher.Fetch(uri, folder_ / absl::StrCat("fetch-", ++fetches_),
-                      [this](double fraction, int64_t bytes) { return progress_(fraction, bytes); });
+    const auto model = fetcher.Fetch(uri, folder_ / absl::StrCat("fetch-", ++fetches_),
+                                     [this](const FetchTally& tally) { return progress_(tally); });
     status_ = model.status();
     std::map<std::string, std::string> files;
     if (!model.ok()) return files;
@@ -87,7 +86,7 @@ class ModelFetcherTest : public ::testing::Test {
   HastyClock clock_;
   InMemoryHttpHost host_;
   ModelFetcherOptions options_;
-  FetchProgress progress_ = [](double, int64_t) { return true; };
+  FetchProgress progress_ = [](const FetchTally&) { return true; };
   absl::Status status_;
 
  private:

@@ -51,8 +51,8 @@ TEST_F(ModelFetcherTest, ShardsAreThoseOfTheIndex) {
   Serve("model-00001-of-00002.safetensors", "0123456789");
   Serve("model-00002-of-00002.safetensors", "abcdefghij");
   std::vector<double> fractions;
-  progress_ = [&](double fraction, int64_t) {
-    fractions.push_back(fraction);
+  progress_ = [&](const FetchTally& tally) {
+    fractions.push_back(tally.fraction());
     return true;
   };
   EXPECT_THAT(Fetch(), UnorderedElementsAre(Key("config.json"), Key("model.safetensors.index.json"),
@@ -127,7 +127,13 @@ TEST_F(ModelFetcherTest, ATransferThatBreaksGoesOnWhereItBroke) {
   ServeModel();
   InMemoryAnswer broken{.body = kWeights, .etag = "\"v1\"", .cut = 400};
   host_.Serve(kFolder + "model.safetensors", {broken, broken, {.body = kWeights, .etag = "\"v1\""}});
+  int resumes = 0;
+  progress_ = [&](const FetchTally& tally) {
+    resumes = tally.resumes;
+    return true;
+  };
   EXPECT_EQ(Fetch()["model.safetensors"], kWeights) << status_;
+  EXPECT_EQ(resumes, 2);
   std::vector<int64_t> offsets;
   for (const HttpRequest& request : host_.requests()) {
     if (request.url.path.ends_with("model.safetensors")) offsets.push_back(request.offset);
@@ -227,10 +233,10 @@ TEST_F(ModelFetcherTest, AFetchEndsWhenItIsToldToOrTakesTooLong) {
   ServeModel();
   host_.Serve(kFolder + "model.safetensors", {{.hangs = true}});
   int asked = 0;
-  progress_ = [&](double, int64_t) { return ++asked < 100; };
+  progress_ = [&](const FetchTally&) { return ++asked < 100; };
   ExpectFailure(absl::StatusCode::kCancelled, "stopped");
   // On this clock waits between tries are all that takes time.
-  progress_ = [](double, int64_t) { return true; };
+  progress_ = [](const FetchTally&) { return true; };
   host_.Serve(kFolder + "model.safetensors", {{.status = 503, .retry_after = absl::Seconds(40)}});
   options_.time_limit = absl::Seconds(90);
   ExpectFailure(absl::StatusCode::kDeadlineExceeded, "took longer than 1m30s (--model-fetch-seconds)");
