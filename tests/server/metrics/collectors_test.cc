@@ -8,7 +8,7 @@
 #include <map>
 #include <string>
 
-#include "server/artifacts/in_memory_artifact_store.h"
+#include "server/artifacts/in_memory_tenant_artifacts.h"
 #include "server/metrics/device_collector.h"
 #include "server/metrics/process_collector.h"
 #include "server/metrics/storage_collector.h"
@@ -129,11 +129,11 @@ TEST(ProcessCollectorTest, ThisProcessIsAliveAndYoung) {
   EXPECT_NEAR(values["process_start_time_seconds"], now, 3600);
 }
 
-TEST(StorageCollectorTest, ExamplesTheStoreAndItsDisk) {
+TEST(StorageCollectorTest, ExamplesTheStoresOfAllTenantsAndTheirDisk) {
   const TemporaryFolder folder;
-  InMemoryArtifactStore artifacts;
+  InMemoryTenantArtifacts artifacts;
   SimulatedClock clock;
-  artifacts.Put("12345");
+  artifacts.Store("research").Put("12345");
   const StorageCollector collector(&artifacts, &clock, {folder.path(), 4096, absl::Minutes(1)});
   auto values = Values(collector);
   EXPECT_EQ(values["kprune_artifacts"], 1);
@@ -142,14 +142,14 @@ TEST(StorageCollectorTest, ExamplesTheStoreAndItsDisk) {
   EXPECT_GT(values["kprune_disk_free_bytes"], 0);
   EXPECT_GE(values["kprune_disk_size_bytes"], values["kprune_disk_free_bytes"]);
 
-  artifacts.Put("123");
+  artifacts.Store("sales").Put("123");
   EXPECT_EQ(Values(collector)["kprune_artifacts"], 1) << "counted a moment ago";
   clock.Advance(absl::Minutes(2));
   EXPECT_EQ(Values(collector)["kprune_artifact_bytes"], 8);
 }
 
 TEST(StorageCollectorTest, ADiskThatCannotBeReadHasNoSeries) {
-  InMemoryArtifactStore artifacts;
+  InMemoryTenantArtifacts artifacts;
   SimulatedClock clock;
   const StorageCollector collector(&artifacts, &clock, {"/nowhere/at/all", 1, absl::Minutes(1)});
   EXPECT_EQ(Values(collector).count("kprune_disk_free_bytes"), 0u);
