@@ -7,12 +7,16 @@
 
 #include <algorithm>
 #include <fstream>
+#include <random>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "kprune/trace_parent.h"
 
 namespace kprune::client {
 namespace {
@@ -105,6 +109,15 @@ absl::Status HandshakeFailed(const std::string& address, const std::string& mess
 
 }  // namespace
 
+std::string MakeTraceParent(const char* given) {
+  std::random_device random;
+  const auto digits = [&] { return absl::StrFormat("%08x%08x", random() | 1u, random()); };
+  const std::string_view parent = given == nullptr ? "" : given;
+  const std::string trace = IsTraceParent(parent) ? std::string(TraceIdOf(parent)) : digits() + digits();
+  const std::string flags = IsTraceParent(parent) ? std::string(parent.substr(53, 2)) : "01";
+  return absl::StrCat("00-", trace, "-", digits(), "-", flags);
+}
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ServerFlags& flags, Interrupt& interrupt) {
   if (UsesTls(flags) && flags.tls_ca.empty())
     return absl::FailedPreconditionError(
@@ -174,6 +187,7 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
 CallContext::CallContext(const Connection& connection, Kind kind)
     : scope_(connection.interrupt(), [this](int) { context_.TryCancel(); }) {
   connection.AddToken(context_);
+  context_.AddMetadata(kTraceParentKey, connection.trace_parent());
   if (kind == Kind::kUnary) context_.set_deadline(absl::ToChronoTime(absl::Now() + kUnaryTimeout));
 }
 

@@ -6,6 +6,7 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,9 @@
 #include "kprune/v1/server_service.grpc.pb.h"
 
 namespace kprune::client {
+
+// A new span for this command: of the trace of `given`, of a new one where that is null or no traceparent.
+std::string MakeTraceParent(const char* given);
 
 // One server and the stubs of its services. Thread-safe. Connects at the first call.
 class Connection {
@@ -38,6 +42,8 @@ class Connection {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   Interrupt& interrupt() const { return interrupt_; }
   const std::string& address() const { return flags_.address; }
+  // What the calls are told that they belong to (kprune/trace_parent.h).
+  const std::string& trace_parent() const { return trace_parent_; }
 
   // Says who calls, by the token that the file has now.
   void AddToken(grpc::ClientContext& context) const;
@@ -51,6 +57,7 @@ class Connection {
   // Constant after construction.
   const ServerFlags flags_;
   const std::string first_token_;  // what the file had when the connection was opened; empty: none
+  const std::string trace_parent_ = MakeTraceParent(std::getenv("TRACEPARENT"));
   Interrupt& interrupt_;
   std::shared_ptr<grpc::Channel> channel_;  // shared with the stubs
   std::unique_ptr<kprune::v1::ArtifactService::StubInterface> artifacts_;

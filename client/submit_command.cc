@@ -18,6 +18,7 @@
 #include "client/remote_job.h"
 #include "client/result_fetcher.h"
 #include "client/uploader.h"
+#include "kprune/trace_parent.h"
 
 namespace kprune::client {
 namespace {
@@ -110,6 +111,7 @@ absl::Status Submit(const SubmitFlags& flags, Session& session) {
   const auto opened = Connection::Open(flags.server, session.interrupt);
   if (!opened.ok()) return opened.status();
   const Connection& connection = **opened;
+  if (flags.verbose) session.err << "trace " << TraceIdOf(connection.trace_parent()) << "\n";
   const absl::StatusOr<v1::JobSpec> spec = UploadInputs(flags, connection, session);
   if (!spec.ok()) return spec.status();
   v1::CreateJobRequest request;
@@ -161,7 +163,8 @@ void AddSubmitCommand(CLI::App& app, Session& session) {
       ->capture_default_str();
   command->add_option("--request-id", flags->request_id,
                       "A unique text: repeating the command with it returns the first job (default: random)");
-  command->add_flag("--verbose", flags->verbose, "Name the files of MODEL that are not sent");
+  command->add_flag("--verbose", flags->verbose,
+                    "Name the files of MODEL that are not sent, and the trace by which logs name this job");
   AddProgressFlag(*command, flags->progress);
   AddOptionFlags(OptionScope::kPruning, *command, flags->options);
   command->footer(

@@ -21,7 +21,7 @@ readonly DEBIAN_PACKAGES=(
   g++ cmake ninja-build ccache pkg-config           # compiler and build
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev
   libonnx-dev libsqlite3-dev prometheus-cpp-dev libssl-dev libcurl4-openssl-dev libpugixml-dev zlib1g-dev libzstd-dev
-  libutf8proc-dev libonig-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
+  libseccomp-dev libutf8proc-dev libonig-dev libjpeg62-turbo-dev libpng-dev nlohmann-json3-dev libcli11-dev
   python3-venv unzip ca-certificates patchelf       # fetching wheels, and moving their libraries into an image
 )
 readonly TEST_DEBIAN_PACKAGES=(libgtest-dev libgmock-dev)

@@ -6,9 +6,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <system_error>
 
+#include "cage/cage.h"
 #include "server/command_line.h"
+#include "server/log.h"
 #include "server/model_sources.h"
 #include "server/sources/address_rules.h"
 
@@ -146,6 +149,10 @@ void AddWorkerFlags(CLI::App& app, ServerFlags& flags) {
   AddFlag(app, "worker-scratch-bytes", flags.worker_scratch_bytes,
           "Most bytes that one worker writes to its job directory; its job fails beyond it; 0: no limit")
       ->check(CLI::NonNegativeNumber);
+  AddFlag(app, "worker-cage", flags.worker_cage,
+          "Workers without network, other processes and files but their job's: off, on (as far as the kernel "
+          "has it) or require (else do not start)")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kCageModes), std::end(kCageModes))));
 }
 
 void AddRetentionFlags(CLI::App& app, ServerFlags& flags) {
@@ -183,6 +190,8 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddFlag(app, "listen", flags.listen, "HOST:PORT of the gRPC services; port 0 takes any free one");
   AddFlag(app, "port-file", flags.port_file,
           "Write the port of the gRPC services to this file once they are served");
+  AddFlag(app, "log-format", flags.log_format, "One line an event on standard error, as text or json")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kLogFormats), std::end(kLogFormats))));
   AddFlag(app, "metrics-listen", flags.metrics_listen,
           "HOST:PORT of /metrics for Prometheus; off serves none");
   AddFlag(app, "metrics-port-file", flags.metrics_port_file,

@@ -12,6 +12,7 @@ namespace kprune {
 struct ServerFlags {
   std::string listen = "127.0.0.1:8470";
   std::string port_file;
+  std::string log_format = "text";  // of kLogFormats
   std::string metrics_listen = "127.0.0.1:9470";
   std::string metrics_port_file;
   std::string health_listen = "off";
@@ -55,6 +56,7 @@ struct ServerFlags {
   double worker_seconds = 0;
   int64_t worker_memory_bytes = 0;
   int64_t worker_scratch_bytes = 0;
+  std::string worker_cage = "on";  // of kCageModes
   double cancel_grace_seconds = 10;
   double drain_seconds = 30;
 };

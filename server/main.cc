@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "cage/cage.h"
 #include "server/artifacts/local_tenant_artifacts.h"
 #include "server/data_dir_lock.h"
 #include "server/devices.h"
@@ -32,6 +33,7 @@
 #include "server/port_file.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/grpc_log.h"
 #include "server/rpc/health_endpoint.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/server_service.h"
@@ -88,7 +90,22 @@ struct Foundation {
   std::unique_ptr<ModelFetcher> fetcher;
 };
 
+// Whether workers can be caged as they shall; says in the log how they are.
+absl::Status PrepareCage(const std::string& mode) {
+  const CageSupport support = SupportedCage();
+  if (absl::Status strong = CheckCage(mode, support); !strong.ok()) return strong;
+  if (mode == "off") {
+    LogWarning("worker-cage", {{"mode", mode}});
+  } else if (!support.complete()) {
+    LogWarning("worker-cage", {{"mode", mode}, {"missing", MissingFences(support)}});
+  } else {
+    LogInfo("worker-cage", {{"mode", mode}, {"landlock", std::to_string(support.landlock)}});
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
+  if (absl::Status caged = PrepareCage(flags.worker_cage); !caged.ok()) return caged;
   auto clock = std::make_unique<SystemClock>();
   auto fetcher = MakeModelFetcher(flags, *clock);
   if (!fetcher.ok()) return fetcher.status();
@@ -171,7 +188,8 @@ struct Parts {
   Parts(Foundation& base, const ServerFlags& flags)
       : metrics(*base.metrics),
         gate(*base.security.access, base.security.audit.get()),
-        launcher(flags.worker, flags.onnxruntime, flags.signing_key, flags.worker_memory_bytes),
+        launcher(flags.worker,
+                 {flags.onnxruntime, flags.signing_key, flags.worker_memory_bytes, flags.worker_cage}),
         jobs({*base.jobs, *base.artifacts, launcher, *base.clock, metrics, base.fetcher.get()},
              {PreflightOptionsOf(flags), SupervisorOptionsOf(flags, base.devices),
               JobManagerOptionsOf(flags, base.devices)}),
@@ -266,8 +284,14 @@ absl::Status Serve(const ServerFlags& flags) {
 int main(int argc, char** argv) {
   const kprune::ParsedFlags parsed = kprune::ParseFlags(argc, argv);
   if (parsed.exit_status) return *parsed.exit_status;
+  kprune::SetLogFormat(parsed.flags.log_format);
+  kprune::TakeLogOfGrpc();
   const absl::Status status = kprune::Serve(parsed.flags);
   if (status.ok()) return 0;
-  std::cerr << "kprune-server: " << status.message() << "\n";
+  if (parsed.flags.log_format == "json") {
+    kprune::LogError("failed", {{"reason", std::string(status.message())}});
+  } else {
+    std::cerr << "kprune-server: " << status.message() << "\n";
+  }
   return 1;
 }

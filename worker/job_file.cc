@@ -130,8 +130,9 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
   const json& job = *file;
   if (!job.is_object()) return Refuse("is not an object");
   for (const auto& [key, value] : job.items()) {
-    static constexpr std::array kKeys = {"kind",   "name",    "model", "data",       "eval",
-                                         "others", "options", "bench", "public_key", "calibration"};
+    static constexpr std::array kKeys = {"kind",       "name",        "model",       "data",
+                                         "eval",       "others",      "options",     "bench",
+                                         "public_key", "calibration", "trace_parent"};
     if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
       return Refuse(absl::StrCat("has the unknown field \"", key, "\""));
   }
@@ -146,6 +147,7 @@ absl::StatusOr<WorkerJob> ReadJobFile(const std::filesystem::path& directory) {
   std::string public_key;
   for (const absl::Status& status :
        {ReadText(job, "name", result.name), ReadText(job, "public_key", public_key),
+        ReadText(job, "trace_parent", result.trace_parent),
         ReadPaths(job, "data", result.directory, result.data),
         ReadPaths(job, "eval", result.directory, result.eval),
         ReadPaths(job, "others", result.directory, result.others), ReadBench(job, result.bench),

@@ -16,7 +16,7 @@ namespace kprune {
 struct BenchSettings {
   std::vector<int64_t> batch_sizes = {1, 8, 64};
   std::vector<int64_t> lengths;  // tokens of every sequence; empty: 25 and 50, or those of an image
-  int64_t repeats = 11;                     // turns that are timed
+  int64_t repeats = 11;          // turns that are timed
 };
 
 // Of kind "calibrate".
@@ -39,6 +39,7 @@ struct WorkerJob {
   Options options;
   BenchSettings bench;
   CalibrationSettings calibration;
+  std::string trace_parent;          // of the call that asked for it; "" where it had none
   std::filesystem::path public_key;  // of kind "verify"; empty: whoever signed
 
   // Not of job.json, but this worker's own.

@@ -7,8 +7,11 @@
 #include <iostream>
 
 #include "absl/strings/str_replace.h"
+#include "cage/cage.h"
 #include "engine/formats/file.h"
+#include "kprune/trace_parent.h"
 #include "kprune/worker_protocol.h"
+#include "worker/confinement.h"
 #include "worker/devices.h"
 #include "worker/job_file.h"
 #include "worker/jobs.h"
@@ -31,6 +34,7 @@ struct WorkerFlags {
   std::string device;
   std::string onnxruntime = "auto";
   std::string signing_key;
+  kprune::Confinement confinement;
 };
 
 // Prints the devices; fails where the signing key cannot be used, so that a server need not wait for its
@@ -45,15 +49,35 @@ int Probe(const WorkerFlags& flags) {
   return kprune::kWorkerSucceeded;
 }
 
-// Runs the job; its failure goes to error.json.
-int RunDirectory(const std::string& directory, const WorkerFlags& flags, int progress_fd) {
+// Written aside: a caged worker can only move files into its job directory.
+absl::Status WriteError(const std::filesystem::path& directory, const std::string& text) {
+  const std::filesystem::path aside = directory / kprune::kScratchDirectory / kprune::kErrorFile;
+  if (absl::Status written = kprune::WriteFileDurably(aside, text); !written.ok()) return written;
+  std::error_code error;
+  std::filesystem::rename(aside, directory / kprune::kErrorFile, error);
+  return error ? absl::InternalError("cannot write error.json: " + error.message()) : absl::OkStatus();
+}
+
+// For libraries that trace, and for whoever reads the worker's log.
+void NameTrace(const kprune::WorkerJob& job) {
+  if (!kprune::IsTraceParent(job.trace_parent)) return;
+  setenv("TRACEPARENT", job.trace_parent.c_str(), 1);
+  std::cerr << "kprune-worker: " << job.name << ", trace " << kprune::TraceIdOf(job.trace_parent)
+            << std::endl;
+}
+
+// Runs the job, if the worker could be `confined`; its failure goes to error.json.
+int RunDirectory(const std::string& directory, const WorkerFlags& flags, int progress_fd,
+                 const absl::Status& confined) {
   kprune::WatchForStop(progress_fd);
   kprune::ProgressLines progress(progress_fd, kprune::StopRequested());
-  absl::StatusOr<kprune::WorkerJob> job = kprune::ReadJobFile(directory);
+  absl::StatusOr<kprune::WorkerJob> job =
+      confined.ok() ? kprune::ReadJobFile(directory) : absl::StatusOr<kprune::WorkerJob>(confined);
   if (job.ok()) {
     if (!flags.device.empty()) job->options.device = flags.device;
     job->onnxruntime = flags.onnxruntime;
     job->signing_key = flags.signing_key;
+    NameTrace(*job);
   }
   const absl::Status status = job.ok() ? kprune::RunJob(*job, progress) : job.status();
   if (status.ok()) return kprune::kWorkerSucceeded;
@@ -61,8 +85,7 @@ int RunDirectory(const std::string& directory, const WorkerFlags& flags, int pro
   const std::string message = WithoutJobDirectory(directory, std::string(status.message()));
   const nlohmann::json error = {{"code", absl::StatusCodeToString(status.code())}, {"message", message}};
   const absl::Status written =
-      kprune::WriteFileDurably(std::filesystem::path(directory) / kprune::kErrorFile,
-                               error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+      WriteError(directory, error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   // Whoever reads the progress reads error.json, too.
   if (progress_fd < 0) std::cerr << "kprune-worker: " << message << "\n";
   if (!written.ok()) std::cerr << "kprune-worker: " << written.message() << "\n";
@@ -72,7 +95,7 @@ int RunDirectory(const std::string& directory, const WorkerFlags& flags, int pro
 }  // namespace
 
 int main(int argc, char** argv) {
-  kprune::LimitSpinning(argv);
+  const bool spin_count_set = kprune::SetSpinCount();
   kprune::KeepFreedMemory();
   kprune::UseLargePages();
   CLI::App app(
@@ -98,6 +121,16 @@ int main(int argc, char** argv) {
          "Private key (PEM, Ed25519 or ECDSA P-256) that signs the provenance of results; without one it is "
          "not signed")
       ->envname("KPRUNE_SIGNING_KEY");
+  app.add_option("--cage", flags.confinement.cage,
+                 "No network, no processes and no files but the job's for what reads the job (docs/cage.md): "
+                 "off, on (as far as the kernel has it) or require (else fail)")
+      ->envname("KPRUNE_WORKER_CAGE")
+      ->check(CLI::IsMember(
+          std::vector<std::string>(std::begin(kprune::kCageModes), std::end(kprune::kCageModes))))
+      ->capture_default_str();
+  app.add_flag("--only-job-dir", flags.confinement.only_job_dir,
+               "All inputs are in the job directory: a caged worker reads no other data of this machine");
+  app.add_flag(kprune::kConfinedFlag, flags.confinement.begun, "")->group("");  // of the worker's own
   app.add_flag("--probe", probe, "Print the devices of this machine as JSON and exit")
       ->excludes(directory_option);
   try {
@@ -110,5 +143,8 @@ int main(int argc, char** argv) {
     std::cerr << "kprune-worker: give --job-dir or --probe; --help says more\n";
     return kprune::kWorkerUsage;
   }
-  return RunDirectory(directory, flags, progress_fd);
+  flags.confinement.device = flags.device;
+  flags.confinement.places = {flags.signing_key, flags.onnxruntime};
+  const absl::Status confined = kprune::Confine(directory, flags.confinement, spin_count_set, argv);
+  return RunDirectory(directory, flags, progress_fd, confined);
 }

@@ -53,10 +53,16 @@ int AvailableProcessors() {
   return std::max(processors, 1);
 }
 
-void LimitSpinning(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+bool SetSpinCount() {
+  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return false;
   setenv("GOMP_SPINCOUNT", kSpinCount, 1);
-  execv("/proc/self/exe", argv);
+  return true;
+}
+
+void StartAgain(char* const* argv) { execv("/proc/self/exe", argv); }
+
+void LimitSpinning(char** argv) {
+  if (SetSpinCount()) StartAgain(argv);
 }
 
 void KeepFreedMemory() {

@@ -16,9 +16,14 @@ int64_t AvailableMemory();
 
 // GNU OpenMP's threads wait for each other by spinning. On a machine that other programs use too, a thread
 // then burns its time slice while the one it waits for is not running: a pass takes five times as long. The
-// setting is read before main() runs, so this starts the program again with GOMP_SPINCOUNT set, unless the
-// user chose GOMP_SPINCOUNT or OMP_WAIT_POLICY. Call first in main. Returns when there is nothing to do or
-// the program cannot be started again.
+// setting is read before main() runs, so this sets GOMP_SPINCOUNT for the program that is started next,
+// unless the user chose GOMP_SPINCOUNT or OMP_WAIT_POLICY, and returns whether it did.
+bool SetSpinCount();
+
+// Starts this program again, with `argv`. Returns only where it cannot be started.
+void StartAgain(char* const* argv);
+
+// Both: call first in main. Returns when there is nothing to do or the program cannot be started again.
 void LimitSpinning(char** argv);
 
 // Keeps memory that was freed for what is asked for next, instead of giving it back to the machine and

@@ -77,12 +77,16 @@ struct JobInput {
   std::string device = "auto";
   // Of the tenant's jobs that wait the greatest runs first.
   int priority = 0;
+  // Of the call that asked first (trace_parent.h), for the logs; empty: it had none.
+  std::string trace_parent;
 
   bool operator==(const JobInput&) const = default;
 };
 
-// What was asked for, without what was fetched since: two requests with the same body have the same.
+// What was asked for, without what was fetched since and how it was asked: two requests with the same body
+// have the same.
 inline JobInput AsAsked(JobInput input) {
+  input.trace_parent.clear();
   if (!input.model_uri.empty()) input.model.clear();
   return input;
 }

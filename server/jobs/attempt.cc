@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kprune/trace_parent.h"
 #include "server/jobs/job_checks.h"
 #include "server/log.h"
 
@@ -27,6 +28,7 @@ Attempt::Attempt(const SupervisorContext& context, const SupervisorOptions& opti
       job_(job) {}
 
 void Attempt::Run(const std::string& device) {
+  const LogScope scope({{"job", job_.id}, {"trace_id", std::string(TraceIdOf(job_.input.trace_parent))}});
   LogInfo("attempt-started", {{"job", job_.id}, {"attempt", absl::StrCat(job_.attempt)}, {"device", device}});
   context_.metrics.OnAttemptStarted(job_.attempt,
                                     absl::ToDoubleSeconds(context_.clock.Now() - job_.create_time));

@@ -67,7 +67,7 @@ absl::StatusOr<std::optional<JobRecord>> InMemoryJobStore::FindRequest(std::stri
   for (const auto& [rank, entry] : jobs_) {
     const JobRecord& record = entry.job.record;
     if (request_id.empty() || record.tenant != tenant || record.request_id != request_id) continue;
-    if (AsAsked(record.input) != input) return RequestIdTaken(request_id, record.id);
+    if (AsAsked(record.input) != AsAsked(input)) return RequestIdTaken(request_id, record.id);
     return std::optional(record);
   }
   return std::optional<JobRecord>();

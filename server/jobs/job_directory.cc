@@ -53,6 +53,7 @@ absl::Status WriteJobFile(const std::filesystem::path& file, std::string_view ki
                         {"eval", Paths("eval", input.eval)},
                         {"options", std::move(options)}};
   if (!name.empty()) job["name"] = name;
+  if (!input.trace_parent.empty()) job["trace_parent"] = input.trace_parent;
   std::ofstream out(file, std::ios::binary);
   out << job.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   out.close();

@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "kprune/trace_parent.h"
 #include "nlohmann/json.hpp"
 #include "server/jobs/job_checks.h"
 #include "server/jobs/job_transitions.h"
@@ -41,6 +42,12 @@ absl::StatusOr<std::string> TenantToList(const Caller& caller, const std::string
   return absl::InvalidArgumentError(absl::StrCat("tenant \"", absl::CHexEscape(asked.substr(0, 64)),
                                                  "\" is no tenant's name; accepted are at most 63 of a to z, "
                                                  "0 to 9 and -, or - alone for the jobs of all tenants."));
+}
+
+// What happened to `job`, with the trace of the call that asked for it.
+void Log(std::string_view event, const JobRecord& job) {
+  const LogScope scope({{"trace_id", std::string(TraceIdOf(job.input.trace_parent))}});
+  LogInfo(event, {{"job", job.id}, {"tenant", job.tenant}});
 }
 
 }  // namespace
@@ -117,7 +124,7 @@ absl::StatusOr<JobRecord> JobManager::Create(const Caller& caller, const JobInpu
       {input, std::string(request_id), std::move(checked->preflight_json), caller.tenant},
       context_.clock.Now());
   if (!created.ok()) return Told(created.status());
-  if (created->created) LogInfo("job-created", {{"job", created->job.id}, {"tenant", caller.tenant}});
+  if (created->created) Log("job-created", created->job);
   return std::move(created->job);
 }
 
@@ -141,7 +148,7 @@ void JobManager::TellCancelled(const JobRecord& job) {
   context_.supervisor.OnJobCancelled(job.id);
   context_.metrics.OnJobFinished(JobStateName(job.state), "CANCELLED",
                                  absl::ToDoubleSeconds(context_.clock.Now() - job.create_time));
-  LogInfo("job-cancelled", {{"job", job.id}});
+  Log("job-cancelled", job);
 }
 
 absl::StatusOr<JobRecord> JobManager::EndEarly(const Caller& caller, std::string_view name) {
@@ -152,7 +159,7 @@ absl::StatusOr<JobRecord> JobManager::EndEarly(const Caller& caller, std::string
     TellCancelled(*job);
   } else {
     context_.supervisor.OnJobEndsEarly(job->id);
-    LogInfo("job-ends-early", {{"job", job->id}});
+    Log("job-ends-early", *job);
   }
   return job;
 }

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -104,6 +105,23 @@ class SpawnedWorker final : public WorkerProcess {
   std::optional<WorkerExitStatus> status_;  // guarded by mutex_; set when reaped
 };
 
+// Names and beginnings of names of what a worker gets of the server's environment: what finds and tunes
+// libraries. The rest, secrets of the server among it, is none of its business.
+constexpr std::string_view kForWorkers[] = {
+    // the system's
+    "PATH=", "HOME=", "TZ=", "LANG=", "LC_", "TMPDIR=", "LD_", "GLIBC_TUNABLES=", "MALLOC_",
+    // those that compute
+    "OMP_", "GOMP_", "KMP_", "MKL_", "DNNL_", "ONEDNN_", "ATEN_", "TORCH_", "PYTORCH_", "THP_",
+    // a GPU's
+    "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_",
+    // the sanitizers'
+    "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS="};
+
+bool IsForWorkers(std::string_view variable) {
+  return std::any_of(std::begin(kForWorkers), std::end(kForWorkers),
+                     [&](std::string_view name) { return variable.starts_with(name); });
+}
+
 // What the child does between fork and exec.
 class SpawnPlan {
  public:
@@ -138,11 +156,9 @@ class SpawnPlan {
     std::vector<char*> argv = {const_cast<char*>(program.c_str())};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    // The server's own settings are none of the worker's business.
     std::vector<char*> environment;
     for (char** variable = environ; *variable != nullptr; ++variable) {
-      const std::string_view text = *variable;
-      if (!text.starts_with("KPRUNE_") && !text.starts_with("AWS_")) environment.push_back(*variable);
+      if (IsForWorkers(*variable)) environment.push_back(*variable);
     }
     environment.push_back(nullptr);
     return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv.data(), environment.data());
@@ -171,8 +187,11 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> ProcessWorkerLauncher::Launch(con
   std::vector<std::string> arguments = {"--job-dir",     request.job_directory.string(),
                                         "--progress-fd", std::to_string(kProgressDescriptor),
                                         "--device",      request.device,
-                                        "--onnxruntime", onnxruntime_};
-  if (!signing_key_.empty()) arguments.insert(arguments.end(), {"--signing-key", signing_key_});
+                                        "--onnxruntime", settings_.onnxruntime,
+                                        "--cage",        settings_.cage,
+                                        "--only-job-dir"};
+  if (!settings_.signing_key.empty())
+    arguments.insert(arguments.end(), {"--signing-key", settings_.signing_key});
   SpawnPlan plan((request.job_directory / kWorkerLogFile).string(), writing_end);
   pid_t pid = 0;
   const int error = plan.Spawn(program_.string(), arguments, &pid);
@@ -180,8 +199,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> ProcessWorkerLauncher::Launch(con
   if (error != 0) return SystemError(absl::StrCat("start the worker ", program_.string()), error);
   const rlimit no_core = {0, 0};
   prlimit(pid, RLIMIT_CORE, &no_core, nullptr);  // a dump would hold a tenant's texts
-  if (memory_bytes_ > 0 && request.device == "cpu") {
-    const auto most = static_cast<rlim_t>(DataLimit(memory_bytes_));
+  if (settings_.memory_bytes > 0 && request.device == "cpu") {
+    const auto most = static_cast<rlim_t>(DataLimit(settings_.memory_bytes));
     const rlimit data = {most, most};
     prlimit(pid, RLIMIT_DATA, &data, nullptr);
   }

@@ -1,6 +1,7 @@
 // Workers as processes of this machine, started by posix_spawn. A worker inherits nothing but /dev/null as
-// its input, worker.log in its job directory as its output and errors, and its progress pipe; it leads its
-// own process group, so that ending it ends whatever it started. It dies with the server because its progress
+// its input, worker.log in its job directory as its output and errors, its progress pipe, and of the
+// environment what tunes libraries; then it closes the cage around itself (cage/cage.h). It leads its own
+// process group, so that ending it ends whatever it started. It dies with the server because its progress
 // pipe loses its reader.
 #ifndef KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
 #define KPRUNE_SERVER_JOBS_PROCESS_WORKER_LAUNCHER_H_
@@ -18,18 +19,22 @@ namespace kprune {
 
 inline constexpr char kWorkerLogFile[] = "worker.log";
 
+// What the operator says of every worker.
+struct WorkerSettings {
+  std::string onnxruntime = "auto";  // its --onnxruntime
+  std::string signing_key = "";      // its --signing-key; empty: none
+  // WorkerLimits::memory_bytes. What a worker takes is measured now and then; so that none takes a machine's
+  // memory in between, one on a CPU cannot ask for more than DataLimit of that. (A GPU's driver asks for far
+  // more than it takes.)
+  int64_t memory_bytes = 0;
+  std::string cage = "on";  // its --cage, of kCageModes
+};
+
 class ProcessWorkerLauncher final : public WorkerLauncher {
  public:
-  // `program`: the kprune-worker binary; `onnxruntime`: its --onnxruntime; `signing_key`: its --signing-key,
-  // "" for none; `memory_bytes`: WorkerLimits::memory_bytes. What a worker takes is measured now and then; so
-  // that none takes a machine's memory in between, one on a CPU cannot ask for more than DataLimit of that.
-  // (A GPU's driver asks for far more than it takes.)
-  explicit ProcessWorkerLauncher(std::filesystem::path program, std::string onnxruntime = "auto",
-                                 std::string signing_key = "", int64_t memory_bytes = 0)
-      : program_(std::move(program)),
-        onnxruntime_(std::move(onnxruntime)),
-        signing_key_(std::move(signing_key)),
-        memory_bytes_(memory_bytes) {}
+  // `program`: the kprune-worker binary.
+  explicit ProcessWorkerLauncher(std::filesystem::path program, WorkerSettings settings = {})
+      : program_(std::move(program)), settings_(std::move(settings)) {}
 
   static int64_t DataLimit(int64_t memory_bytes) { return 2 * memory_bytes + (int64_t{256} << 20); }
 
@@ -38,9 +43,7 @@ class ProcessWorkerLauncher final : public WorkerLauncher {
 
  private:
   const std::filesystem::path program_;
-  const std::string onnxruntime_;
-  const std::string signing_key_;
-  const int64_t memory_bytes_;
+  const WorkerSettings settings_;
 };
 
 }  // namespace kprune

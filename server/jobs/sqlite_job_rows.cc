@@ -7,7 +7,7 @@
 namespace kprune {
 namespace {
 
-constexpr int64_t kSchemaVersion = 6;
+constexpr int64_t kSchemaVersion = 7;
 
 // Times are microseconds since 1970.
 constexpr char kSchema[] = R"sql(
@@ -130,6 +130,10 @@ CREATE TABLE device_use (
 ) WITHOUT ROWID;
 PRAGMA user_version = 6;
 )sql";
+constexpr char kToVersion7[] = R"sql(
+ALTER TABLE jobs ADD COLUMN trace_parent TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 7;
+)sql";
 
 std::optional<int64_t> OptionalMicros(const std::optional<absl::Time>& time) {
   if (!time) return std::nullopt;
@@ -187,7 +191,8 @@ absl::Status Migrate(SqliteDatabase& database, int64_t version) {
   if (status.ok() && version < 3) status = database.Execute(kToVersion3);
   if (status.ok() && version < 4) status = database.Execute(kToVersion4);
   if (status.ok() && version < 5) status = database.Execute(kToVersion5);
-  if (status.ok()) status = database.Execute(kToVersion6);
+  if (status.ok() && version < 6) status = database.Execute(kToVersion6);
+  if (status.ok()) status = database.Execute(kToVersion7);
   if (status.ok()) status = CheckReferences(database);
   if (!status.ok()) return status;
   return transaction->Commit();
@@ -243,6 +248,7 @@ absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery
   job.input.priority = static_cast<int>(row.Int(23));
   job.ending_early = row.Int(24) != 0;
   job.tenant = row.Text(25);
+  job.input.trace_parent = row.Text(26);
   if (absl::Status status = ReadFiles(database, ranked); !status.ok()) return status;
   return ranked;
 }
@@ -262,7 +268,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
       database
           .Query(
               "INSERT INTO jobs VALUES (NULL, ?, NULLIF(?, ''), ?, ?, ?, ?, 0, 0, 0, '', '', "
-              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?, 0, ?)")
+              "0, ?, NULL, NULL, ?, 0, 0, 0, 0, '', ?, ?, 0, ?, ?)")
           .Bind(std::string_view(record.id))
           .Bind(std::string_view(record.request_id))
           .Bind(JobStateName(record.state))
@@ -274,6 +280,7 @@ absl::StatusOr<int64_t> InsertJob(SqliteDatabase& database, const StoredJob& job
           .Bind(std::string_view(record.input.model_uri))
           .Bind(int64_t{record.input.priority})
           .Bind(std::string_view(record.tenant))
+          .Bind(std::string_view(record.input.trace_parent))
           .Run();
   if (!status.ok()) return status;
   const int64_t rank = database.last_insert_rowid();

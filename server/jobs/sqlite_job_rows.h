@@ -28,7 +28,8 @@ absl::Status PrepareSchema(SqliteDatabase& database);
 #define KPRUNE_JOB_COLUMNS                                                                             \
   "rank, id, request_id, state, device, options_json, preflight_json, attempt, crashes, lease_epoch, " \
   "error_code, error_message, progress, create_us, start_us, end_us, queue_us, not_before_us, "        \
-  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority, ending_early, tenant"
+  "heartbeat_us, worker_pid, worker_start_ticks, worker_boot_id, model_uri, priority, ending_early, "  \
+  "tenant, trace_parent"
 
 // The job of the query's current row, with its files.
 absl::StatusOr<RankedJob> ReadJobRow(SqliteDatabase& database, const SqliteQuery& row);

@@ -100,7 +100,8 @@ absl::StatusOr<std::optional<JobRecord>> SqliteJobStore::FindRequest(std::string
   if (!*row) return std::optional<JobRecord>();
   absl::StatusOr<RankedJob> earlier = ReadJobRow(*database_, query);
   if (!earlier.ok()) return earlier.status();
-  if (AsAsked(earlier->job.record.input) != input) return RequestIdTaken(request_id, earlier->job.record.id);
+  if (AsAsked(earlier->job.record.input) != AsAsked(input))
+    return RequestIdTaken(request_id, earlier->job.record.id);
   return std::optional(std::move(earlier->job.record));
 }
 

@@ -3,6 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kprune/trace_parent.h"
+#include "server/log.h"
+#include "server/rpc/call_trace.h"
 #include "server/rpc/job_convert.h"
 #include "server/rpc/refuse.h"
 #include "server/rpc/status_mapping.h"
@@ -69,9 +72,13 @@ grpc::ServerUnaryReactor* JobServiceImpl::CreateJob(grpc::CallbackServerContext*
                                             " jobs are being checked; try again in a few seconds.")));
   }
   return Answer(context, create_pool_, [this, context, request, response, caller = *caller] {
+    const std::string trace_parent = TraceParentOf(*context);
+    const LogScope scope(
+        {{"request_id", request->request_id()}, {"trace_id", std::string(TraceIdOf(trace_parent))}});
     absl::Status status = CheckSize(request->spec());
     if (status.ok()) {
-      const JobInput input = FromProto(request->spec());
+      JobInput input = FromProto(request->spec());
+      input.trace_parent = trace_parent;
       status = request->validate_only() ? Fill(jobs_.Validate(caller, input), response)
                                         : Fill(jobs_.Create(caller, input, request->request_id()), response);
     }

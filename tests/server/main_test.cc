@@ -5,7 +5,10 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -47,8 +50,8 @@ class ServerProcessTest : public ::testing::Test {
     return std::make_unique<Process>(command, folder_ / ("server-" + std::to_string(++launches_)));
   }
 
-  void Serve() {
-    server_ = Launch();
+  void Serve(const std::vector<std::string>& more = {}) {
+    server_ = Launch(more);
     ASSERT_TRUE(Eventually([&] { return !ReadFile(folder_ / "port").empty() || !server_->Running(); }));
     ASSERT_TRUE(server_->Running()) << server_->Errors();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(std::stoi(ReadFile(folder_ / "port"))),
@@ -89,12 +92,15 @@ class ServerProcessTest : public ::testing::Test {
   }
 
   // A job whose worker behaves as `fake` says.
-  v1::Job CreateFakeJob(const std::string& fake) {
+  v1::Job CreateFakeJob(const std::string& fake, const std::string& request_id = "",
+                        const std::string& trace_parent = "") {
     v1::CreateJobRequest request;
     *request.mutable_spec()->add_model() = Upload("config.json", R"({"fake": )" + fake + "}");
     *request.mutable_spec()->add_model() = Upload("model.safetensors", "not looked at by the stand-in");
     *request.mutable_spec()->add_data() = Upload("samples.jsonl", "{\"text\": \"a sentence\"}\n");
+    request.set_request_id(request_id);
     grpc::ClientContext context;
+    if (!trace_parent.empty()) context.AddMetadata("traceparent", trace_parent);
     v1::Job job;
     const grpc::Status status = v1::JobService::NewStub(channel_)->CreateJob(&context, request, &job);
     EXPECT_TRUE(status.ok()) << status.error_message();
@@ -233,6 +239,41 @@ TEST_F(ServerProcessTest, ProbesHaveAPortOfTheirOwnWhereOneIsGiven) {
   EXPECT_EQ(Health(probe, "liveness"), "SERVING");
   server_->Signal(SIGTERM);
   EXPECT_EQ(server_->Wait(), 0) << server_->Errors();
+}
+
+// As a collector of logs reads them: every line an object, every line about a job with its trace.
+TEST_F(ServerProcessTest, ItsLogAsJsonCarriesTheTraceOfTheCallThroughTheJob) {
+  Serve({"--log-format", "json"});
+  const v1::Job job = CreateFakeJob(R"({"fail": "INVALID_ARGUMENT: said \"no\""})", "request-7",
+                                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  const v1::Job other = CreateFakeJob("{}", "", "not a traceparent");
+  for (const std::string& name : {job.name(), other.name()})
+    ASSERT_TRUE(Eventually([&] { return GetJob(name).state() >= v1::SUCCEEDED; })) << server_->Errors();
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0) << server_->Errors();
+  std::istringstream lines(server_->Errors());
+  std::map<std::string, nlohmann::json> events;  // of the job, the last of each
+  for (std::string text; std::getline(lines, text);) {
+    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    ASSERT_TRUE(line.is_object()) << text;
+    for (const char* field : {"time", "level", "event"}) EXPECT_TRUE(line.value(field, "") != "") << text;
+    const bool ours = "jobs/" + line.value("job", "") == job.name();
+    EXPECT_EQ(line.value("trace_id", ""), ours ? "0af7651916cd43dd8448eb211c80319c" : "") << text;
+    if (ours) events[line["event"]] = line;
+  }
+  EXPECT_EQ(events["job-created"].value("request_id", ""), "request-7");
+  EXPECT_EQ(events["job-finished"].value("state", ""), "FAILED");
+  EXPECT_TRUE(events.count("attempt-started"));
+}
+
+TEST_F(ServerProcessTest, SaysInItsLogHowWorkersAreCaged) {
+  Serve({"--worker-cage", "off"});
+  EXPECT_THAT(server_->Errors(), HasSubstr("level=warning event=worker-cage mode=\"off\""));
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0);
+  fs::remove(folder_ / "port");
+  Serve();
+  EXPECT_THAT(server_->Errors(), HasSubstr("event=worker-cage mode=\"on\""));
 }
 
 TEST_F(ServerProcessTest, ASecondServerOnTheSameFolderIsRefused) {

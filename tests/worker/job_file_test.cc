@@ -51,10 +51,11 @@ TEST_F(JobFileTest, OnlyKindAndModelAreNeeded) {
 }
 
 TEST_F(JobFileTest, AServerNamesTheJobAndAVerifierAKey) {
-  const absl::StatusOr<WorkerJob> job =
-      Read(R"({"kind": "verify", "model": "m", "name": "jobs/a1", "public_key": "keys/a.pem"})");
+  const absl::StatusOr<WorkerJob> job = Read(
+      R"({"kind": "verify", "model": "m", "name": "jobs/a1", "trace_parent": "00-1", "public_key": "keys/a.pem"})");
   ASSERT_TRUE(job.ok()) << job.status();
   EXPECT_EQ(job->name, "jobs/a1");
+  EXPECT_EQ(job->trace_parent, "00-1");
   EXPECT_EQ(job->public_key, folder_ / "keys/a.pem");
 }
 

@@ -75,6 +75,16 @@ TEST_P(JobStoreTest, ARepeatedRequestReturnsTheFirstJob) {
   EXPECT_EQ(Payloads(id).size(), 1u);
 }
 
+TEST_P(JobStoreTest, AJobKeepsTheTraceOfTheCallThatAskedFirst) {
+  NewJob job = SomeJob("request");
+  job.input.trace_parent = "first";
+  const std::string id = store_->Create(job, Tick())->job.id;
+  job.input.trace_parent = "second";
+  EXPECT_EQ(store_->Create(job, Tick())->job.input.trace_parent, "first");
+  EXPECT_EQ(store_->Get(id)->input.trace_parent, "first");
+  EXPECT_EQ(store_->Claim("cpu", Tick())->job->input.trace_parent, "first");
+}
+
 TEST_P(JobStoreTest, ARequestIdWithAnotherBodyIsRefused) {
   Create(SomeJob("request"));
   EXPECT_TRUE(absl::IsAlreadyExists(store_->Create(SomeJob("request", "0.25"), Tick()).status()));

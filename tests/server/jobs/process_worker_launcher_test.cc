@@ -56,19 +56,22 @@ TEST_F(ProcessWorkerLauncherTest, Examples) {
   ASSERT_TRUE(exit);
   EXPECT_EQ(exit->value, 2);
   EXPECT_FALSE(exit->signalled);
-  EXPECT_EQ(Log(),
-            "--job-dir " + folder_.path().string() + " --progress-fd 3 --device cpu --onnxruntime auto\n");
+  EXPECT_EQ(Log(), "--job-dir " + folder_.path().string() +
+                       " --progress-fd 3 --device cpu --onnxruntime auto --cage on --only-job-dir\n");
 }
 
-TEST_F(ProcessWorkerLauncherTest, AWorkerIsToldWhereItsSigningKeyIs) {
+TEST_F(ProcessWorkerLauncherTest, AWorkerIsToldWhereItsSigningKeyIsAndHowItIsCaged) {
   const auto program = folder_.path() / "worker.sh";
   std::ofstream(program) << "#!/bin/bash\necho \"$@\"\n";
   chmod(program.c_str(), 0700);
-  ProcessWorkerLauncher launcher(program, "none", "/keys/release.pem");
+  ProcessWorkerLauncher launcher(
+      program, {.onnxruntime = "none", .signing_key = "/keys/release.pem", .cage = "require"});
   auto worker = launcher.Launch({folder_.path(), "cpu"});
   ASSERT_TRUE(worker.ok()) << worker.status();
   ASSERT_TRUE((*worker)->Wait(kPatience));
-  EXPECT_THAT(Log(), HasSubstr(" --onnxruntime none --signing-key /keys/release.pem\n"));
+  EXPECT_THAT(
+      Log(),
+      HasSubstr(" --onnxruntime none --cage require --only-job-dir --signing-key /keys/release.pem\n"));
 }
 
 TEST_F(ProcessWorkerLauncherTest, AWorkerOnACpuCannotAskForFarMoreThanItsLimit) {
@@ -76,7 +79,7 @@ TEST_F(ProcessWorkerLauncherTest, AWorkerOnACpuCannotAskForFarMoreThanItsLimit) 
   std::ofstream(program) << "#!/bin/bash\nexec sleep 60\n";
   chmod(program.c_str(), 0700);
   const auto limit_of = [&](int64_t memory_bytes, const std::string& device) {
-    ProcessWorkerLauncher launcher(program, "none", "", memory_bytes);
+    ProcessWorkerLauncher launcher(program, {.memory_bytes = memory_bytes});
     auto worker = launcher.Launch({folder_.path(), device});
     EXPECT_TRUE(worker.ok()) << worker.status();
     rlimit data{};
@@ -102,7 +105,8 @@ TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNoDescriptorOfTheServer) {
 
 TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNeitherTheServersSettingsNorItsSignals) {
   setenv("KPRUNE_TEST_SETTING", "secret", 1);
-  setenv("OTHER_TEST_SETTING", "plain", 1);
+  setenv("VAULT_TEST_TOKEN", "secret", 1);
+  setenv("OMP_TEST_SETTING", "plain", 1);
   sigset_t blocked, before;
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);
@@ -110,7 +114,7 @@ TEST_F(ProcessWorkerLauncherTest, AWorkerInheritsNeitherTheServersSettingsNorIts
   auto worker = Launch("env; echo ready >&3; while true; do sleep 0.05; done");
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ASSERT_EQ(worker->ReadProgress(kPatience).line, "ready");
-  EXPECT_THAT(Log(), HasSubstr("OTHER_TEST_SETTING=plain"));
+  EXPECT_THAT(Log(), HasSubstr("OMP_TEST_SETTING=plain"));
   EXPECT_THAT(Log(), Not(HasSubstr("secret")));
   worker->Terminate();
   auto exit = worker->Wait(kPatience);
