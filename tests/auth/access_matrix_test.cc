@@ -169,6 +169,35 @@ TEST_F(AccessMatrixTest, AJobIsThereForItsTenantAndForNoOther) {
   EXPECT_GE(calls, 20);
 }
 
+TEST_F(AccessMatrixTest, AnArtifactIsThereForItsTenantAndForNoOther) {
+  const std::string sha256 = Upload("config.json", "of team-a alone").sha256();
+  v1::DownloadRequest download;
+  download.set_sha256(sha256);
+  v1::FindMissingRequest find;
+  find.add_sha256(sha256);
+  v1::QueryUploadRequest query;
+  query.set_sha256(sha256);
+  for (const std::string tenant : {"team-a", "team-b"}) {
+    for (const Role role : {Role::kViewer, Role::kSubmitter}) {
+      SCOPED_TRACE(tenant + "'s " + std::string(RoleName(role)));
+      const bool own = tenant == "team-a";
+      const auto call = [&](const std::string& method, const google::protobuf::Message& request) {
+        return RawCall(channel_, "/kprune.v1.ArtifactService/" + method, request.SerializeAsString(),
+                       Bearer(tenant, role));
+      };
+      EXPECT_EQ(call("Download", download).status.error_code(),
+                own ? grpc::StatusCode::OK : grpc::StatusCode::NOT_FOUND);
+      v1::FindMissingResponse missing;
+      ASSERT_TRUE(missing.ParseFromString(call("FindMissing", find).bytes));
+      EXPECT_EQ(missing.sha256_size(), own ? 0 : 1);
+      v1::QueryUploadResponse state;
+      ASSERT_TRUE(state.ParseFromString(call("QueryUpload", query).bytes));
+      EXPECT_EQ(state.complete(), own);
+      EXPECT_EQ(state.committed_size() > 0, own);
+    }
+  }
+}
+
 TEST_F(AccessMatrixTest, HealthIsOpenAndReflectionIsNot) {
   EXPECT_EQ(Health(channel_, ""), "SERVING");
   EXPECT_EQ(RawCall(channel_, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "\x3a\x01*")
