@@ -26,11 +26,14 @@ absl::Status DropCapabilities() {
   constexpr uint32_t kKept = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-  if (syscall(SYS_capget, &header, data) == 0) {
+  bool dropped = syscall(SYS_capget, &header, data) == 0;
+  const bool too_many = (data[0].permitted & ~kKept) != 0 || data[1].permitted != 0;
+  if (dropped && too_many) {
     data[0] = {data[0].effective & kKept, data[0].permitted & kKept, 0};
     data[1] = {};
-    if (syscall(SYS_capset, &header, data) == 0) return absl::OkStatus();
+    dropped = syscall(SYS_capset, &header, data) == 0;
   }
+  if (dropped) return absl::OkStatus();
   return absl::InternalError(
       absl::StrCat("capabilities cannot be dropped: ", std::generic_category().message(errno)));
 }

@@ -140,13 +140,15 @@ TEST_F(CageTest, LeavesAGpuSocketsOfTheMachinesOwn) {
 TEST_F(CageTest, ReadsNothingThatItHasNoBusinessWith) {
   const std::string parent = "/proc/" + std::to_string(getpid());
   fs::create_symlink(outside_, scratch_ / "link");
+  int refused = 0;
   for (const fs::path& path :
        {fs::path("/etc/passwd"), fs::path("/etc/shadow"), fs::path("/proc/self/root/etc/passwd"),
         fs::path(parent + "/environ"), fs::path(parent + "/mem"), scratch_ / "link", folder_.path(),
         fs::path("/dev/shm"), fs::path("/root"), fs::path("/tmp")}) {
-    if (!fs::exists(path)) continue;
-    EXPECT_EQ(InChild([&] { return Open(path, O_RDONLY); }), "ok") << path;
-    EXPECT_EQ(InCage([&] { return Open(path, O_RDONLY); }), "EACCES") << path;
+    const auto read = [&] { return Open(path, O_RDONLY); };
+    if (InChild(read) != "ok") continue;  // not there, or root's
+    EXPECT_EQ(InCage(read), "EACCES") << path;
+    ++refused;
   }
 }
 
