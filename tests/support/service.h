@@ -48,6 +48,7 @@ class Service {
   pid_t pid() const { return server_->pid(); }
 
   const std::string& address() const { return address_; }  // "127.0.0.1:PORT"
+  const std::string& metrics_address() const { return metrics_address_; }
 
   // What the running (or last) server wrote, for messages.
   std::string Log() const;
