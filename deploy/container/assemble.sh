@@ -25,6 +25,7 @@ programs_dir=$(realpath "$1")
 root=$(realpath -m "$2")
 deps=$(realpath "${KPRUNE_DEPS:-$source_dir/.deps}")
 readonly source_dir programs_dir root deps
+readonly DRIVER='libcuda.so.1 => not found'
 readonly USER_ID=10001  # of kprune; deploy/kubernetes and deploy/compose name it too
 [[ ! -e $root ]] || die "there is '$root' already; remove it or name another folder"
 
@@ -34,19 +35,19 @@ readonly system_dir=/usr/lib/$triplet own_dir=/usr/lib/kprune
 programs=(kprune-server kprune-worker kprune)
 [[ ! -d $source_dir/exporter ]] || programs+=(kprune-exporter)
 
-# What is opened by name at run time, so that no program's header lists it.
+# What is opened by name at run time, so that no program's header lists it. The driver itself (libcuda.so.1) comes from the machine.
 opened=("$deps/onnxruntime/libonnxruntime.so")
 if [[ -f $deps/site/torch/lib/libtorch_cuda.so ]]; then
   cuda=("$deps"/site/nvidia/*/lib)
   mapfile -t -O "${#opened[@]}" opened < <(
-    find "$deps/site/torch/lib" -name libtorch_cuda.so -o -name libcaffe2_nvrtc.so
-    find "${cuda[@]}" -name 'libcudnn*.so.*' -o -name 'libnvrtc*.so.*')
+    find "$deps/site/torch/lib" -name 'libtorch_cuda*.so' -o -name libcaffe2_nvrtc.so
+    find "${cuda[@]}" -name 'libcudnn*.so.*' -o -name 'libnvrtc*.so.*' ! -name '*.alt.*')
 fi
 
 # libraries_of FILE...: the path of each shared library that the files load, as the loader finds them here.
 libraries_of() {
   local listing
-  listing=$(ldd "$@")
+  listing=$(ldd "$@" | grep -v "$DRIVER")
   ! grep -q 'not found' <<<"$listing" || die "the loader lacks libraries: $(grep 'not found' <<<"$listing" | sort -u)"
   awk '$2 == "=>" {print $3}' <<<"$listing" | sort -u
 }
@@ -67,7 +68,8 @@ install_library() {
   local file=$1 target=$system_dir
   [[ $(realpath "$file") != "$deps"/* ]] || target=$own_dir
   install -D -m 644 "$file" "$root$target/${file##*/}"
-  strip --strip-unneeded "$root$target/${file##*/}"
+  # Only what has symbols to lose: strip does not read every library of NVIDIA's.
+  if readelf --section-headers --wide "$file" | grep -q '\.symtab'; then strip --strip-unneeded "$root$target/${file##*/}"; fi
   if [[ $target == "$own_dir" ]]; then
     sed -n "s|^$deps/||p" <<<"$(realpath "$file")" >>"$root/wheels"
   else
@@ -147,7 +149,8 @@ document_wheels() {
 check() {
   local file missing
   for file in "$root"/usr/bin/* "$root$own_dir"/*; do
-    missing=$(chroot "$root" "/lib/$triplet/$(basename "$root$system_dir"/ld-linux*)" --list "${file#"$root"}" | grep 'not found') || continue
+    missing=$(chroot "$root" "/lib/$triplet/$(basename "$root$system_dir"/ld-linux*)" --list "${file#"$root"}" |
+      grep 'not found' | grep -v "$DRIVER") || continue
     die "'${file#"$root"}' misses in the image: $missing"
   done
 }
@@ -158,8 +161,7 @@ report() {
   printf '%8s  %s\n' KiB 'part (apparent size)'
   (
     cd "$root"
-    du -k --apparent-size usr/bin/* ".$own_dir"/*
-    du -sk --apparent-size ".$system_dir" usr/share etc var
+    du -sk --apparent-size usr/bin/* "${own_dir#/}"/* "${system_dir#/}" usr/share etc var
   ) | sort -rn | awk '{printf "%8s  %s\n", $1, $2}'
   printf '%8s  %s\n' "$total" 'together'
 }
