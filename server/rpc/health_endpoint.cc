@@ -30,6 +30,9 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(const std:
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.SetOption(std::make_unique<WithoutReflection>());
+  // gRPC builds no server that has its own services alone. This one refuses every call.
+  auto others = std::make_unique<grpc::CallbackGenericService>();
+  builder.RegisterCallbackGenericService(others.get());
   builder.SetMaxReceiveMessageSize(kMaxHealthRequestBytes);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
@@ -38,14 +41,15 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(const std:
                                                "; it is in use or no HOST:PORT of this machine, choose "
                                                "another with --health-listen"));
   }
-  std::unique_ptr<HealthEndpoint> endpoint(new HealthEndpoint(std::move(server), port));
+  std::unique_ptr<HealthEndpoint> endpoint(new HealthEndpoint(std::move(others), std::move(server), port));
   endpoint->server_->GetHealthCheckService()->SetServingStatus(kLiveness, true);
   endpoint->SetServing(false);
   return endpoint;
 }
 
-HealthEndpoint::HealthEndpoint(std::unique_ptr<grpc::Server> server, int port)
-    : server_(std::move(server)), port_(port) {}
+HealthEndpoint::HealthEndpoint(std::unique_ptr<grpc::CallbackGenericService> others,
+                               std::unique_ptr<grpc::Server> server, int port)
+    : others_(std::move(others)), server_(std::move(server)), port_(port) {}
 
 void HealthEndpoint::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus("", serving);

@@ -3,6 +3,7 @@
 #ifndef KPRUNE_SERVER_RPC_HEALTH_ENDPOINT_H_
 #define KPRUNE_SERVER_RPC_HEALTH_ENDPOINT_H_
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/server.h>
 
 #include <memory>
@@ -29,8 +30,10 @@ class HealthEndpoint {
   void SetServing(bool serving);
 
  private:
-  HealthEndpoint(std::unique_ptr<grpc::Server> server, int port);
+  HealthEndpoint(std::unique_ptr<grpc::CallbackGenericService> others, std::unique_ptr<grpc::Server> server,
+                 int port);
 
+  const std::unique_ptr<grpc::CallbackGenericService> others_;  // outlives server_
   const std::unique_ptr<grpc::Server> server_;
   const int port_;
 };
