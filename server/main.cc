@@ -251,9 +251,9 @@ void Drain(Parts& parts, GrpcEndpoint& endpoint, absl::Time deadline) {
 }
 
 absl::Status Serve(const ServerFlags& flags) {
+  const ShutdownSignals signals;  // first: what is prepared has threads, and they inherit it
   absl::StatusOr<Foundation> base = Prepare(flags);
   if (!base.ok()) return base.status();
-  const ShutdownSignals signals;
   const auto health = ServeHealth(flags);
   if (!health.ok()) return health.status();
   Parts parts(*base, flags);

@@ -53,7 +53,7 @@ cp "$3" "$root/run/data/samples.${3##*.}"
 # The environment that the Dockerfile gives, with ports of this machine's loopback alone: any free ones.
 environment=(KPRUNE_LISTEN=127.0.0.1:0 KPRUNE_METRICS_LISTEN=127.0.0.1:0 KPRUNE_HEALTH_LISTEN=127.0.0.1:0 TMPDIR=/tmp
   KPRUNE_PORT_FILE=/tmp/port KPRUNE_HEALTH_PORT_FILE=/tmp/health-port KPRUNE_DATA_DIR=/var/lib/kprune
-  KPRUNE_ONNXRUNTIME=/usr/lib/kprune/libonnxruntime.so KPRUNE_DEVICES=cpu)
+  KPRUNE_ONNXRUNTIME=/usr/lib/kprune/libonnxruntime.so KPRUNE_DEVICES=cpu ${OMP_WAIT_POLICY:+OMP_WAIT_POLICY="$OMP_WAIT_POLICY"})
 client=()
 if [[ $mutual_tls == yes ]]; then
   "$here/../make_secrets.sh" --owner $USER_ID "$work/secrets"

@@ -276,6 +276,16 @@ TEST_F(ServerProcessTest, SaysInItsLogHowWorkersAreCaged) {
   EXPECT_THAT(server_->Errors(), HasSubstr("event=worker-cage mode=\"on\""));
 }
 
+// The file is watched by a thread that is older than the services.
+TEST_F(ServerProcessTest, AServerWithAnAccessFileDrainsToo) {
+  testing::WriteFile(folder_ / "access.json", R"({"tenants": {"a": {}}, "identities": []})");
+  server_ = Launch({"--access-file", folder_ / "access.json"});
+  ASSERT_TRUE(Eventually([&] { return !ReadFile(folder_ / "port").empty() || !server_->Running(); }));
+  ASSERT_TRUE(server_->Running()) << server_->Errors();
+  server_->Signal(SIGTERM);
+  EXPECT_EQ(server_->Wait(), 0) << server_->Errors();
+}
+
 TEST_F(ServerProcessTest, ASecondServerOnTheSameFolderIsRefused) {
   Serve();
   const auto second = Launch();
