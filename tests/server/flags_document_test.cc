@@ -49,7 +49,7 @@ std::map<std::string, std::string> FlagsOf(const std::string& help) {
 }
 
 TEST(FlagsDocumentTest, NamesEveryFlagOfBothProgramsAndNoOther) {
-  const std::string document = ReadFile(std::filesystem::path(KPRUNE_SOURCE_DIR) / "docs/flags.md");
+  const std::string document = testing::ReadFile(std::filesystem::path(KPRUNE_SOURCE_DIR) / "docs/flags.md");
   const size_t second = document.find("## kprune-exporter");
   ASSERT_NE(second, std::string::npos);
   for (const auto& [program, part] : {std::pair{"kprune-server", document.substr(0, second)},
