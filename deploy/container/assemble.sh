@@ -32,8 +32,7 @@ readonly USER_ID=10001  # of kprune; deploy/kubernetes and deploy/compose name i
 triplet=$(gcc -print-multiarch)
 readonly triplet
 readonly system_dir=/usr/lib/$triplet own_dir=/usr/lib/kprune
-programs=(kprune-server kprune-worker kprune)
-[[ ! -d $source_dir/exporter ]] || programs+=(kprune-exporter)
+programs=(kprune-server kprune-worker kprune kprune-exporter)
 
 # What is opened by name at run time, so that no program's header lists it. The driver itself (libcuda.so.1) comes from the machine.
 opened=("$deps/onnxruntime/libonnxruntime.so")

@@ -6,7 +6,7 @@ import unittest
 import kubernetes_validate
 import yaml
 
-from source_tree import DEPLOY, PROGRAMS, USER_ID, dockerfile_environment, environment_names, rendered, version
+from source_tree import DEPLOY, USER_ID, dockerfile_environment, environment_names, rendered, version
 
 KUBERNETES = ("1.30.0", "1.37.0")  # the oldest that is promised, and the newest whose schemas are here
 CUSTOM = {"PrometheusRule", "ServiceMonitor", "ScaledObject"}  # of operators: checked below
@@ -145,8 +145,6 @@ class OverlayChecks:
         self.assertLessEqual(set(settings(objects)), known)
 
     def test_every_argument_is_a_flag_of_the_exporter(self):
-        if not (PROGRAMS / "kprune-exporter").exists():
-            self.skipTest("there is no kprune-exporter yet")
         known = environment_names("kprune-exporter")
         objects = self.objects
         for argument in pod(named(objects, "Deployment", "kprune-exporter"))["containers"][0]["args"]:
