@@ -27,7 +27,8 @@ double Sample(const std::string& text, const std::vector<std::string>& parts) {
 
 TEST(MetricsTest, Examples) {
   TemporaryFolder folder;
-  const TinyModel model;
+  TinyModel model;
+  model.task = "text-classification";
   WriteTinyModel(folder / "model", model);
   WriteTinySentences(folder / "samples.jsonl", 50, model);
   Service service(KPRUNE_BIN_DIR, folder.path());
