@@ -90,9 +90,11 @@ bool IsTransportMessage(const std::string& message) {
   return message.empty();
 }
 
-// The other side was there and wanted none of it, as a server that speaks TLS does.
-bool HungUp(const std::string& message) {
-  return absl::StrContains(message, "closed") || absl::StrContains(message, "reset");
+// What to try where the other side was there and wanted none of it.
+const char* AdviceOnHangUp(const std::string& message, const ServerFlags& flags) {
+  if (!absl::StrContains(message, "closed") && !absl::StrContains(message, "reset")) return "";
+  if (!UsesTls(flags)) return "; if it speaks TLS, give --tls-ca";
+  return flags.tls_cert.empty() ? "; if it asks for a certificate, give --tls-cert and --tls-key" : "";
 }
 
 // The other side was reached, and one of the two does not trust the other: trying again changes nothing.
@@ -162,7 +164,7 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
       return absl::Status(
           code, absl::StrCat("no server can be reached at ", address(),
                              "; start one with kprune-server, or name another with --server or KPRUNE_SERVER",
-                             HungUp(message) && !UsesTls(flags_) ? "; if it speaks TLS, give --tls-ca" : ""));
+                             AdviceOnHangUp(message, flags_)));
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::Status(
           code, absl::StrCat("the server at ", address(), " did not answer within ",

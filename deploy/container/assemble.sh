@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts the file system of the image into a folder: the programs, each shared library that they load or open, what those must know of the
 # system, the licences of it all, and nothing else: no shell, no package manager. Runs on the Debian where `scripts/build.sh image` has
-# built: the Dockerfile calls it, and so does deploy/container/prove.sh, which needs no container engine.
+# built: the Dockerfile calls it, and so does deploy/container/build_in_bare_root.sh, which needs no container engine.
 set -euo pipefail
 
 usage() {

@@ -99,8 +99,10 @@ inside /usr/bin/kprune submit /run/model --data "/run/data/samples.${3##*.}" --k
   --server "127.0.0.1:$(<"$root/tmp/port")" "${client[@]}" --output /tmp/pruned --progress plain
 inside /usr/bin/kprune report /tmp/pruned | head -n 6
 if [[ $mutual_tls == yes ]]; then
-  ! inside /usr/bin/kprune list --server "127.0.0.1:$(<"$root/tmp/port")" --tls-ca /run/kprune/client/ca.crt 2>&1 ||
+  if inside /usr/bin/kprune list --server "127.0.0.1:$(<"$root/tmp/port")" --tls-ca /run/kprune/client/ca.crt 2>"$work/refused.log"; then
     die "a client without a certificate was let in"
+  fi
+  grep -- '--tls-cert' "$work/refused.log" || { cat "$work/refused.log" >&2; die "a client without a certificate was told something else"; }
 fi
 kill -TERM "$process"
 wait "$server" || die "kprune-server did not drain: exit code $?"
