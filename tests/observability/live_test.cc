@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/observability/expressions.h"
+#include "tests/support/certificates.h"
 #include "tests/support/service.h"
 
 namespace kprune::testing {
@@ -16,28 +17,44 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kNoCertificate[] = "a server without TLS has no certificate";
-
 // What cannot have data here, and why. An entry that has data fails, too.
 const std::map<std::string, std::string> kWithoutData = {
     {"KpruneAbsent", "absent() has data only where no server is scraped"},
-    {"KpruneCertificateExpiring", kNoCertificate},
-    {"KpruneCertificateLastDay", kNoCertificate},
-    {"kprune-overview.json, Certificates", kNoCertificate},
 };
 
 // One a second, and as many evaluations of the rules; far more than it takes.
 constexpr Seconds kSomeScrapes{60};
 
+// Certificates of one authority for "server" and "client", in the folder.
+fs::path WithCertificates(const fs::path& folder) {
+  CertificateAuthority authority;
+  WriteFile(folder / "ca.pem", authority.certificate());
+  for (const char* name : {"server", "client"}) WriteCertifiedKey(folder, name, authority.Issue());
+  return folder;
+}
+
+// The flags with which a program shows that certificate, and believes those of the authority.
+std::vector<std::string> Showing(const fs::path& folder, const std::string& name,
+                                 const std::string& ca_flag) {
+  return {"--tls-cert", folder / (name + ".pem"), "--tls-key", folder / (name + ".key"),
+          ca_flag,      folder / "ca.pem"};
+}
+
+std::vector<std::string> With(std::vector<std::string> arguments, const std::vector<std::string>& more) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+// Everything over mutual TLS.
 class LiveTest : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!HasPrometheus()) GTEST_SKIP() << kNoPrometheus;
     service_.Start();
     exporter_ = std::make_unique<Process>(
-        std::vector<std::string>{fs::path(KPRUNE_BIN_DIR) / "kprune-exporter", "--servers",
-                                 service_.address(), "--listen", "127.0.0.1:0", "--port-file",
-                                 folder_ / "exporter-port"},
+        With({fs::path(KPRUNE_BIN_DIR) / "kprune-exporter", "--servers", service_.address(), "--listen",
+              "127.0.0.1:0", "--port-file", folder_ / "exporter-port"},
+             Showing(secrets_, "client", "--tls-ca")),
         folder_ / "exporter");
     ASSERT_TRUE(
         Eventually([&] { return !ReadFile(folder_ / "exporter-port").empty() || !exporter_->Running(); }));
@@ -58,8 +75,12 @@ class LiveTest : public ::testing::Test {
     WriteFile(folder_ / name / "config.json", R"({"model_type": "bert", "fake": )" + fake + "}");
     WriteFile(folder_ / name / "model.safetensors", "not looked at by the stand-in");
     WriteFile(folder_ / "samples.jsonl", R"({"text": "a sentence"})");
-    return service_.Client({"submit", folder_ / name, "--data", folder_ / "samples.jsonl", "--output",
-                            folder_ / (name + "-pruned")});
+    return Client({"submit", folder_ / name, "--data", folder_ / "samples.jsonl", "--output",
+                   folder_ / (name + "-pruned")});
+  }
+
+  Finished Client(const std::vector<std::string>& arguments) {
+    return service_.Client(With(arguments, Showing(secrets_, "client", "--tls-ca")));
   }
 
   std::vector<Expression> WithoutData(std::vector<Expression> expressions) const {
@@ -68,7 +89,10 @@ class LiveTest : public ::testing::Test {
   }
 
   const TemporaryFolder folder_;
-  Service service_{KPRUNE_BIN_DIR, folder_.path(), {"--worker", fs::path(KPRUNE_BIN_DIR) / "fake_worker"}};
+  const fs::path secrets_ = WithCertificates(folder_.path());
+  Service service_{KPRUNE_BIN_DIR, folder_.path(),
+                   With({"--worker", fs::path(KPRUNE_BIN_DIR) / "fake_worker"},
+                        Showing(secrets_, "server", "--tls-client-ca"))};
   std::unique_ptr<Process> exporter_;
   std::unique_ptr<Prometheus> prometheus_;
 };
@@ -78,7 +102,7 @@ TEST_F(LiveTest, EveryExpressionOfDashboardsAndRulesHasDataAfterOneJob) {
   ASSERT_EQ(succeeded.status, 0) << succeeded.errors << service_.Log();
   // The panels of what goes wrong need something that goes wrong.
   EXPECT_EQ(Submit("bad", R"({"fail": "INTERNAL: on purpose"})").status, 1);
-  EXPECT_EQ(service_.Client({"get", "jobs/0000000000000000"}).status, 1);
+  EXPECT_EQ(Client({"get", "jobs/0000000000000000"}).status, 1);
 
   std::vector<Expression> expressions = DashboardExpressions();
   const std::vector<Expression> rules = RuleExpressions(*prometheus_);
