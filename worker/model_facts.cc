@@ -41,7 +41,7 @@ ModelFacts FactsOf(const ModelFolder& folder) {
 absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob& job) {
   std::map<std::string, std::string> digests;
   for (const auto& entry : fs::recursive_directory_iterator(job.model)) {
-    const std::string name = fs::relative(entry.path(), job.model).generic_string();
+    const std::string name = entry.path().lexically_relative(job.model).generic_string();
     if (!entry.is_regular_file() || !IsAllowedName(FileRole::kModel, name)) continue;
     if (absl::Status status = AddDigest("model/" + name, entry.path(), digests); !status.ok()) return status;
   }
@@ -62,7 +62,7 @@ absl::StatusOr<std::map<std::string, std::string>> DigestFolder(const fs::path& 
   std::map<std::string, std::string> digests;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     if (!entry.is_regular_file()) continue;
-    const std::string name = fs::relative(entry.path(), folder).generic_string();
+    const std::string name = entry.path().lexically_relative(folder).generic_string();
     if (absl::Status status = AddDigest(name, entry.path(), digests); !status.ok()) return status;
   }
   return digests;

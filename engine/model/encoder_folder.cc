@@ -105,12 +105,13 @@ absl::Status WriteWeights(const ModelFolder& original, const Encoder& encoder, c
   return WriteSafetensors(path, views, {{"format", "pt"}});
 }
 
-// Everything of the original folder that is not its configuration or its weights.
+// Everything of the original folder that is not its configuration or its weights. Its files may be links, as
+// those of a hub's cache are.
 absl::Status CopyCompanions(const std::string& from, const std::string& to) {
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) {
     if (!entry.is_regular_file()) continue;
-    const std::string name = std::filesystem::relative(entry.path(), from).generic_string();
+    const std::string name = entry.path().lexically_relative(from).generic_string();
     const bool written_anew = name == "config.json" || name.find(".safetensors") != std::string::npos;
     if (IsAllowedName(FileRole::kModel, name) && !written_anew) names.push_back(name);
   }

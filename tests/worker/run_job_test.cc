@@ -194,6 +194,30 @@ TEST(RunJobTest, TheSameJobGivesTheSameBytes) {
   }
 }
 
+// As a hub's cache lays models out: the files are links to blobs in another folder.
+TEST(RunJobTest, TheFilesOfAModelMayBeLinks) {
+  const TinyModel encoder = {.sentence_encoder = true};
+  const JobDirectory plain(encoder), linked(encoder);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(linked / "model"))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  fs::create_directories(linked / "blobs");
+  for (size_t i = 0; i < files.size(); ++i) {
+    const fs::path blob = linked / "blobs" / std::to_string(i);
+    fs::rename(files[i], blob);
+    fs::create_symlink(fs::absolute(blob), files[i]);
+  }
+  for (const JobDirectory* job : {&plain, &linked}) {
+    const absl::Status status = job->Run("prune");
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  for (const char* name : {"result/model.safetensors", "result/1_Pooling/config.json"}) {
+    ASSERT_FALSE(ReadFile(plain / name).empty()) << name;
+    EXPECT_EQ(ReadFile(plain / name), ReadFile(linked / name)) << name;
+  }
+  EXPECT_EQ(plain.Result(kReportFile)["inputs"], linked.Result(kReportFile)["inputs"]);
+}
+
 TEST(RunJobTest, AResultCanBePrunedAgain) {
   const JobDirectory job(kClassifier);
   ASSERT_TRUE(job.Run("prune", {{"options", {{"keep_flops", 0.6}}}}).ok());
