@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,16 @@ class TenantArtifactsTest : public ArtifactServiceTest {
     auto upload = store->BeginUpload(Digest(bytes), static_cast<int64_t>(bytes.size()), 0).value();
     ASSERT_TRUE(upload->Append(bytes).ok());
     ASSERT_TRUE(upload->Finish().ok());
+  }
+
+  // What an upload began that ended early is removed a moment after its answer; the next one waits for that.
+  static grpc::Status WhenFree(const std::function<grpc::Status()>& upload) {
+    grpc::Status status;
+    EXPECT_TRUE(testing::Eventually([&] {
+      status = upload();
+      return status.error_message().find("another upload") == std::string::npos;
+    }));
+    return status;
   }
 
   // All that calls about the bytes answer to the caller, with their digest replaced.
@@ -60,15 +71,10 @@ class TenantArtifactsTest : public ArtifactServiceTest {
     const auto size = static_cast<int64_t>(bytes.size());
     // An upload from where it would go on, of another size, and of nothing.
     for (const auto& header : {Header(digest, size, 7), Header(digest, size + 1), Header(digest, size)}) {
-      const grpc::Status status = Send({header});
+      const grpc::Status status = WhenFree([&] { return Send({header}); });
       add(status, response_);
     }
-    // What the last of these began is removed a moment after its answer.
-    grpc::Status status;
-    testing::Eventually([&] {
-      status = Upload(bytes);
-      return status.error_code() != StatusCode::ABORTED;
-    });
+    const grpc::Status status = WhenFree([&] { return Upload(bytes); });
     add(status, response_);
     return answers;
   }
