@@ -124,6 +124,7 @@ std::string StatusAtServer(Service& service) {
   for (std::string line; std::getline(lines, line);) {
     std::smatch code;
     if (!line.starts_with(series) || line.find("JobService/CreateJob\"") == std::string::npos) continue;
+    if (line.ends_with(" 0")) continue;  // there from the start
     if (!std::regex_search(line, code, std::regex("code=\"([A-Z_]+)\""))) return line;
     if (code[1].str() != "OK") return code[1].str();
     return json::parse(service.Client({"get", "@latest", "-o", "json"}).output)["error"]["code"];
