@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "kprune/loopback.h"
 #include "kprune/trace_parent.h"
 
 namespace kprune::client {
@@ -33,12 +34,8 @@ bool UsesTls(const ServerFlags& flags) {
   return !flags.tls_ca.empty() || !flags.tls_cert.empty() || !flags.tls_server_name.empty();
 }
 
-bool IsLoopback(const std::string& address) {
-  for (const char* prefix : {"127.", "localhost:", "[::1]:", "unix:"}) {
-    if (absl::StartsWith(address, prefix)) return true;
-  }
-  return false;
-}
+// A socket of this machine is as near.
+bool IsNear(const std::string& address) { return absl::StartsWith(address, "unix:") || IsLoopback(address); }
 
 // The files are read again for every handshake, so that a connection that breaks comes back with a
 // certificate that was replaced meanwhile.
@@ -60,7 +57,7 @@ std::shared_ptr<grpc::Channel> OpenChannel(const ServerFlags& flags) {
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   // A proxy of the environment cannot reach this machine's own loopback.
-  if (IsLoopback(flags.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (IsNear(flags.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!flags.tls_server_name.empty()) arguments.SetSslTargetNameOverride(flags.tls_server_name);
   return grpc::CreateCustomChannel(flags.address, CredentialsOf(flags), arguments);
 }
@@ -127,7 +124,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const ServerFlags& 
         "--tls-ca");
   std::string first_token;
   if (!flags.token_file.empty()) {
-    if (!UsesTls(flags) && !IsLoopback(flags.address) && !flags.insecure)
+    if (!UsesTls(flags) && !IsNear(flags.address) && !flags.insecure)
       return absl::FailedPreconditionError(absl::StrCat(
           "the token would go to ", flags.address,
           " in the clear, where others can read it; give --tls-ca, or allow it with --insecure"));

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "exporter/server_source.h"
+#include "kprune/loopback.h"
 #include "server/command_line.h"
 #include "server/host_and_port.h"
 
@@ -26,17 +27,11 @@ const CLI::Validator kHostAndPort(
 const CLI::Validator kDnsName(
     [](const std::string& text) { return std::string(ParseDnsName(text).status().message()); }, "", "name");
 
-bool IsLoopback(const std::string& address) {
-  for (const char* prefix : {"127.", "localhost:", "[::1]:", "dns:///localhost"}) {
-    if (address.starts_with(prefix)) return true;
-  }
-  return false;
-}
-
 bool SendsTokenInTheClear(const ExporterFlags& flags) {
   if (flags.token_file.empty() || !flags.tls_ca.empty()) return false;
   std::vector<std::string> servers = flags.servers;
-  if (!flags.servers_dns.empty()) servers.push_back(flags.servers_dns);
+  if (const auto name = ParseDnsName(flags.servers_dns); name.ok())
+    servers.push_back(absl::StrCat(name->host, ":", name->port));
   return !std::all_of(servers.begin(), servers.end(), IsLoopback);
 }
 

@@ -1,8 +1,7 @@
 #include "server/exposure.h"
 
-#include <arpa/inet.h>
-
 #include "absl/strings/str_cat.h"
+#include "kprune/loopback.h"
 
 namespace kprune {
 namespace {
@@ -12,16 +11,6 @@ bool AsksWhoCalls(const ServerFlags& flags) {
 }
 
 }  // namespace
-
-bool IsLoopback(const std::string& address) {
-  std::string host = address.substr(0, address.rfind(':'));
-  if (host == "localhost") return true;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  in_addr v4 = {};
-  in6_addr v6 = {};
-  if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == IN_LOOPBACKNET;
-  return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
-}
 
 absl::Status CheckExposure(const ServerFlags& flags) {
   if (flags.insecure || IsLoopback(flags.listen)) return absl::OkStatus();

@@ -3,15 +3,10 @@
 #ifndef KPRUNE_SERVER_EXPOSURE_H_
 #define KPRUNE_SERVER_EXPOSURE_H_
 
-#include <string>
-
 #include "absl/status/status.h"
 #include "server/flags.h"
 
 namespace kprune {
-
-// Whether only this machine's own programs can reach what listens on HOST:PORT.
-bool IsLoopback(const std::string& address);
 
 // FailedPrecondition, in one sentence that says which flag is missing, where another address than loopback
 // has no TLS, or asks nobody who they are, and --insecure does not allow it.

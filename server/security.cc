@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "kprune/loopback.h"
 #include "server/exposure.h"
 #include "server/log.h"
 #include "server/single_tenant.h"
