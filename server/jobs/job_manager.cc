@@ -177,6 +177,8 @@ absl::Status JobManager::Delete(const Caller& caller, std::string_view name) {
   if (!job.ok()) return job.status();
   const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(job->tenant);
   if (!artifacts.ok()) return artifacts.status();
+  if (IsFinished(job->state) && !context_.supervisor.AwaitAttemptGone(job->id))
+    LogWarning("attempt-still-ending", {{"job", job->id}});
   const auto deleting = context_.references.Deleting();
   absl::StatusOr<DeletedJob> deleted = context_.store.Delete(job->id);
   if (!deleted.ok()) return deleted.status();

@@ -16,6 +16,8 @@ constexpr absl::Duration kStoreRetry = absl::Seconds(1);
 // In the data folder: the boot of the machine that the last server ran in.
 constexpr char kBootFile[] = "boot_id";
 constexpr size_t kMaxBootIdBytes = 100;
+// How long an attempt may take, after its worker's grace period, to remove what it has on the disk.
+constexpr absl::Duration kAttemptGoes = absl::Seconds(5);
 
 }  // namespace
 
@@ -99,6 +101,17 @@ void Supervisor::RunJob(const std::string& device, const JobRecord& job) {
   std::lock_guard lock(mutex_);
   const auto place = running_.find(job.id);
   if (place != running_.end() && place->second == attempt) running_.erase(place);
+  attempt_ended_.notify_all();
+}
+
+bool Supervisor::AwaitAttemptGone(const std::string& job_id) {
+  std::unique_lock lock(mutex_);
+  const absl::Time deadline = context_.clock.Steady() + options_.grace_period + kAttemptGoes;
+  while (running_.count(job_id) > 0) {
+    if (context_.clock.Steady() >= deadline) return false;
+    context_.clock.WaitUntil(lock, attempt_ended_, deadline);
+  }
+  return true;
 }
 
 void Supervisor::OnJobCancelled(const std::string& job_id) {

@@ -78,6 +78,11 @@ class Supervisor {
   // For a job that is now to end early by its record in the store: tells its worker, where it has one.
   void OnJobEndsEarly(const std::string& job_id);
 
+  // Returns when no attempt at the job is under way here and nothing of one is on the disk: that of a job
+  // which was just finished or cancelled takes a moment to go. False: it took longer than the grace period and
+  // what comes after it; the attempt still removes what it has when it ends.
+  bool AwaitAttemptGone(const std::string& job_id);
+
   // Claims nothing more, ends the running workers (SIGTERM, after the grace period SIGKILL), requeues their
   // jobs without counting a crash, and returns when all that is done.
   void Drain();
@@ -97,6 +102,7 @@ class Supervisor {
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::condition_variable attempt_ended_;
   // Guarded by mutex_.
   bool draining_ = false;
   int64_t queue_changes_ = 0;

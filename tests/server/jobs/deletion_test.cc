@@ -104,6 +104,7 @@ TEST_F(DeletionTest, NothingOfADeletedJobIsLeftOnTheDisk) {
   const std::string id = Run("open sesame");
   const JobRecord job = store_->Get(id).value();
   ASSERT_THAT(job.result, Not(IsEmpty()));
+  ASSERT_TRUE(parts_->supervisor.AwaitAttemptGone(id));  // what goes away cannot be searched
   const std::vector<std::string> traces = Traces(job, "open sesame");
   for (const std::string& trace : traces) EXPECT_THAT(FilesWith(trace), Not(IsEmpty())) << trace;
   ASSERT_TRUE(parts_->manager.Delete(researcher_, "jobs/" + id).ok());
@@ -111,6 +112,7 @@ TEST_F(DeletionTest, NothingOfADeletedJobIsLeftOnTheDisk) {
   EXPECT_THAT(*artifacts_->Of(kResearch).value()->ListUnused(absl::InfiniteFuture()), IsEmpty());
 }
 
+// Also what the attempt has on the disk, which may just be about to go.
 TEST_F(DeletionTest, NothingOfAJobIsLeftOnTheDiskWhenItsTimeIsOver) {
   const std::string id = Run("open sesame");
   const std::vector<std::string> traces = Traces(store_->Get(id).value(), "open sesame");
@@ -125,6 +127,7 @@ TEST_F(DeletionTest, NothingOfAJobIsLeftOnTheDiskWhenItsTimeIsOver) {
 TEST_F(DeletionTest, WhatAnotherJobOfTheTenantHasStaysUntilThatIsDeletedToo) {
   const std::string first = Run("open sesame");
   const std::string second = Run("open barley");
+  ASSERT_TRUE(parts_->supervisor.AwaitAttemptGone(second));  // what goes away cannot be searched
   ASSERT_TRUE(parts_->manager.Delete(researcher_, "jobs/" + first).ok());
   EXPECT_THAT(FilesWith("open sesame"), IsEmpty());
   EXPECT_THAT(FilesWith("open barley"), Not(IsEmpty()));
