@@ -12,12 +12,14 @@
 namespace kprune {
 namespace fs = std::filesystem;
 
-absl::StatusOr<std::unique_ptr<DataDirLock>> DataDirLock::Acquire(const fs::path& folder) {
+absl::StatusOr<std::unique_ptr<DataDirLock>> DataDirLock::Acquire(const fs::path& folder,
+                                                                  std::string_view flag) {
   std::error_code error;
   if (fs::create_directories(folder, error)) fs::permissions(folder, fs::perms::owner_all, error);
   if (error) {
-    return absl::FailedPreconditionError(absl::StrCat("cannot make the data folder ", folder.string(), " (",
-                                                      error.message(), "); choose another with --data-dir"));
+    return absl::FailedPreconditionError(absl::StrCat("cannot make the folder ", folder.string(), " (",
+                                                      error.message(), "); choose another with ",
+                                                      std::string(flag)));
   }
   const fs::path file = folder / "lock";
   const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -25,9 +27,8 @@ absl::StatusOr<std::unique_ptr<DataDirLock>> DataDirLock::Acquire(const fs::path
   if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0)
     return std::unique_ptr<DataDirLock>(new DataDirLock(descriptor));
   ::close(descriptor);
-  return absl::FailedPreconditionError(absl::StrCat("another kprune-server uses the data folder ",
-                                                    folder.string(),
-                                                    "; stop it or choose another folder with --data-dir"));
+  return absl::FailedPreconditionError(absl::StrCat("another kprune-server uses the folder ", folder.string(),
+                                                    "; stop it or choose another with ", std::string(flag)));
 }
 
 DataDirLock::~DataDirLock() { ::close(descriptor_); }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 
@@ -13,8 +14,9 @@ namespace kprune {
 class DataDirLock {
  public:
   // Makes the folder where it is missing (for its owner only) and locks DIR/lock. FailedPrecondition where
-  // another server has it.
-  static absl::StatusOr<std::unique_ptr<DataDirLock>> Acquire(const std::filesystem::path& folder);
+  // another server has it; the sentence names the flag by which the folder was chosen.
+  static absl::StatusOr<std::unique_ptr<DataDirLock>> Acquire(const std::filesystem::path& folder,
+                                                              std::string_view flag = "--data-dir");
   ~DataDirLock();
 
   DataDirLock(const DataDirLock&) = delete;

@@ -181,7 +181,8 @@ std::filesystem::path DefaultDataDir() {
 ParsedFlags ParseFlags(int argc, const char* const* argv) {
   ParsedFlags parsed;
   ServerFlags& flags = parsed.flags;
-  std::string data_dir = DefaultDataDir().string(), worker = BesideThisProgram("kprune-worker").string();
+  std::string data_dir = DefaultDataDir().string(), work_dir,
+              worker = BesideThisProgram("kprune-worker").string();
 
   CLI::App app(
       "Prunes fine-tuned encoder models: stores artifacts, queues jobs and runs them on this machine.",
@@ -203,6 +204,13 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddFlag(app, "health-port-file", flags.health_port_file,
           "Write the port of those probes to this file once it is served");
   AddFlag(app, "data-dir", data_dir, "Folder of the queue, the artifacts and the running jobs");
+  AddFlag(app, "work-dir", work_dir,
+          "Folder of the running jobs, with their files in the clear, where it is not to be --data-dir");
+  AddFlag(
+      app, "encryption-key-file", flags.encryption_key_file,
+      "Encrypt artifacts on the disk (AES-256-GCM): 64 hexadecimal digits a line, the key of today first, "
+      "then those of before")
+      ->check(CLI::ExistingFile);
   AddFlag(app, "worker", worker, "The worker program, kprune-worker");
   AddFlag(app, "onnxruntime", flags.onnxruntime,
           "ONNX Runtime with which workers run what they export: a libonnxruntime.so, auto (the loader's) or "
@@ -244,6 +252,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
     parsed.exit_status = kExitUsage;
   }
   flags.data_dir = data_dir;
+  flags.work_dir = work_dir.empty() ? data_dir : work_dir;
   flags.worker = worker;
   return parsed;
 }

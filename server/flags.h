@@ -17,8 +17,10 @@ struct ServerFlags {
   std::string metrics_port_file;
   std::string health_listen = "off";
   std::string health_port_file;
-  std::filesystem::path data_dir;  // default: DefaultDataDir()
-  std::filesystem::path worker;    // default: kprune-worker beside this program
+  std::filesystem::path data_dir;   // default: DefaultDataDir()
+  std::filesystem::path work_dir;   // default: data_dir
+  std::string encryption_key_file;  // empty: artifacts are not encrypted
+  std::filesystem::path worker;     // default: kprune-worker beside this program
   std::string onnxruntime = "auto";
   std::string signing_key;  // empty: results are not signed
   std::string devices = "auto";

@@ -11,6 +11,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "cage/cage.h"
+#include "server/artifacts/artifact_keys.h"
 #include "server/artifacts/local_tenant_artifacts.h"
 #include "server/data_dir_lock.h"
 #include "server/devices.h"
@@ -50,6 +51,13 @@ absl::StatusOr<std::unique_ptr<LocalTenantArtifacts>> OpenArtifacts(const Server
                                                                     const TenantDirectory& tenants) {
   LocalTenantArtifactsOptions options;
   options.data_dir = flags.data_dir;
+  if (!flags.encryption_key_file.empty()) {
+    absl::StatusOr<ArtifactKeys> keys = ArtifactKeys::Read(flags.encryption_key_file);
+    if (!keys.ok()) return keys.status();
+    LogInfo("artifacts-encrypted", {{"key", KeyName(keys->current().id)}});
+    options.store.encryption =
+        std::make_shared<const ArtifactEncryption>(ArtifactEncryption{*std::move(keys)});
+  }
   options.store.max_artifact_bytes = flags.max_artifact_bytes;
   options.store.disk_low_bytes = flags.disk_low_bytes;
   options.tenants = &tenants;
@@ -80,7 +88,7 @@ std::vector<std::string> Ids(const std::vector<Device>& devices) {
 
 // What must be there before anything can run.
 struct Foundation {
-  std::unique_ptr<DataDirLock> lock;
+  std::unique_ptr<DataDirLock> lock, work_lock;  // the second is null where they are one folder
   std::vector<Device> devices;
   std::unique_ptr<SystemClock> clock;
   std::unique_ptr<PrometheusMetrics> metrics;
@@ -104,6 +112,12 @@ absl::Status PrepareCage(const std::string& mode) {
   return absl::OkStatus();
 }
 
+// Null where the jobs run in the data folder.
+absl::StatusOr<std::unique_ptr<DataDirLock>> LockWorkDir(const ServerFlags& flags) {
+  if (flags.work_dir == flags.data_dir) return nullptr;
+  return DataDirLock::Acquire(flags.work_dir, "--work-dir");
+}
+
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   if (absl::Status caged = PrepareCage(flags.worker_cage); !caged.ok()) return caged;
   auto clock = std::make_unique<SystemClock>();
@@ -111,6 +125,8 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   if (!fetcher.ok()) return fetcher.status();
   auto lock = DataDirLock::Acquire(flags.data_dir);
   if (!lock.ok()) return lock.status();
+  auto work_lock = LockWorkDir(flags);
+  if (!work_lock.ok()) return work_lock.status();
   const auto found = ProbeDevices(flags.worker, kProbeLimit, flags.signing_key);
   if (!found.ok()) return found.status();
   auto devices = ChooseDevices(*found, flags.devices);
@@ -126,20 +142,21 @@ absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
   options.metrics = metrics.get();
   auto jobs = OpenSqliteJobStore(flags.data_dir / "jobs.db", options);
   if (!jobs.ok()) return jobs.status();
-  return Foundation{*std::move(lock),     *std::move(devices),   std::move(clock), std::move(metrics),
-                    *std::move(security), *std::move(artifacts), *std::move(jobs), *std::move(fetcher)};
+  return Foundation{*std::move(lock),      *std::move(work_lock), *std::move(devices),
+                    std::move(clock),      std::move(metrics),    *std::move(security),
+                    *std::move(artifacts), *std::move(jobs),      *std::move(fetcher)};
 }
 
 PreflightOptions PreflightOptionsOf(const ServerFlags& flags) {
   PreflightOptions options;
-  options.data_dir = flags.data_dir;
+  options.work_dir = flags.work_dir;
   options.time_limit = absl::Seconds(flags.preflight_seconds);
   return options;
 }
 
 SupervisorOptions SupervisorOptionsOf(const ServerFlags& flags, const std::vector<Device>& devices) {
   SupervisorOptions options;
-  options.data_dir = flags.data_dir;
+  options.work_dir = flags.work_dir;
   options.devices = Ids(devices);
   options.grace_period = absl::Seconds(flags.cancel_grace_seconds);
   options.limits.silence = absl::Seconds(flags.worker_silence_seconds);
@@ -250,6 +267,16 @@ void Drain(Parts& parts, GrpcEndpoint& endpoint, absl::Time deadline) {
   endpoint.Shutdown(deadline);
 }
 
+// What jobs left in the data folder before they had a folder of their own: in the clear.
+void ForgetOldWork(const ServerFlags& flags) {
+  if (flags.work_dir == flags.data_dir) return;
+  for (const char* name : {"jobs", "preflight"}) {
+    std::error_code error;
+    std::filesystem::remove_all(flags.data_dir / name, error);
+    if (error) LogWarning("old-work-left", {{"folder", name}, {"reason", error.message()}});
+  }
+}
+
 absl::Status Serve(const ServerFlags& flags) {
   const ShutdownSignals signals;  // first: what is prepared has threads, and they inherit it
   absl::StatusOr<Foundation> base = Prepare(flags);
@@ -264,6 +291,7 @@ absl::Status Serve(const ServerFlags& flags) {
                           &parts.metrics, EndpointOptionsOf(flags, base->security, parts.gate));
   if (!endpoint.ok()) return endpoint.status();
   absl::Status status = parts.jobs.supervisor.Start();
+  if (status.ok()) ForgetOldWork(flags);  // whose workers have gone now
   if (status.ok()) parts.housekeeper.Start();
   if (status.ok()) status = Announce(flags, **endpoint, metrics->get());
   if (!status.ok()) {

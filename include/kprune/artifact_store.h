@@ -109,7 +109,7 @@ class ArtifactStore {
 
   // Makes the artifact appear as the new file `destination` without copying where the file system allows it
   // (a hard link: the receiver must not write to it). NotFound when it is not stored, AlreadyExists when the
-  // destination exists.
+  // destination exists, DataLoss as ArtifactReader::Read where it was copied.
   virtual absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) = 0;
 
   // Removes a stored artifact; readers and links keep its bytes. NotFound when it is not stored.
@@ -125,6 +125,14 @@ class ArtifactStore {
   // Removes the partial uploads that nobody has continued since `before` and nobody is continuing now, and
   // returns how many.
   virtual absl::StatusOr<int> RemoveStaleUploads(absl::Time before) = 0;
+
+  // Also for who tidies up. Stored artifacts that the store would write in another form today: not encrypted,
+  // or under a key of before.
+  virtual absl::StatusOr<std::vector<std::string>> ListOutdated() = 0;
+
+  // Writes a stored artifact anew in today's form; readers and links keep the bytes that they have. NotFound
+  // when it is not stored; DataLoss as ArtifactReader::Read.
+  virtual absl::Status Renew(std::string_view sha256) = 0;
 };
 
 }  // namespace kprune

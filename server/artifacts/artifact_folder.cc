@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <map>
 #include <string>
 #include <system_error>
@@ -17,6 +16,7 @@
 #include "kprune/artifact_store.h"
 #include "server/artifacts/posix_file.h"
 #include "server/artifacts/upload_rules.h"
+#include "server/log.h"
 
 namespace kprune {
 namespace fs = std::filesystem;
@@ -70,12 +70,14 @@ absl::Status RemoveCopies(Disk& disk, const fs::path& folder) {
 }  // namespace
 
 ArtifactFolder::ArtifactFolder(Disk& disk, fs::path folder, StoredBytes& stored, int64_t disk_low_bytes,
-                               std::function<int64_t()> free_bytes)
+                               std::function<int64_t()> free_bytes,
+                               std::shared_ptr<const ArtifactEncryption> encryption)
     : disk_(disk),
       folder_(std::move(folder)),
       stored_(stored),
       disk_low_bytes_(disk_low_bytes),
-      free_bytes_(std::move(free_bytes)) {}
+      free_bytes_(std::move(free_bytes)),
+      forms_(disk, std::move(encryption)) {}
 
 absl::Status ArtifactFolder::Prepare() {
   // Every objects/ab exists from the start, so publishing never has to make one durable.
@@ -94,8 +96,23 @@ absl::Status ArtifactFolder::Prepare() {
     const absl::Status synced = SyncFolder(disk_, changed.empty() ? fs::path(".") : changed);
     if (!synced.ok()) return synced;
   }
-  const absl::Status removed = RemoveCopies(disk_, folder_ / "partial");
-  return removed.ok() ? CountStored() : removed;
+  absl::Status status = RemoveCopies(disk_, folder_ / "partial");
+  if (status.ok()) status = RemovePartialsOfOtherForm();
+  return status.ok() ? CountStored() : status;
+}
+
+absl::Status ArtifactFolder::RemovePartialsOfOtherForm() const {
+  const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
+  if (!partials.ok()) return partials.status();
+  for (const std::string& sha256 : *partials) {
+    const fs::path data = forms_.Other(folder_ / "partial" / sha256);
+    std::error_code unreadable;
+    if (!fs::exists(data, unreadable)) continue;
+    absl::Status removed = RemoveFile(disk_, CommittedPath(sha256));
+    if (removed.ok()) removed = RemoveFile(disk_, data);
+    if (!removed.ok()) return removed;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ArtifactFolder::CountStored() const {
@@ -105,7 +122,11 @@ absl::Status ArtifactFolder::CountStored() const {
   if (!partials.ok()) return partials.status();
   int64_t bytes = 0;
   for (const std::string& sha256 : *objects) {
-    const absl::StatusOr<int64_t> size = StoredSize(sha256);
+    const absl::StatusOr<fs::path> object = FindObject(sha256);
+    absl::Status readable = object.status();
+    if (readable.ok()) readable = forms_.CheckKey(*object);
+    if (!readable.ok()) return readable;
+    const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
     if (!size.ok()) return size.status();
     bytes += *size;
   }
@@ -122,31 +143,61 @@ fs::path ArtifactFolder::ObjectPath(std::string_view sha256) const {
   return folder_ / "objects" / sha256.substr(0, 2) / sha256;
 }
 
-fs::path ArtifactFolder::PartialPath(std::string_view sha256) const { return folder_ / "partial" / sha256; }
+fs::path ArtifactFolder::PartialPath(std::string_view sha256) const {
+  return forms_.Today(folder_ / "partial" / sha256);
+}
 
 fs::path ArtifactFolder::CommittedPath(std::string_view sha256) const {
   return folder_ / "partial" / (std::string(sha256) + ".committed");
 }
 
-fs::path ArtifactFolder::NewCopyPath() {
-  return folder_ / "partial" / absl::StrCat(kCopyPrefix, next_copy_.fetch_add(1));
+absl::StatusOr<fs::path> ArtifactFolder::FindObject(std::string_view sha256) const {
+  const fs::path plain = ObjectPath(sha256);
+  for (const fs::path& path : {forms_.Today(plain), forms_.Other(plain)}) {
+    std::error_code error;
+    if (fs::exists(path, error)) return path;
+    if (!error) continue;
+    errno = error.value();
+    return ErrnoStatus("examine", path);
+  }
+  return NotStored(sha256);
 }
 
 absl::StatusOr<int64_t> ArtifactFolder::StoredSize(std::string_view sha256) const {
-  const fs::path path = ObjectPath(sha256);
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (!error) return static_cast<int64_t>(size);
-  if (error == std::errc::no_such_file_or_directory) return NotStored(sha256);
-  errno = error.value();
-  return ErrnoStatus("examine", path);
+  const absl::StatusOr<fs::path> object = FindObject(sha256);
+  if (!object.ok()) return object.status();
+  const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
+  return absl::IsNotFound(size.status()) ? NotStored(sha256) : size;
 }
 
 absl::Status ArtifactFolder::Touch(std::string_view sha256) const {
-  const fs::path path = ObjectPath(sha256);
-  if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0) return absl::OkStatus();
+  const absl::StatusOr<fs::path> object = FindObject(sha256);
+  if (!object.ok()) return object.status();
+  if (::utimensat(AT_FDCWD, object->c_str(), nullptr, 0) == 0) return absl::OkStatus();
   if (errno == ENOENT) return NotStored(sha256);
-  return ErrnoStatus("touch", path);
+  return ErrnoStatus("touch", *object);
+}
+
+absl::StatusOr<std::unique_ptr<ContentFile>> ArtifactFolder::OpenObject(std::string_view sha256) const {
+  const absl::StatusOr<fs::path> object = FindObject(sha256);
+  if (!object.ok()) return object.status();
+  absl::StatusOr<std::unique_ptr<ContentFile>> opened = forms_.Open(*object);
+  if (absl::IsNotFound(opened.status())) return NotStored(sha256);
+  if (absl::IsDataLoss(opened.status())) return SetAside(sha256, "");
+  return opened;
+}
+
+absl::StatusOr<PartialArtifact> ArtifactFolder::OpenPartial(std::string_view sha256) const {
+  absl::StatusOr<PartialArtifact> partial =
+      forms_.OpenPartial(PartialPath(sha256), CommittedPath(sha256), /*make=*/true);
+  if (!partial.ok()) return partial;
+  // Their names are made durable, too.
+  if (absl::Status synced = SyncFolder(disk_, folder_ / "partial"); !synced.ok()) return synced;
+  return partial;
+}
+
+absl::StatusOr<std::unique_ptr<ContentFile>> ArtifactFolder::MakeCopy() {
+  return forms_.Make(folder_ / "partial" / absl::StrCat(kCopyPrefix, next_copy_.fetch_add(1)));
 }
 
 absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListObjects(absl::Time before) const {
@@ -165,21 +216,7 @@ absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListPartials(absl::Time
 }
 
 absl::StatusOr<int64_t> ArtifactFolder::CommittedSize(std::string_view sha256) const {
-  absl::StatusOr<PosixFile> record = PosixFile::Open(disk_, CommittedPath(sha256), O_RDONLY);
-  if (absl::IsNotFound(record.status())) return 0;
-  if (!record.ok()) return record.status();
-  absl::StatusOr<PosixFile> data = PosixFile::Open(disk_, PartialPath(sha256), O_RDONLY);
-  if (absl::IsNotFound(data.status())) return 0;
-  if (!data.ok()) return data.status();
-  const absl::StatusOr<int64_t> size = data->size_bytes();
-  if (!size.ok()) return size.status();
-
-  std::string bytes;
-  const absl::Status read = record->ReadAt(0, sizeof(int64_t), &bytes);
-  if (!read.ok()) return read;
-  int64_t committed = 0;
-  if (bytes.size() == sizeof committed) std::memcpy(&committed, bytes.data(), sizeof committed);
-  return std::clamp<int64_t>(committed, 0, *size);
+  return forms_.CommittedBytes(PartialPath(sha256), CommittedPath(sha256));
 }
 
 absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
@@ -198,7 +235,7 @@ absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
 }
 
 absl::StatusOr<bool> ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
-  const fs::path to = ObjectPath(sha256);
+  const fs::path to = forms_.Today(ObjectPath(sha256));
   bool is_new = false;
   {
     std::lock_guard lock(objects_mutex_);
@@ -220,26 +257,79 @@ absl::Status ArtifactFolder::RemovePartial(std::string_view sha256) const {
   return removed;
 }
 
+absl::Status ArtifactFolder::RemoveRecord(std::string_view sha256) const {
+  return RemoveFile(disk_, CommittedPath(sha256));
+}
+
 absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
-  const fs::path path = ObjectPath(sha256);
+  const fs::path plain = ObjectPath(sha256);
   {
     std::lock_guard lock(objects_mutex_);
     const absl::StatusOr<int64_t> size = StoredSize(sha256);
-    const absl::Status removed = RemoveFile(disk_, path);
+    // The other is there while it is renewed.
+    absl::Status removed = RemoveFile(disk_, forms_.Other(plain));
+    if (removed.ok()) removed = RemoveFile(disk_, forms_.Today(plain));
     if (!removed.ok()) return removed;
     if (size.ok()) stored_.Add(-*size);
   }
-  return SyncFolder(disk_, path.parent_path());
+  return SyncFolder(disk_, plain.parent_path());
 }
 
-absl::Status ArtifactFolder::SetAside(std::string_view sha256) const {
+absl::Status ArtifactFolder::SetAside(std::string_view sha256, std::string_view actual_sha256) const {
+  LogError("artifact-corrupt", {{"sha256", std::string(sha256)}, {"actual", std::string(actual_sha256)}});
   std::lock_guard lock(objects_mutex_);
-  const absl::StatusOr<int64_t> size = StoredSize(sha256);
-  const absl::Status aside = Rename(disk_, ObjectPath(sha256), folder_ / "corrupt" / sha256);
-  if (aside.ok() && size.ok()) stored_.Add(-*size);
-  return aside;
+  const absl::StatusOr<fs::path> object = FindObject(sha256);
+  absl::Status aside = object.status();
+  if (aside.ok()) {
+    const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
+    aside = Rename(disk_, *object, folder_ / "corrupt" / object->filename());
+    if (aside.ok() && size.ok()) stored_.Add(-*size);
+  }
+  if (!aside.ok())
+    LogError("artifact-not-set-aside", {{"sha256", std::string(sha256)}, {"error", aside.ToString()}});
+  return Corrupt(sha256, actual_sha256);
 }
 
-absl::Status ArtifactFolder::SyncPartialFolder() const { return SyncFolder(disk_, folder_ / "partial"); }
+absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListOutdated() const {
+  const absl::StatusOr<std::vector<std::string>> objects = ListObjects(absl::InfiniteFuture());
+  if (!objects.ok()) return objects.status();
+  std::vector<std::string> outdated;
+  for (const std::string& sha256 : *objects) {
+    const absl::StatusOr<fs::path> object = FindObject(sha256);
+    if (absl::IsNotFound(object.status())) continue;  // deleted since
+    if (!object.ok()) return object.status();
+    const absl::StatusOr<bool> is_outdated = forms_.IsOutdated(*object);
+    if (!is_outdated.ok()) return is_outdated.status();
+    if (*is_outdated) outdated.push_back(sha256);
+  }
+  return outdated;
+}
+
+absl::Status ArtifactFolder::Renew(std::string_view sha256) {
+  const absl::StatusOr<std::unique_ptr<ContentFile>> object = OpenObject(sha256);
+  if (!object.ok()) return object.status();
+  const absl::StatusOr<std::unique_ptr<ContentFile>> copy = MakeCopy();
+  if (!copy.ok()) return copy.status();
+  const absl::StatusOr<Artifact> copied = CopyContent(**object, **copy);
+  absl::Status status = copied.status();
+  if (absl::IsDataLoss(status)) status = SetAside(sha256, "");
+  if (copied.ok() && copied->sha256 != sha256) status = SetAside(sha256, copied->sha256);
+  if (status.ok()) status = (*copy)->file().MakeReadOnly();
+  if (status.ok()) status = (*copy)->file().Sync();
+  if (status.ok()) status = Replace(sha256, (*copy)->path());
+  if (!status.ok()) RemoveFile(disk_, (*copy)->path()).IgnoreError();
+  return status;
+}
+
+absl::Status ArtifactFolder::Replace(std::string_view sha256, const fs::path& renewed) const {
+  const fs::path plain = ObjectPath(sha256);
+  std::lock_guard lock(objects_mutex_);
+  absl::Status status = FindObject(sha256).status();  // or it was deleted meanwhile
+  if (status.ok()) status = Rename(disk_, renewed, forms_.Today(plain));
+  if (status.ok()) status = SyncFolder(disk_, plain.parent_path());
+  if (status.ok()) status = RemoveFile(disk_, forms_.Other(plain));
+  if (status.ok()) status = SyncFolder(disk_, plain.parent_path());
+  return status;
+}
 
 }  // namespace kprune

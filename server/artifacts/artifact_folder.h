@@ -5,6 +5,7 @@
 //   partial/copy-N                results on their way in
 //   corrupt/abcdef...             artifacts that were read and did not have their digest, kept for the
 //   operator
+// Names of files that are encrypted end with .sealed (artifact_forms.h).
 //
 // An artifact is published by: write, fsync, rename into objects/, fsync of the folder. A crash at any point
 // leaves an upload that continues at its committed size, or the whole artifact.
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -23,6 +25,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/artifacts/artifact_forms.h"
+#include "server/artifacts/content_file.h"
 #include "server/artifacts/disk.h"
 #include "server/artifacts/stored_bytes.h"
 
@@ -32,23 +36,26 @@ namespace kprune {
 class ArtifactFolder {
  public:
   // Borrows `disk` and `stored`, which counts what is in objects/ and is safe in partial/. `free_bytes` null:
-  // ask the system.
+  // ask the system. `encryption` null: none.
   ArtifactFolder(Disk& disk, std::filesystem::path folder, StoredBytes& stored, int64_t disk_low_bytes,
-                 std::function<int64_t()> free_bytes);
+                 std::function<int64_t()> free_bytes, std::shared_ptr<const ArtifactEncryption> encryption);
 
   Disk& disk() const { return disk_; }
   StoredBytes& stored() const { return stored_; }
 
   // Makes the folders, makes durable what a crash left published but perhaps not synced, removes copies that
-  // it left unfinished, and counts what is there.
+  // it left unfinished and uploads that were begun in the other form, and counts what is there.
+  // FailedPrecondition: an artifact is encrypted under a key that is not given.
   absl::Status Prepare();
 
-  std::filesystem::path ObjectPath(std::string_view sha256) const;
-  std::filesystem::path PartialPath(std::string_view sha256) const;
-  std::filesystem::path CommittedPath(std::string_view sha256) const;
+  // A stored artifact's content. NotFound. DataLoss: it is damaged, and was set aside.
+  absl::StatusOr<std::unique_ptr<ContentFile>> OpenObject(std::string_view sha256) const;
 
-  // A name in partial/ that nobody else uses.
-  std::filesystem::path NewCopyPath();
+  // The files of an upload, made where they are missing.
+  absl::StatusOr<PartialArtifact> OpenPartial(std::string_view sha256) const;
+
+  // An empty file in partial/ that nobody else uses.
+  absl::StatusOr<std::unique_ptr<ContentFile>> MakeCopy();
 
   // NotFound.
   absl::StatusOr<int64_t> StoredSize(std::string_view sha256) const;
@@ -72,16 +79,32 @@ class ArtifactFolder {
   absl::StatusOr<bool> Publish(const std::filesystem::path& from, std::string_view sha256) const;
 
   absl::Status RemovePartial(std::string_view sha256) const;
+  // Of an upload that was published.
+  absl::Status RemoveRecord(std::string_view sha256) const;
   absl::Status RemoveObject(std::string_view sha256) const;
 
-  // Moves a stored artifact to corrupt/.
-  absl::Status SetAside(std::string_view sha256) const;
+  // Moves a stored artifact that turned out to be damaged to corrupt/ and says so in the log; returns the
+  // DataLoss for who asked. `actual_sha256` empty: it could not be read to its end.
+  absl::Status SetAside(std::string_view sha256, std::string_view actual_sha256) const;
 
-  // Makes new entries of partial/ durable.
-  absl::Status SyncPartialFolder() const;
+  // Stored artifacts that are plain although they are to be encrypted, or are under a key of before.
+  absl::StatusOr<std::vector<std::string>> ListOutdated() const;
+
+  // Writes a stored artifact anew in today's form and under today's key. Readers and links keep the old
+  // bytes; a crash leaves the old file or both. NotFound; DataLoss.
+  absl::Status Renew(std::string_view sha256);
 
  private:
+  std::filesystem::path ObjectPath(std::string_view sha256) const;
+  std::filesystem::path PartialPath(std::string_view sha256) const;
+  std::filesystem::path CommittedPath(std::string_view sha256) const;
+  // Where a stored artifact is, in whatever form. NotFound.
+  absl::StatusOr<std::filesystem::path> FindObject(std::string_view sha256) const;
+
   absl::Status CountStored() const;
+  absl::Status RemovePartialsOfOtherForm() const;
+  // Puts the file in the place of the artifact, which must still be stored.
+  absl::Status Replace(std::string_view sha256, const std::filesystem::path& renewed) const;
 
   // Constant after construction.
   Disk& disk_;
@@ -89,6 +112,7 @@ class ArtifactFolder {
   StoredBytes& stored_;
   const int64_t disk_low_bytes_;
   const std::function<int64_t()> free_bytes_;
+  const ArtifactForms forms_;
 
   std::atomic<int64_t> next_copy_{0};
   // Held while an object comes or goes, so that it is counted once.

@@ -266,4 +266,10 @@ InMemoryArtifactStore::Bytes InMemoryArtifactStore::Use(std::string_view sha256)
   return object->second.bytes;
 }
 
+absl::Status InMemoryArtifactStore::Renew(std::string_view sha256) {
+  const absl::StatusOr<std::vector<std::string>> missing = FindMissing({std::string(sha256)});
+  if (!missing.ok()) return missing.status();
+  return missing->empty() ? absl::OkStatus() : NotStored(sha256);
+}
+
 }  // namespace kprune

@@ -43,6 +43,8 @@ class InMemoryArtifactStore final : public ArtifactStore {
   absl::StatusOr<ArtifactUsage> Usage() override;
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
+  absl::StatusOr<std::vector<std::string>> ListOutdated() override { return std::vector<std::string>(); }
+  absl::Status Renew(std::string_view sha256) override;
 
   // Stores `bytes` and returns their artifact.
   Artifact Put(std::string bytes);

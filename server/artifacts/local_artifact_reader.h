@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "kprune/artifact_store.h"
 #include "server/artifacts/artifact_folder.h"
-#include "server/artifacts/posix_file.h"
+#include "server/artifacts/content_file.h"
 #include "server/artifacts/sha256.h"
 
 namespace kprune {
@@ -25,8 +25,8 @@ class LocalArtifactReader final : public ArtifactReader {
   absl::Status Read(int64_t max_bytes, std::string* bytes) override;
 
  private:
-  LocalArtifactReader(const ArtifactFolder* folder, std::string sha256, PosixFile file, int64_t size_bytes,
-                      int64_t offset);
+  LocalArtifactReader(const ArtifactFolder* folder, std::string sha256, std::unique_ptr<ContentFile> file,
+                      int64_t size_bytes, int64_t offset);
 
   // The digest at the end of a read from the first byte.
   absl::Status Verify() const;
@@ -34,7 +34,7 @@ class LocalArtifactReader final : public ArtifactReader {
   // Constant after construction.
   const ArtifactFolder* const folder_;
   const std::string sha256_;
-  const PosixFile file_;
+  const std::unique_ptr<const ContentFile> file_;
   const int64_t size_bytes_;
   const bool from_start_;
 

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,8 +16,6 @@
 namespace kprune {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr int64_t kCopyBytes = 1 << 20;
 
 // Without a wait on a pipe and without following a link: the file may come from a worker.
 absl::StatusOr<PosixFile> OpenRegularFile(Disk& disk, const fs::path& file) {
@@ -46,7 +43,7 @@ LocalArtifactStore::LocalArtifactStore(LocalArtifactStoreOptions options)
     : options_(std::move(options)),
       stored_(options_.tenant, options_.max_stored_bytes),
       folder_(options_.disk != nullptr ? *options_.disk : Disk::Kernel(), options_.folder, stored_,
-              options_.disk_low_bytes, options_.free_bytes) {}
+              options_.disk_low_bytes, options_.free_bytes, options_.encryption) {}
 
 absl::StatusOr<std::vector<std::string>> LocalArtifactStore::FindMissing(
     const std::vector<std::string>& digests) {
@@ -113,42 +110,33 @@ absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactStore::BeginUpload(
 }
 
 absl::StatusOr<Artifact> LocalArtifactStore::PutFile(const fs::path& file) {
-  const fs::path copy = folder_.NewCopyPath();
-  absl::StatusOr<Artifact> artifact = CopyIn(file, copy);
+  const absl::StatusOr<std::unique_ptr<ContentFile>> copy = folder_.MakeCopy();
+  if (!copy.ok()) return copy.status();
+  absl::StatusOr<Artifact> artifact = CopyIn(file, **copy);
   absl::Status status = artifact.status();
   const bool is_new = status.ok() && !folder_.StoredSize(artifact->sha256).ok();
   if (is_new) {
-    const absl::StatusOr<bool> published = folder_.Publish(copy, artifact->sha256);
+    const absl::StatusOr<bool> published = folder_.Publish((*copy)->path(), artifact->sha256);
     status = published.status();
     if (published.ok() && *published) stored_.Add(artifact->size_bytes);
   }
   if (status.ok() && !is_new) status = folder_.Touch(artifact->sha256);
-  if (!status.ok() || !is_new) status.Update(RemoveFile(folder_.disk(), copy));
+  if (!status.ok() || !is_new) status.Update(RemoveFile(folder_.disk(), (*copy)->path()));
   if (!status.ok()) return status;
   return artifact;
 }
 
-absl::StatusOr<Artifact> LocalArtifactStore::CopyIn(const fs::path& file, const fs::path& copy) {
+absl::StatusOr<Artifact> LocalArtifactStore::CopyIn(const fs::path& file, ContentFile& copy) {
   absl::StatusOr<PosixFile> source = OpenRegularFile(folder_.disk(), file);
   if (!source.ok()) return source.status();
-  absl::StatusOr<PosixFile> target = PosixFile::Open(folder_.disk(), copy, O_WRONLY | O_CREAT | O_EXCL);
-  if (!target.ok()) return target.status();
-  Sha256 hash;
-  int64_t size = 0;
-  std::string bytes;
-  do {
-    absl::Status status = source->ReadAt(size, kCopyBytes, &bytes);
-    if (status.ok()) status = target->WriteAt(size, bytes);
-    if (!status.ok()) return status;
-    hash.Update(bytes);
-    size += static_cast<int64_t>(bytes.size());
-  } while (!bytes.empty());
-  if (size == 0)
+  absl::StatusOr<Artifact> copied = CopyContent(PlainFile(*std::move(source)), copy);
+  if (!copied.ok()) return copied;
+  if (copied->size_bytes == 0)
     return absl::InvalidArgumentError(absl::StrCat(file.string(), " is empty; an artifact is not"));
-  absl::Status status = target->MakeReadOnly();
-  if (status.ok()) status = target->Sync();
+  absl::Status status = copy.file().MakeReadOnly();
+  if (status.ok()) status = copy.file().Sync();
   if (!status.ok()) return status;
-  return Artifact{hash.HexDigest(), size};
+  return copied;
 }
 
 absl::StatusOr<std::unique_ptr<ArtifactReader>> LocalArtifactStore::OpenForRead(std::string_view sha256,
@@ -161,18 +149,27 @@ absl::StatusOr<std::unique_ptr<ArtifactReader>> LocalArtifactStore::OpenForRead(
 absl::Status LocalArtifactStore::LinkTo(std::string_view sha256, const fs::path& destination) {
   const absl::Status checked = CheckDigest(sha256);
   if (!checked.ok()) return checked;
-  const absl::StatusOr<int64_t> stored = folder_.StoredSize(sha256);
-  if (!stored.ok()) return stored.status();
-  const fs::path object = folder_.ObjectPath(sha256);
-  if (::link(object.c_str(), destination.c_str()) == 0) return absl::OkStatus();
-  // Another file system, one without links, or one link too many: a copy serves as well.
-  if (errno != EXDEV && errno != EPERM && errno != EMLINK)
-    return ErrnoStatus("link an artifact to", destination);
-  std::error_code error;
-  fs::copy_file(object, destination, error);
-  if (!error) return absl::OkStatus();
-  errno = error.value();
-  return ErrnoStatus("copy an artifact to", destination);
+  const absl::StatusOr<std::unique_ptr<ContentFile>> object = folder_.OpenObject(sha256);
+  if (!object.ok()) return object.status();
+  if ((*object)->is_plain() && ::link((*object)->path().c_str(), destination.c_str()) == 0)
+    return absl::OkStatus();
+  // An encrypted one, another file system, one without links, one link too many, or an artifact that was just
+  // renewed: a copy serves as well.
+  return CopyOut(sha256, **object, destination);
+}
+
+absl::Status LocalArtifactStore::CopyOut(std::string_view sha256, const ContentFile& object,
+                                         const fs::path& destination) {
+  absl::StatusOr<PosixFile> made = PosixFile::Open(folder_.disk(), destination, O_WRONLY | O_CREAT | O_EXCL);
+  if (!made.ok()) return made.status();
+  PlainFile copy(*std::move(made));
+  const absl::StatusOr<Artifact> copied = CopyContent(object, copy);
+  absl::Status status = copied.status();
+  if (absl::IsDataLoss(status)) status = folder_.SetAside(sha256, "");
+  if (copied.ok() && copied->sha256 != sha256) status = folder_.SetAside(sha256, copied->sha256);
+  if (status.ok()) status = copy.file().MakeReadOnly();
+  if (!status.ok()) RemoveFile(folder_.disk(), destination).IgnoreError();
+  return status;
 }
 
 absl::Status LocalArtifactStore::Delete(std::string_view sha256) {
@@ -213,6 +210,11 @@ absl::StatusOr<int> LocalArtifactStore::RemoveStaleUploads(absl::Time before) {
     ++removed;
   }
   return removed;
+}
+
+absl::Status LocalArtifactStore::Renew(std::string_view sha256) {
+  const absl::Status checked = CheckDigest(sha256);
+  return checked.ok() ? folder_.Renew(sha256) : checked;
 }
 
 }  // namespace kprune

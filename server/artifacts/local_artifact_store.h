@@ -15,6 +15,8 @@
 #include "kprune/artifact_store.h"
 #include "kprune/caller.h"
 #include "server/artifacts/artifact_folder.h"
+#include "server/artifacts/artifact_forms.h"
+#include "server/artifacts/content_file.h"
 #include "server/artifacts/disk.h"
 #include "server/artifacts/stored_bytes.h"
 #include "server/artifacts/writer_claims.h"
@@ -38,6 +40,9 @@ struct LocalArtifactStoreOptions {
   // begins. Null and 0: no limit. Results of jobs are still stored, and count.
   std::string tenant = kDefaultTenant;
   std::function<int64_t()> max_stored_bytes;
+
+  // Artifacts are encrypted. Null: not.
+  std::shared_ptr<const ArtifactEncryption> encryption;
 
   // Free bytes of the folder's disk. Null: ask the system.
   std::function<int64_t()> free_bytes;
@@ -63,6 +68,8 @@ class LocalArtifactStore final : public ArtifactStore {
   absl::StatusOr<ArtifactUsage> Usage() override;
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
+  absl::StatusOr<std::vector<std::string>> ListOutdated() override { return folder_.ListOutdated(); }
+  absl::Status Renew(std::string_view sha256) override;
 
   // What counts against max_stored_bytes: the artifacts, partial uploads as far as they are committed, and
   // what uploads that are running have still to send.
@@ -72,7 +79,10 @@ class LocalArtifactStore final : public ArtifactStore {
   explicit LocalArtifactStore(LocalArtifactStoreOptions options);
 
   // Copies the file to `copy`, safe on the disk, and returns what it is.
-  absl::StatusOr<Artifact> CopyIn(const std::filesystem::path& file, const std::filesystem::path& copy);
+  absl::StatusOr<Artifact> CopyIn(const std::filesystem::path& file, ContentFile& copy);
+  // Writes the content of a stored artifact to a new file.
+  absl::Status CopyOut(std::string_view sha256, const ContentFile& object,
+                       const std::filesystem::path& destination);
 
   // Constant after construction.
   const LocalArtifactStoreOptions options_;

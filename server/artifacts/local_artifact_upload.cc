@@ -1,9 +1,6 @@
 #include "server/artifacts/local_artifact_upload.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "server/artifacts/upload_rules.h"
@@ -22,33 +19,30 @@ constexpr int64_t kPartsOfCommit = 8;
 absl::StatusOr<std::unique_ptr<ArtifactUpload>> LocalArtifactUpload::Open(
     const ArtifactFolder* folder, WriterClaim claim, ReservedBytes reserved, int64_t declared_bytes,
     int64_t committed_bytes, int64_t commit_interval_bytes) {
-  absl::StatusOr<PosixFile> data =
-      PosixFile::Open(folder->disk(), folder->PartialPath(claim.sha256()), O_RDWR | O_CREAT);
-  if (!data.ok()) return data.status();
-  absl::StatusOr<PosixFile> record =
-      PosixFile::Open(folder->disk(), folder->CommittedPath(claim.sha256()), O_RDWR | O_CREAT);
-  if (!record.ok()) return record.status();
-  absl::Status status = folder->SyncPartialFolder();
-  if (!status.ok()) return status;
+  absl::StatusOr<PartialArtifact> files = folder->OpenPartial(claim.sha256());
+  if (!files.ok()) return files.status();
   std::unique_ptr<LocalArtifactUpload> upload(
       new LocalArtifactUpload(folder, std::move(claim), std::move(reserved), declared_bytes,
-                              commit_interval_bytes, *std::move(data), *std::move(record)));
-  status = upload->Restore(committed_bytes);
+                              commit_interval_bytes, *std::move(files)));
+  const absl::Status status = upload->Restore(committed_bytes);
+  if (absl::IsDataLoss(status)) {
+    upload->Discard();
+    return WrongOffset(upload->sha256_, committed_bytes, 0);
+  }
   if (!status.ok()) return status;
   return upload;
 }
 
 LocalArtifactUpload::LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim,
                                          ReservedBytes reserved, int64_t declared_bytes,
-                                         int64_t commit_interval_bytes, PosixFile data, PosixFile record)
+                                         int64_t commit_interval_bytes, PartialArtifact files)
     : folder_(folder),
       sha256_(claim.sha256()),
       declared_bytes_(declared_bytes),
       commit_interval_bytes_(commit_interval_bytes),
       claim_(std::move(claim)),
       reserved_(std::move(reserved)),
-      data_(std::move(data)),
-      record_(std::move(record)) {}
+      files_(std::move(files)) {}
 
 LocalArtifactUpload::~LocalArtifactUpload() {
   if (!claim_) return;
@@ -59,24 +53,32 @@ LocalArtifactUpload::~LocalArtifactUpload() {
 }
 
 absl::Status LocalArtifactUpload::Restore(int64_t committed_bytes) {
-  absl::Status status = data_->Truncate(committed_bytes);
+  absl::StatusOr<Committed> committed = files_.record->Read();
+  if (!committed.ok()) return committed.status();
+  // Of another size where the data turned out to be shorter.
+  const std::string tail = committed->size_bytes == committed_bytes ? committed->tail : "";
+  const int64_t in_file = committed_bytes - static_cast<int64_t>(tail.size());
+  absl::Status status = files_.data->TruncateTo(in_file);
   std::string bytes;
-  while (status.ok() && size_bytes_ < committed_bytes) {
-    status = data_->ReadAt(size_bytes_, std::min(kReadBytes, committed_bytes - size_bytes_), &bytes);
+  while (status.ok() && size_bytes_ < in_file) {
+    status = files_.data->ReadAt(size_bytes_, std::min(kReadBytes, in_file - size_bytes_), &bytes);
     if (status.ok() && bytes.empty())
       status = absl::DataLossError("the partial upload became shorter while it was read");
     hash_.Update(bytes);
     size_bytes_ += static_cast<int64_t>(bytes.size());
   }
-  committed_bytes_ = given_to_disk_ = size_bytes_;
-  return status;
+  if (status.ok()) status = files_.data->Append(tail);
+  if (!status.ok()) return status;
+  hash_.Update(tail);
+  committed_bytes_ = given_to_disk_ = size_bytes_ = committed_bytes;
+  return absl::OkStatus();
 }
 
 absl::Status LocalArtifactUpload::Append(std::string_view bytes) {
   const int64_t count = static_cast<int64_t>(bytes.size());
   absl::Status status = CheckAppend(sha256_, size_bytes_, count, declared_bytes_);
   if (!status.ok()) return status;
-  status = data_->WriteAt(size_bytes_, bytes);
+  status = files_.data->Append(bytes);
   if (!status.ok()) return status;
   hash_.Update(bytes);
   size_bytes_ += count;
@@ -89,7 +91,7 @@ absl::Status LocalArtifactUpload::Append(std::string_view bytes) {
 
 void LocalArtifactUpload::WriteBehind() {
   if (size_bytes_ - given_to_disk_ < commit_interval_bytes_ / kPartsOfCommit) return;
-  data_->StartWriteback(given_to_disk_, size_bytes_ - given_to_disk_);
+  files_.data->StartWriteback(given_to_disk_, size_bytes_ - given_to_disk_);
   given_to_disk_ = size_bytes_;
 }
 
@@ -98,12 +100,9 @@ absl::Status LocalArtifactUpload::Commit() {
   if (!sync_failed_.ok()) return sync_failed_;
   // After a failure the kernel has forgotten what was not written: a second fsync would succeed and mean
   // nothing.
-  sync_failed_ = data_->Sync();
+  sync_failed_ = files_.data->file().Sync();
   if (!sync_failed_.ok()) return sync_failed_;
-  char record[sizeof size_bytes_];
-  std::memcpy(record, &size_bytes_, sizeof record);
-  absl::Status status = record_->WriteAt(0, std::string_view(record, sizeof record));
-  if (status.ok()) status = record_->Sync();
+  const absl::Status status = files_.record->Write(size_bytes_, files_.data->held_back());
   if (!status.ok()) return status;
   reserved_->Keep(size_bytes_ - committed_bytes_);
   committed_bytes_ = given_to_disk_ = size_bytes_;
@@ -118,15 +117,16 @@ absl::StatusOr<Artifact> LocalArtifactUpload::Finish() {
     return status;
   }
   status = sync_failed_;
-  if (status.ok()) status = data_->Sync();
+  if (status.ok()) status = files_.data->Complete();
+  if (status.ok()) status = files_.data->file().Sync();
   if (status.ok()) {
-    const absl::StatusOr<bool> published = folder_->Publish(data_->path(), sha256_);
+    const absl::StatusOr<bool> published = folder_->Publish(files_.data->path(), sha256_);
     status = published.status();
     if (published.ok()) CountPublished(*published);
   }
   // Only now: an upload that could not be published is continued.
-  if (status.ok()) status = data_->MakeReadOnly();
-  if (status.ok()) status = RemoveFile(folder_->disk(), record_->path());
+  if (status.ok()) status = files_.data->file().MakeReadOnly();
+  if (status.ok()) status = folder_->RemoveRecord(sha256_);
   // After a failure the partial upload stays as far as it is committed.
   Release();
   if (!status.ok()) return status;
@@ -148,8 +148,7 @@ void LocalArtifactUpload::Discard() {
 }
 
 void LocalArtifactUpload::Release() {
-  data_.reset();
-  record_.reset();
+  files_ = {};
   reserved_.reset();
   claim_.reset();
 }

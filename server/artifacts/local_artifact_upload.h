@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "kprune/artifact_store.h"
 #include "server/artifacts/artifact_folder.h"
-#include "server/artifacts/posix_file.h"
+#include "server/artifacts/artifact_forms.h"
 #include "server/artifacts/sha256.h"
 #include "server/artifacts/stored_bytes.h"
 #include "server/artifacts/writer_claims.h"
@@ -23,7 +23,7 @@ class LocalArtifactUpload final : public ArtifactUpload {
  public:
   // Continues after the first `committed_bytes` of what lies in partial/, which are read to bring the digest
   // up to there; `reserved` are the bytes that follow. Borrows `folder`. Commits each time it grew by
-  // `commit_interval_bytes`.
+  // `commit_interval_bytes`. Aborted, committed size 0: they are damaged, and were removed.
   static absl::StatusOr<std::unique_ptr<ArtifactUpload>> Open(const ArtifactFolder* folder, WriterClaim claim,
                                                               ReservedBytes reserved, int64_t declared_bytes,
                                                               int64_t committed_bytes,
@@ -37,8 +37,7 @@ class LocalArtifactUpload final : public ArtifactUpload {
 
  private:
   LocalArtifactUpload(const ArtifactFolder* folder, WriterClaim claim, ReservedBytes reserved,
-                      int64_t declared_bytes, int64_t commit_interval_bytes, PosixFile data,
-                      PosixFile record);
+                      int64_t declared_bytes, int64_t commit_interval_bytes, PartialArtifact files);
 
   absl::Status Restore(int64_t committed_bytes);
 
@@ -63,8 +62,7 @@ class LocalArtifactUpload final : public ArtifactUpload {
   // Empty once released.
   std::optional<WriterClaim> claim_;
   std::optional<ReservedBytes> reserved_;  // what is not committed yet
-  std::optional<PosixFile> data_;
-  std::optional<PosixFile> record_;
+  PartialArtifact files_;
 
   Sha256 hash_;
   int64_t size_bytes_ = 0;

@@ -83,8 +83,10 @@ absl::Status NotStored(std::string_view sha256) {
 }
 
 absl::Status Corrupt(std::string_view sha256, std::string_view actual_sha256) {
-  return absl::DataLossError(absl::StrCat("the stored bytes of ", Named(sha256), " now have SHA-256 ",
-                                          std::string(actual_sha256), "; it was set aside, upload it again"));
+  const std::string found = actual_sha256.empty() ? "cannot be decrypted any more"
+                                                  : "now have SHA-256 " + std::string(actual_sha256);
+  return absl::DataLossError(
+      absl::StrCat("the stored bytes of ", Named(sha256), " ", found, "; it was set aside, upload it again"));
 }
 
 }  // namespace kprune

@@ -31,6 +31,7 @@ absl::Status CheckReadOffset(std::string_view sha256, int64_t offset, int64_t si
 absl::Status WrongOffset(std::string_view sha256, int64_t offset, int64_t committed_bytes);
 absl::Status UploadInProgress(std::string_view sha256, int64_t committed_bytes);
 absl::Status NotStored(std::string_view sha256);
+// `actual_sha256` empty: the artifact is encrypted and damaged.
 absl::Status Corrupt(std::string_view sha256, std::string_view actual_sha256);
 
 }  // namespace kprune

@@ -1,8 +1,8 @@
 // What outlives the attempts of a job: its checkpoint (include/kprune/worker_protocol.h says what a worker
 // does with one) and, where a server was killed or stopped before it could publish it, its finished result.
 //
-//   data_dir/jobs/JOB/attempt-N/scratch/checkpoint, attempt-N/result   while attempt N runs: its worker's
-//   data_dir/jobs/JOB/checkpoint, result                               between two attempts: kept here
+//   work_dir/jobs/JOB/attempt-N/scratch/checkpoint, attempt-N/result   while attempt N runs: its worker's
+//   work_dir/jobs/JOB/checkpoint, result                               between two attempts: kept here
 //
 // Each step is one rename inside the job's folder, so a checkpoint is whole and in one place whenever the
 // server dies; what a dead server left is found again by Recover. Both only save time: a step that the disk
@@ -22,7 +22,7 @@ namespace kprune {
 // Thread-safe. `job_id` is a job's id, so it may stand in a path; `attempt_directory` is one of that job's.
 class CheckpointKeeper {
  public:
-  explicit CheckpointKeeper(std::filesystem::path data_dir) : jobs_(std::move(data_dir) / "jobs") {}
+  explicit CheckpointKeeper(std::filesystem::path work_dir) : jobs_(std::move(work_dir) / "jobs") {}
 
   // The job directory of an attempt: the layout above.
   std::filesystem::path AttemptDirectory(const std::string& job_id, int attempt) const;

@@ -24,27 +24,28 @@ void Housekeeper::Start() {
 }
 
 void Housekeeper::TidyUpAndSaySo() {
-  const absl::StatusOr<Removed> removed = TidyUp();
-  if (!removed.ok()) {
-    LogError("not-tidied-up", {{"reason", std::string(removed.status().message())}});
-  } else if (removed->jobs + removed->artifacts + removed->uploads > 0) {
-    LogInfo("tidied-up", {{"jobs", absl::StrCat(removed->jobs)},
-                          {"artifacts", absl::StrCat(removed->artifacts)},
-                          {"uploads", absl::StrCat(removed->uploads)}});
+  const absl::StatusOr<Tidied> tidied = TidyUp();
+  if (!tidied.ok()) {
+    LogError("not-tidied-up", {{"reason", std::string(tidied.status().message())}});
+  } else if (tidied->jobs + tidied->artifacts + tidied->uploads > 0) {
+    LogInfo("tidied-up", {{"jobs", absl::StrCat(tidied->jobs)},
+                          {"artifacts", absl::StrCat(tidied->artifacts)},
+                          {"uploads", absl::StrCat(tidied->uploads)}});
   }
 }
 
-absl::StatusOr<Housekeeper::Removed> Housekeeper::TidyUp() {
-  Removed removed;
+absl::StatusOr<Housekeeper::Tidied> Housekeeper::TidyUp() {
+  Tidied tidied;
   if (ClockWasSet()) {
     LogWarning("clock-was-set");
-    return removed;
+    return tidied;
   }
   const absl::Time now = context_.clock.Now();
-  absl::Status status = RemoveJobs(now, removed);
-  if (status.ok()) status = RemoveArtifacts(now, removed);
+  absl::Status status = RemoveJobs(now, tidied);
+  if (status.ok()) status = RemoveArtifacts(now, tidied);
+  if (status.ok()) status = RenewArtifacts(tidied);
   if (!status.ok()) return status;
-  return removed;
+  return tidied;
 }
 
 bool Housekeeper::ClockWasSet() {
@@ -53,7 +54,7 @@ bool Housekeeper::ClockWasSet() {
   return before && absl::AbsDuration(offset - *before) > kSameClock;
 }
 
-absl::Status Housekeeper::RemoveJobs(absl::Time now, Removed& removed) {
+absl::Status Housekeeper::RemoveJobs(absl::Time now, Tidied& tidied) {
   if (options_.keep_finished_jobs <= absl::ZeroDuration()) return absl::OkStatus();
   for (;;) {
     const auto ids = context_.store.ListFinished(now - options_.keep_finished_jobs, kJobsAtOnce);
@@ -62,26 +63,26 @@ absl::Status Housekeeper::RemoveJobs(absl::Time now, Removed& removed) {
       const absl::Status status = context_.manager.Delete(Caller(), "jobs/" + id);
       // Somebody may have deleted it, or retried it, in between.
       if (!status.ok() && !absl::IsNotFound(status) && !absl::IsFailedPrecondition(status)) return status;
-      removed.jobs += status.ok();
+      tidied.jobs += status.ok();
     }
   }
 }
 
-absl::Status Housekeeper::RemoveArtifacts(absl::Time now, Removed& removed) {
+absl::Status Housekeeper::RemoveArtifacts(absl::Time now, Tidied& tidied) {
   if (options_.keep_uploads <= absl::ZeroDuration()) return absl::OkStatus();
   for (const std::string& tenant : context_.artifacts.Tenants()) {
-    const absl::Status status = RemoveArtifactsOf(tenant, now - options_.keep_uploads, removed);
+    const absl::Status status = RemoveArtifactsOf(tenant, now - options_.keep_uploads, tidied);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Housekeeper::RemoveArtifactsOf(const std::string& tenant, absl::Time before, Removed& removed) {
+absl::Status Housekeeper::RemoveArtifactsOf(const std::string& tenant, absl::Time before, Tidied& tidied) {
   const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(tenant);
   if (!artifacts.ok()) return artifacts.status();
   const absl::StatusOr<int> uploads = (*artifacts)->RemoveStaleUploads(before);
   if (!uploads.ok()) return uploads.status();
-  removed.uploads += *uploads;
+  tidied.uploads += *uploads;
   const absl::StatusOr<std::vector<std::string>> unused = (*artifacts)->ListUnused(before);
   if (!unused.ok()) return unused.status();
   for (const std::string& sha256 : *unused) {
@@ -92,7 +93,34 @@ absl::Status Housekeeper::RemoveArtifactsOf(const std::string& tenant, absl::Tim
     if (unreferenced->empty()) continue;
     const absl::Status status = (*artifacts)->Delete(sha256);
     if (!status.ok() && !absl::IsNotFound(status)) return status;
-    removed.artifacts += status.ok();
+    tidied.artifacts += status.ok();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Housekeeper::RenewArtifacts(Tidied& tidied) {
+  if (all_renewed_) return absl::OkStatus();
+  for (const std::string& tenant : context_.artifacts.Tenants()) {
+    const absl::Status status = RenewArtifactsOf(tenant, tidied);
+    if (!status.ok()) return status;
+  }
+  all_renewed_ = !stopping_;
+  if (all_renewed_ && tidied.renewed > 0)
+    LogInfo("artifacts-renewed", {{"artifacts", absl::StrCat(tidied.renewed)}});
+  return absl::OkStatus();
+}
+
+absl::Status Housekeeper::RenewArtifactsOf(const std::string& tenant, Tidied& tidied) {
+  const absl::StatusOr<ArtifactStore*> artifacts = context_.artifacts.Of(tenant);
+  if (!artifacts.ok()) return artifacts.status();
+  const absl::StatusOr<std::vector<std::string>> outdated = (*artifacts)->ListOutdated();
+  if (!outdated.ok()) return outdated.status();
+  for (const std::string& sha256 : *outdated) {
+    if (stopping_) return absl::OkStatus();
+    const absl::Status status = (*artifacts)->Renew(sha256);
+    // Deleted meanwhile, or damaged, which the store has said and set aside.
+    if (!status.ok() && !absl::IsNotFound(status) && !absl::IsDataLoss(status)) return status;
+    tidied.renewed += status.ok();
   }
   return absl::OkStatus();
 }

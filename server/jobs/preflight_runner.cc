@@ -44,12 +44,12 @@ absl::StatusOr<std::string> ReadPreflight(const std::filesystem::path& job_direc
 PreflightRunner::PreflightRunner(WorkerLauncher& launcher, Clock& clock, PreflightOptions options)
     : launcher_(launcher), clock_(clock), options_(std::move(options)) {
   std::error_code ignored;
-  std::filesystem::remove_all(options_.data_dir / kFolder, ignored);
+  std::filesystem::remove_all(options_.work_dir / kFolder, ignored);
 }
 
 absl::StatusOr<std::string> PreflightRunner::Run(const JobInput& input, ArtifactStore& artifacts) {
   absl::StatusOr<JobDirectory> directory =
-      JobDirectory::LayOut(options_.data_dir / kFolder / RandomName(), "preflight", input, artifacts);
+      JobDirectory::LayOut(options_.work_dir / kFolder / RandomName(), "preflight", input, artifacts);
   if (!directory.ok()) return directory.status();
   // Reading headers needs no GPU, whatever device the job is for.
   auto worker = launcher_.Launch({directory->path(), "cpu"});

@@ -16,7 +16,7 @@ namespace kprune {
 struct PreflightOptions {
   // Its folder preflight/ holds one job directory a check; what a dead server left there is removed at
   // construction.
-  std::filesystem::path data_dir;
+  std::filesystem::path work_dir;
   // A check that takes longer is killed and refused.
   absl::Duration time_limit = absl::Seconds(10);
 };

@@ -13,7 +13,7 @@ namespace {
 
 // After the database failed.
 constexpr absl::Duration kStoreRetry = absl::Seconds(1);
-// In the data folder: the boot of the machine that the last server ran in.
+// In the work folder: the boot of the machine that the last server ran in.
 constexpr char kBootFile[] = "boot_id";
 constexpr size_t kMaxBootIdBytes = 100;
 // How long an attempt may take, after its worker's grace period, to remove what it has on the disk.
@@ -22,7 +22,7 @@ constexpr absl::Duration kAttemptGoes = absl::Seconds(5);
 }  // namespace
 
 Supervisor::Supervisor(SupervisorContext context, SupervisorOptions options)
-    : context_(context), options_(std::move(options)), checkpoints_(options_.data_dir) {}
+    : context_(context), options_(std::move(options)), checkpoints_(options_.work_dir) {}
 
 Supervisor::~Supervisor() { Drain(); }
 
@@ -51,7 +51,7 @@ absl::Status Supervisor::RecoverDeadServersJobs() {
   }
   // All results that are kept were written since the machine started, where the last server that tidied up
   // ran since then: it removed the older ones.
-  const std::filesystem::path marker = options_.data_dir / kBootFile;
+  const std::filesystem::path marker = options_.work_dir / kBootFile;
   const std::string boot_id = ReadBootId();
   const absl::StatusOr<std::string> marked = ReadSmallFile(marker, kMaxBootIdBytes);
   const bool same_boot = !boot_id.empty() && marked.ok() && *marked == boot_id;

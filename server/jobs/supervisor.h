@@ -33,7 +33,7 @@ class Attempt;
 struct SupervisorOptions {
   // Its folder jobs/ID/attempt-N/ is a running job's directory; it is removed when the attempt ends.
   // jobs/ID/checkpoint is there while the job waits for another attempt (server/jobs/checkpoint_keeper.h).
-  std::filesystem::path data_dir;
+  std::filesystem::path work_dir;
   // "cpu", "cuda:0", ...: one job at a time on each.
   std::vector<std::string> devices = {"cpu"};
   // From SIGTERM to SIGKILL.

@@ -35,7 +35,7 @@ void Check(const std::string& file, int least) {
 
 TEST(DeployTest, TheContainersRecipeIsCleanAndComplete) { Check("container_checks.py", 10); }
 
-TEST(DeployTest, KubernetesTakesTheManifestsAndTheyFitTogether) { Check("kubernetes_checks.py", 40); }
+TEST(DeployTest, KubernetesTakesTheManifestsAndTheyFitTogether) { Check("kubernetes_checks.py", 50); }
 
 TEST(DeployTest, SystemdTakesTheUnitsAndTheyAreClosed) { Check("systemd_checks.py", 8); }
 

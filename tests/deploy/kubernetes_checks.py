@@ -1,6 +1,9 @@
 """The manifests: what Kubernetes would accept, and what only fits together: ports, probes, drains, users, secrets, limits."""
 import copy
 import json
+import os
+import pathlib
+import tempfile
 import unittest
 
 import kubernetes_validate
@@ -11,6 +14,16 @@ from source_tree import DEPLOY, USER_ID, dockerfile_environment, environment_nam
 KUBERNETES = ("1.30.0", "1.37.0")  # the oldest that is promised, and the newest whose schemas are here
 CUSTOM = {"PrometheusRule", "ServiceMonitor", "ScaledObject"}  # of operators: checked below
 OVERLAYS = {name: rendered(DEPLOY / "kubernetes/overlays" / name) for name in ("cpu", "gpu", "dev")}
+
+
+def with_component(name):
+    """The overlay cpu with one of the components, as somebody's own overlay has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = {part: os.path.relpath(DEPLOY / "kubernetes" / part, os.path.realpath(folder)) for part in ("overlays/cpu", f"components/{name}")}
+        (pathlib.Path(folder) / "kustomization.yaml").write_text(yaml.safe_dump({
+            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+            "resources": [place["overlays/cpu"]], "components": [place[f"components/{name}"]]}))
+        return rendered(folder)
 
 
 def named(objects, kind, name):
@@ -71,7 +84,8 @@ class OverlayChecks:
         image = dockerfile_environment()
         objects = self.objects
         mounts = {mount["mountPath"] for mount in server(objects)["containers"][0]["volumeMounts"] if not mount.get("readOnly")}
-        self.assertEqual(mounts, {image["KPRUNE_DATA_DIR"], image["TMPDIR"]})
+        work = {settings(objects)["KPRUNE_WORK_DIR"]} if "KPRUNE_WORK_DIR" in settings(objects) else set()
+        self.assertEqual(mounts, {image["KPRUNE_DATA_DIR"], image["TMPDIR"]} | work)
 
     def test_probes_ask_the_health_port_and_liveness_is_independent_of_serving(self):
         port = int(dockerfile_environment()["KPRUNE_HEALTH_LISTEN"].rsplit(":", 1)[1])
@@ -132,7 +146,7 @@ class OverlayChecks:
             values += [argument.split("=", 1)[1] for argument in container.get("args", [])]
             mounts = [mount["mountPath"] for mount in container["volumeMounts"]] if "volumeMounts" in container else []
             for value in (value for value in values if value.startswith("/")):
-                self.assertTrue(any(value.startswith(mount + "/") for mount in mounts), value)
+                self.assertTrue(any(value == mount or value.startswith(mount + "/") for mount in mounts), value)
 
     def test_the_image_is_of_this_version(self):
         for overlay, tag in (("cpu", "cpu"), ("gpu", "cuda"), ("dev", "cpu")):
@@ -162,6 +176,15 @@ class Gpu(OverlayChecks, unittest.TestCase):
 
 class Dev(OverlayChecks, unittest.TestCase):
     objects = OVERLAYS["dev"]
+
+
+class Encrypted(OverlayChecks, unittest.TestCase):
+    objects = with_component("encryption")
+
+    def test_jobs_work_in_memory_and_the_key_is_a_secret(self):
+        volumes = {volume["name"]: volume for volume in server(self.objects)["volumes"]}
+        self.assertEqual(volumes["work"]["emptyDir"]["medium"], "Memory")
+        self.assertEqual(volumes["encryption"]["secret"]["secretName"], "kprune-encryption")
 
 
 class Production(unittest.TestCase):

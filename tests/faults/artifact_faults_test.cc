@@ -13,6 +13,7 @@
 #include "tests/faults/faulty_disk.h"
 #include "tests/faults/length.h"
 #include "tests/faults/power_loss_disk.h"
+#include "tests/support/artifact_encryption.h"
 #include "tests/support/process.h"
 
 namespace kprune::testing {
@@ -34,7 +35,8 @@ struct Acknowledged {
   std::map<std::string, int64_t> committed;
 };
 
-class ArtifactFaultsTest : public ::testing::Test {
+// The parameter says whether artifacts are encrypted.
+class ArtifactFaultsTest : public ::testing::TestWithParam<bool> {
  protected:
   // Null: a disk without faults.
   absl::StatusOr<std::unique_ptr<LocalArtifactStore>> Open(Disk* disk) {
@@ -42,6 +44,7 @@ class ArtifactFaultsTest : public ::testing::Test {
     options.folder = folder_ / "store";
     options.commit_interval_bytes = kCommitBytes;
     options.disk = disk != nullptr ? disk : &sound_disk_;
+    if (GetParam()) options.encryption = SmallChunks();
     return LocalArtifactStore::Open(options);
   }
 
@@ -114,7 +117,8 @@ class ArtifactFaultsTest : public ::testing::Test {
     }
     for (const auto& entry : fs::recursive_directory_iterator(folder_ / "store" / "objects")) {
       if (!entry.is_regular_file()) continue;
-      EXPECT_EQ(Digest(ReadFile(entry.path())), entry.path().filename()) << "a file that is not what it says";
+      const std::string sha256 = entry.path().stem();
+      EXPECT_EQ(Digest(Download(**store, sha256)), sha256) << "a file that is not what it says";
     }
     const auto is_copy = [](const auto& entry) {
       return entry.path().filename().string().starts_with("copy-");
@@ -130,8 +134,14 @@ class ArtifactFaultsTest : public ::testing::Test {
   FaultyDisk sound_disk_;
 };
 
+std::string FormName(const ::testing::TestParamInfo<bool>& info) {
+  return info.param ? "Encrypted" : "Plain";
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, ArtifactFaultsTest, ::testing::Bool(), FormName);
+
 // Runs the work with the first, second, third ... call failing, until there is no such call.
-TEST_F(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
+TEST_P(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
   struct Case {
     const char* what;
     DiskFault fault;
@@ -142,7 +152,7 @@ TEST_F(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
                                          {"EIO from then on", {EIO, false, true}},
                                          {"a disk that is full from then on", {ENOSPC, true, true}}}) {
     int nth = 1, acknowledged = 0, runs = 0;
-    const int stride = ShortOrLong(5, 1);
+    const int stride = ShortOrLong(GetParam() ? 15 : 5, 1);
     for (bool failed = true; failed; nth += stride, ++runs) {
       SCOPED_TRACE(::testing::Message() << c.what << " at call " << nth);
       Clear();
@@ -164,7 +174,7 @@ TEST_F(ArtifactFaultsTest, EveryCallMayFailAndNothingAcknowledgedIsLost) {
   }
 }
 
-TEST_F(ArtifactFaultsTest, AStoreThatCannotBeOpenedSaysSo) {
+TEST_P(ArtifactFaultsTest, AStoreThatCannotBeOpenedSaysSo) {
   ASSERT_TRUE(Open(nullptr).ok());
   for (int nth = 1;; ++nth) {
     FaultyDisk disk;
@@ -208,10 +218,12 @@ class PowerLossTest : public ArtifactFaultsTest {
   }
 };
 
-TEST_F(PowerLossTest, NothingAcknowledgedIsLost) { EXPECT_EQ(LossesOver(ShortOrLong(20, 200), true), 0); }
+INSTANTIATE_TEST_SUITE_P(Forms, PowerLossTest, ::testing::Bool(), FormName);
+
+TEST_P(PowerLossTest, NothingAcknowledgedIsLost) { EXPECT_EQ(LossesOver(ShortOrLong(20, 200), true), 0); }
 
 // Without this the test above could not fail.
-TEST_F(PowerLossTest, OnADiskThatDoesNotSyncMuchIsLost) {
+TEST_P(PowerLossTest, OnADiskThatDoesNotSyncMuchIsLost) {
   const int seeds = ShortOrLong(20, 200);
   EXPECT_GT(LossesOver(seeds, false), seeds);
 }

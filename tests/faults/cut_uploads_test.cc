@@ -10,6 +10,7 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "client/connection.h"
@@ -21,6 +22,7 @@
 #include "tests/faults/cutting_proxy.h"
 #include "tests/faults/job_caller.h"
 #include "tests/faults/length.h"
+#include "tests/support/artifact_encryption.h"
 #include "tests/support/process.h"
 #include "tests/support/service.h"
 
@@ -31,7 +33,8 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMiB = 1 << 20;
 
-class CutUploadsTest : public ::testing::Test {
+// The parameter says whether the server encrypts what it stores.
+class CutUploadsTest : public ::testing::TestWithParam<bool> {
  protected:
   // A file of bytes that nothing can shorten.
   client::FileToUpload WriteRandomFile(int64_t size_bytes) {
@@ -69,11 +72,22 @@ class CutUploadsTest : public ::testing::Test {
     return static_cast<double>(size_bytes) / kMiB / absl::ToDoubleSeconds(absl::Now() - start);
   }
 
+  std::vector<std::string> Flags() {
+    std::vector<std::string> flags = {"--worker", fs::path(KPRUNE_BIN_DIR) / "fake_worker"};
+    if (!GetParam()) return flags;
+    WriteFile(folder_ / "keys", KeyLine('1'));
+    flags.insert(flags.end(), {"--encryption-key-file", folder_ / "keys"});
+    return flags;
+  }
+
   const TemporaryFolder folder_;
-  Service service_{KPRUNE_BIN_DIR, folder_.path(), {"--worker", fs::path(KPRUNE_BIN_DIR) / "fake_worker"}};
+  Service service_{KPRUNE_BIN_DIR, folder_.path(), Flags()};
 };
 
-TEST_F(CutUploadsTest, AnUploadThatIsCutAgainAndAgainArrivesAndSendsLittleTwice) {
+INSTANTIATE_TEST_SUITE_P(Forms, CutUploadsTest, ::testing::Bool(),
+                         [](const auto& info) { return std::string(info.param ? "Encrypted" : "Plain"); });
+
+TEST_P(CutUploadsTest, AnUploadThatIsCutAgainAndAgainArrivesAndSendsLittleTwice) {
   const int64_t size = ShortOrLong(64, 1024) * kMiB;
   const int cuts = ShortOrLong(12, 200);
   service_.Start();
@@ -101,9 +115,10 @@ TEST_F(CutUploadsTest, AnUploadThatIsCutAgainAndAgainArrivesAndSendsLittleTwice)
   const double seconds = absl::ToDoubleSeconds(absl::Now() - start);
 
   EXPECT_GT(proxy.cuts(), cuts / 2);
-  const fs::path object =
-      folder_ / "data" / "artifacts" / "objects" / file.entry.sha256().substr(0, 2) / file.entry.sha256();
-  EXPECT_EQ(client::Describe({"model.safetensors", object, size})->sha256(), file.entry.sha256());
+  const client::Connection uncut(service_.address(), interrupt);
+  ASSERT_TRUE(client::Downloader(uncut, display, backoff).DownloadAll({file.entry}, folder_ / "back").ok());
+  const client::NamedFile back{"model.safetensors", folder_ / "back" / "model.safetensors", size};
+  EXPECT_EQ(client::Describe(back)->sha256(), file.entry.sha256());
   const double sent_twice = static_cast<double>(proxy.sent_bytes() - size) / kMiB;
   std::printf("%lld MiB cut %d times: %.1f MiB sent twice, %.2f MiB a cut, %.1f s\n",
               static_cast<long long>(size / kMiB), proxy.cuts(), sent_twice, sent_twice / proxy.cuts(),
@@ -114,7 +129,7 @@ TEST_F(CutUploadsTest, AnUploadThatIsCutAgainAndAgainArrivesAndSendsLittleTwice)
 
 // Prints the rates between those of the same disk, which may change: many a rented one is fast for a while
 // only.
-TEST_F(CutUploadsTest, AnUploadThatIsNotCutArrivesAndComesBack) {
+TEST_P(CutUploadsTest, AnUploadThatIsNotCutArrivesAndComesBack) {
   const int64_t size = ShortOrLong(64, 1024) * kMiB;
   service_.Start();
   const client::FileToUpload file = WriteRandomFile(size);

@@ -65,7 +65,7 @@ class TenantFairnessTest : public ::testing::Test {
           return FakeWorkerScript{.work = WriteResult};
         });
     SupervisorOptions options;
-    options.data_dir = folder_.path();
+    options.work_dir = folder_.path();
     options.devices = devices;
     supervisor_ = std::make_unique<Supervisor>(
         SupervisorContext{*store_, artifacts_, references_, *launcher_, clock_, metrics_}, options);

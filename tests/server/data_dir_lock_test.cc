@@ -23,7 +23,7 @@ TEST(DataDirLock, ExamplesOneServerAFolder) {
   const absl::Status second = DataDirLock::Acquire(folder).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(second));
   EXPECT_THAT(std::string(second.message()),
-              HasSubstr("another kprune-server uses the data folder " + folder.string()));
+              HasSubstr("another kprune-server uses the folder " + folder.string()));
   first->reset();
   EXPECT_TRUE(DataDirLock::Acquire(folder).ok());
 }

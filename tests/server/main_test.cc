@@ -290,7 +290,7 @@ TEST_F(ServerProcessTest, ASecondServerOnTheSameFolderIsRefused) {
   Serve();
   const auto second = Launch();
   EXPECT_EQ(second->Wait(), 1);
-  EXPECT_THAT(second->Errors(), HasSubstr("another kprune-server uses the data folder"));
+  EXPECT_THAT(second->Errors(), HasSubstr("another kprune-server uses the folder"));
   EXPECT_EQ(Health(channel_, ""), "SERVING");
 }
 

@@ -52,7 +52,7 @@ WholeServer::WholeServer() : preflight_json_(kFits), metrics_(std::make_unique<P
   fetcher_ = std::make_unique<ModelFetcher>(
       fetcher_options, [this] { return host_.MakeClient(); }, clock_);
   JobPartsOptions options;
-  options.preflight.data_dir = options.supervisor.data_dir = folder_.path();
+  options.preflight.work_dir = options.supervisor.work_dir = folder_.path();
   options.manager.max_files = kMaxFiles;
   parts_ = std::make_unique<JobParts>(
       JobPartsContext{*store_, *artifacts_, launcher_, clock_, *metrics_, fetcher_.get()}, options);

@@ -18,7 +18,9 @@
 #include "kprune/artifact_store.h"
 #include "server/artifacts/in_memory_artifact_store.h"
 #include "server/artifacts/local_artifact_store.h"
+#include "server/artifacts/sealed_file.h"
 #include "server/artifacts/sha256.h"
+#include "tests/support/artifact_encryption.h"
 #include "tests/support/process.h"
 
 namespace kprune {
@@ -44,11 +46,17 @@ class ArtifactSubject {
 
 class LocalArtifactSubject final : public ArtifactSubject {
  public:
-  explicit LocalArtifactSubject(const std::filesystem::path& folder) : ArtifactSubject(folder) { Reopen(); }
+  // `encryption` null: none.
+  LocalArtifactSubject(const std::filesystem::path& folder,
+                       std::shared_ptr<const ArtifactEncryption> encryption)
+      : ArtifactSubject(folder), encryption_(std::move(encryption)) {
+    Reopen();
+  }
   ArtifactStore& store() override { return *store_; }
 
   void Corrupt(const std::string& sha256, const std::string& bytes) override {
-    const std::filesystem::path object = folder_ / "objects" / sha256.substr(0, 2) / sha256;
+    const char* const suffix = encryption_ != nullptr ? ".sealed" : "";
+    const std::filesystem::path object = folder_ / "objects" / sha256.substr(0, 2) / (sha256 + suffix);
     std::filesystem::permissions(object, std::filesystem::perms::owner_write,
                                  std::filesystem::perm_options::add);
     std::ofstream(object, std::ios::binary | std::ios::trunc) << bytes;
@@ -60,6 +68,7 @@ class LocalArtifactSubject final : public ArtifactSubject {
     options.max_artifact_bytes = kMaxArtifactBytes;
     options.commit_interval_bytes = 8;
     options.disk_low_bytes = 100;
+    options.encryption = encryption_;
     options.free_bytes = [this] { return kCapacityBytes + 100 - UsedBytes(); };
     absl::StatusOr<std::unique_ptr<LocalArtifactStore>> opened = LocalArtifactStore::Open(options);
     ASSERT_TRUE(opened.ok()) << opened.status();
@@ -71,11 +80,14 @@ class LocalArtifactSubject final : public ArtifactSubject {
     int64_t used = 0;
     for (const std::filesystem::directory_entry& entry :
          std::filesystem::recursive_directory_iterator(folder_ / "objects")) {
-      if (entry.is_regular_file()) used += static_cast<int64_t>(entry.file_size());
+      if (!entry.is_regular_file()) continue;
+      const auto size = static_cast<int64_t>(entry.file_size());
+      used += encryption_ != nullptr ? SealedFile::ContentBytes(size, encryption_->chunk_bytes) : size;
     }
     return used;
   }
 
+  const std::shared_ptr<const ArtifactEncryption> encryption_;
   std::unique_ptr<LocalArtifactStore> store_;
 };
 
@@ -97,7 +109,8 @@ class InMemoryArtifactSubject final : public ArtifactSubject {
   std::unique_ptr<InMemoryArtifactStore> store_;
 };
 
-// An empty store, whole transfers and a folder for files beside it. The parameter is "local" or "in_memory".
+// An empty store, whole transfers and a folder for files beside it. The parameter is "local",
+// "encrypted" (local, in chunks of eight bytes) or "in_memory".
 class ArtifactStoreTest : public ::testing::TestWithParam<const char*> {
  protected:
   static constexpr int64_t kMaxArtifactBytes = ArtifactSubject::kMaxArtifactBytes;
@@ -105,7 +118,9 @@ class ArtifactStoreTest : public ::testing::TestWithParam<const char*> {
 
   ArtifactStoreTest() {
     if (GetParam() == std::string("local")) {
-      subject_ = std::make_unique<LocalArtifactSubject>(folder_ / "store");
+      subject_ = std::make_unique<LocalArtifactSubject>(folder_ / "store", nullptr);
+    } else if (GetParam() == std::string("encrypted")) {
+      subject_ = std::make_unique<LocalArtifactSubject>(folder_ / "store", testing::SmallChunks());
     } else {
       subject_ = std::make_unique<InMemoryArtifactSubject>(folder_ / "store");
     }

@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // For the tests of artifact_store_upload_test.cc too.
-INSTANTIATE_TEST_SUITE_P(Stores, ArtifactStoreTest, ::testing::Values("local", "in_memory"),
+INSTANTIATE_TEST_SUITE_P(Stores, ArtifactStoreTest, ::testing::Values("local", "encrypted", "in_memory"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST_P(ArtifactStoreTest, Examples) {

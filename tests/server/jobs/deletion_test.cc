@@ -39,7 +39,7 @@ class DeletionTest : public ::testing::Test {
     store_ = OpenSqliteJobStore(folder_.path() / "jobs.db", {}).value();
     JobPartsOptions options;
     options.preflight = {folder_.path(), absl::Minutes(1)};
-    options.supervisor.data_dir = folder_.path();
+    options.supervisor.work_dir = folder_.path();
     parts_ = std::make_unique<JobParts>(JobPartsContext{*store_, *artifacts_, launcher_, clock_, metrics_},
                                         options);
     EXPECT_TRUE(parts_->supervisor.Start().ok());

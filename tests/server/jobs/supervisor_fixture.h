@@ -29,7 +29,7 @@ namespace kprune {
 class SupervisorTest : public ::testing::Test {
  protected:
   SupervisorTest() {
-    options_.data_dir = folder_.path();
+    options_.work_dir = folder_.path();
     options_.grace_period = absl::Milliseconds(200);
     options_.heartbeat_interval = absl::Milliseconds(50);
   }

@@ -42,7 +42,7 @@ class JobServiceTest : public ::testing::Test {
     store_ = *std::move(opened);
     JobPartsOptions options;
     options.preflight = {folder_.path(), preflight_limit_};
-    options.supervisor.data_dir = folder_.path();
+    options.supervisor.work_dir = folder_.path();
     options.supervisor.grace_period = absl::Milliseconds(200);
     options.manager.max_files = 8;
     parts_ = std::make_unique<JobParts>(
