@@ -59,7 +59,8 @@ absl::StatusOr<JobDirectory> Attempt::LayOut() {
   absl::StatusOr<JobDirectory> directory;
   const absl::Status made = Persist("lay-out", [&] {
     directory = JobDirectory::LayOut(directory_, "prune", job_.input, *artifacts_, "jobs/" + job_.id);
-    return absl::IsInternal(directory.status()) ? directory.status() : absl::OkStatus();
+    const bool again = absl::IsInternal(directory.status()) || MayPass(directory.status());
+    return again ? directory.status() : absl::OkStatus();
   });
   if (!made.ok()) return made;
   return directory;

@@ -53,6 +53,9 @@ class Attempt {
 
   absl::StatusOr<JobDirectory> LayOut();
 
+  // Whether a full or failing disk said so, which may pass, rather than what is in the files.
+  static bool MayPass(const absl::Status& status);
+
   // Each ends with the job in its next state, or with the lease lost.
   void EndWithoutModel(const absl::Status& reason);
   void GoOnFromWhatIsKept(const std::string& device);

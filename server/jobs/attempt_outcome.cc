@@ -17,12 +17,11 @@ namespace {
 
 constexpr absl::Duration kLongestStoreRetry = absl::Seconds(30);
 
-// Whether a full or failing disk said so, which may pass, rather than what the worker left.
-bool MayPass(const absl::Status& status) {
+}  // namespace
+
+bool Attempt::MayPass(const absl::Status& status) {
   return absl::IsResourceExhausted(status) || absl::IsUnavailable(status) || absl::IsUnknown(status);
 }
-
-}  // namespace
 
 void Attempt::HandleExit(const WorkerExitStatus& exit,
                          const std::function<void(const char* reason)>& exited) {

@@ -32,6 +32,10 @@ absl::Status LinkFiles(const Manifest& files, FileRole role, const std::filesyst
       return absl::FailedPreconditionError(absl::StrCat(
           "File ", file.name, " is not stored (any more): upload artifact ", file.sha256, " again."));
     }
+    if (absl::IsResourceExhausted(status)) {
+      return absl::ResourceExhaustedError(absl::StrCat("The server's disk has no room for file ", file.name,
+                                                       " of the job; try again later."));
+    }
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

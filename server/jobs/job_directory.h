@@ -19,7 +19,7 @@ class JobDirectory {
   // Makes `path` (which must not exist) with the input's files as links to their artifacts, and job.json of
   // that `kind` and, where it is not empty, with that `name` of the job ("jobs/ID"). Names of files come from
   // the allow-list of layout.h, whatever the manifest says. FAILED_PRECONDITION names a file whose artifact
-  // is not stored; INTERNAL: the disk failed.
+  // is not stored; RESOURCE_EXHAUSTED: the disk is full; INTERNAL: it failed.
   static absl::StatusOr<JobDirectory> LayOut(std::filesystem::path path, std::string_view kind,
                                              const JobInput& input, ArtifactStore& artifacts,
                                              std::string_view name = "");

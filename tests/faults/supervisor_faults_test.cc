@@ -5,6 +5,8 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "tests/faults/faulty_disk.h"
 #include "tests/faults/faulty_vfs.h"
 #include "tests/server/jobs/supervisor_fixture.h"
+#include "tests/support/artifact_encryption.h"
 #include "tests/support/process.h"
 
 namespace kprune {
@@ -146,6 +149,50 @@ TEST_F(FailingDiskTest, AFinishedResultThatCouldNotBeStoredIsPublishedByTheNextS
   EXPECT_EQ(Exits("succeeded"), 1) << "no worker ran again";
   on_disk_->Drain();
   EXPECT_FALSE(HasJobDirectories());
+}
+
+// A disk on which nothing more finds room, for a while.
+class FullDisk final : public Disk {
+ public:
+  ssize_t Pwrite(int descriptor, const void* bytes, size_t count, off_t offset) override {
+    if (!full) return Disk::Pwrite(descriptor, bytes, count, offset);
+    ++refused;
+    errno = ENOSPC;
+    return -1;
+  }
+
+  std::atomic<bool> full = false;
+  std::atomic<int> refused = 0;
+};
+
+TEST_F(SupervisorFaultsTest, AJobWhoseFilesFindNoRoomInTheClearWaitsUntilThereIsSome) {
+  FullDisk disk;
+  LocalTenantArtifactsOptions options;
+  options.data_dir = folder_.path();
+  options.store.disk = &disk;
+  options.store.encryption = testing::SmallChunks();
+  const auto files = LocalTenantArtifacts::Open(options).value();
+  const auto put = [&](const std::string& name, const std::string& bytes) {
+    testing::WriteFile(folder_ / "file", bytes);
+    const Artifact artifact = files->Of(kDefaultTenant).value()->PutFile(folder_ / "file").value();
+    return FileEntry{name, artifact.sha256, artifact.size_bytes};
+  };
+  NewJob job;
+  job.input.model = {put("config.json", R"({"fake": {"sublayers": 1}})"),
+                     put("model.safetensors", "weights")};
+  job.input.data = {put("samples.jsonl", "{\"text\": \"a\"}\n")};
+  disk.full = true;
+  const std::string id = store_.Create(job, system_clock_.Now()).value().job.id;
+  options_.first_store_retry = absl::Milliseconds(20);
+  Supervisor supervisor(
+      SupervisorContext{store_, *files, references_, processes_, system_clock_, metrics_, nullptr}, options_);
+  ASSERT_TRUE(supervisor.Start().ok());
+  ASSERT_TRUE(Eventually([&] { return disk.refused > 1; })) << "it tries again";
+  EXPECT_EQ(store_.Get(id)->state, JobState::kRunning);
+  disk.full = false;
+  const JobRecord done = AwaitFinished(store_, id);
+  EXPECT_EQ(done.state, JobState::kSucceeded) << done.error.message;
+  EXPECT_EQ(done.attempt, 1);
 }
 
 TEST_F(SupervisorFaultsTest, AStoppedWorkerIsKilledAndItsJobGoesOnWithoutIt) {
