@@ -43,6 +43,7 @@
 #include "server/shutdown_signals.h"
 
 namespace kprune {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr absl::Duration kProbeLimit = absl::Seconds(60);
@@ -112,10 +113,14 @@ absl::Status PrepareCage(const std::string& mode) {
   return absl::OkStatus();
 }
 
-// Null where the jobs run in the data folder.
+// Null where the jobs run in the data folder. A folder in that one would be taken for what is left there.
 absl::StatusOr<std::unique_ptr<DataDirLock>> LockWorkDir(const ServerFlags& flags) {
   if (flags.work_dir == flags.data_dir) return nullptr;
-  return DataDirLock::Acquire(flags.work_dir, "--work-dir");
+  std::error_code unknown;
+  const std::string way = fs::relative(flags.work_dir, flags.data_dir, unknown).string();
+  if (way.empty() || way.substr(0, 2) == "..") return DataDirLock::Acquire(flags.work_dir, "--work-dir");
+  return absl::FailedPreconditionError("--work-dir " + flags.work_dir.string() +
+                                       " is or lies in --data-dir; give a folder beside it, or none");
 }
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
@@ -272,7 +277,7 @@ void ForgetOldWork(const ServerFlags& flags) {
   if (flags.work_dir == flags.data_dir) return;
   for (const char* name : {"jobs", "preflight"}) {
     std::error_code error;
-    std::filesystem::remove_all(flags.data_dir / name, error);
+    fs::remove_all(flags.data_dir / name, error);
     if (error) LogWarning("old-work-left", {{"folder", name}, {"reason", error.message()}});
   }
 }

@@ -302,13 +302,17 @@ TEST_F(ServerProcessTest, WhatCannotStartSaysWhyInOneSentence) {
   Serve();
   const std::string taken = "127.0.0.1:" + std::to_string(std::stoi(ReadFile(folder_ / "port")));
   const std::string other = folder_ / "other-data";
-  for (const Case& start :
-       std::vector<Case>{{{"--data-dir", other, "--worker", "/nowhere/kprune-worker"},
-                          "worker program /nowhere/kprune-worker"},
-                         {{"--data-dir", other, "--devices", "cuda:7"}, "devices names \"cuda:7\""},
-                         {{"--data-dir", other, "--listen", taken}, "cannot listen on"},
-                         {{"--data-dir", other, "--listen", "127.0.0.1:99999"}, "a port from 0 to 65535"},
-                         {{"--data-dir", other, "--metrics-listen", taken}, "cannot serve metrics on"}}) {
+  for (const Case& start : std::vector<Case>{
+           {{"--data-dir", other, "--worker", "/nowhere/kprune-worker"},
+            "worker program /nowhere/kprune-worker"},
+           {{"--data-dir", other, "--devices", "cuda:7"}, "devices names \"cuda:7\""},
+           {{"--data-dir", other, "--work-dir", other + "/jobs"}, "is or lies in --data-dir"},
+           {{"--data-dir", other, "--work-dir", folder_ / "data"}, "choose another with --work-dir"},
+           {{"--data-dir", other, "--encryption-key-file", folder_ / "port"},
+            "line 1 has another length; a key is 64 hexadecimal digits"},
+           {{"--data-dir", other, "--listen", taken}, "cannot listen on"},
+           {{"--data-dir", other, "--listen", "127.0.0.1:99999"}, "a port from 0 to 65535"},
+           {{"--data-dir", other, "--metrics-listen", taken}, "cannot serve metrics on"}}) {
     const auto failed = Launch(start.flags);
     EXPECT_EQ(failed->Wait(), 1) << start.words;
     EXPECT_THAT(failed->Errors(), HasSubstr(start.words));
