@@ -41,6 +41,7 @@
 #include "server/rpc/tls_credentials.h"
 #include "server/security.h"
 #include "server/shutdown_signals.h"
+#include "server/work_dir.h"
 
 namespace kprune {
 namespace fs = std::filesystem;
@@ -113,14 +114,17 @@ absl::Status PrepareCage(const std::string& mode) {
   return absl::OkStatus();
 }
 
-// Null where the jobs run in the data folder. A folder in that one would be taken for what is left there.
+// Null where the jobs run in the data folder.
 absl::StatusOr<std::unique_ptr<DataDirLock>> LockWorkDir(const ServerFlags& flags) {
   if (flags.work_dir == flags.data_dir) return nullptr;
-  std::error_code unknown;
-  const std::string way = fs::relative(flags.work_dir, flags.data_dir, unknown).string();
-  if (way.empty() || way.substr(0, 2) == "..") return DataDirLock::Acquire(flags.work_dir, "--work-dir");
-  return absl::FailedPreconditionError("--work-dir " + flags.work_dir.string() +
-                                       " is or lies in --data-dir; give a folder beside it, or none");
+  if (absl::Status apart = CheckApart(flags.work_dir, flags.data_dir); !apart.ok()) return apart;
+  auto lock = DataDirLock::Acquire(flags.work_dir, "--work-dir");
+  if (!lock.ok()) return lock;
+  for (const char* name : kWorkFolders) {
+    const absl::Status made = MakePrivate(flags.work_dir / name);
+    if (!made.ok()) return made;
+  }
+  return lock;
 }
 
 absl::StatusOr<Foundation> Prepare(const ServerFlags& flags) {
@@ -275,7 +279,7 @@ void Drain(Parts& parts, GrpcEndpoint& endpoint, absl::Time deadline) {
 // What jobs left in the data folder before they had a folder of their own: in the clear.
 void ForgetOldWork(const ServerFlags& flags) {
   if (flags.work_dir == flags.data_dir) return;
-  for (const char* name : {"jobs", "preflight"}) {
+  for (const char* name : kWorkFolders) {
     std::error_code error;
     fs::remove_all(flags.data_dir / name, error);
     if (error) LogWarning("old-work-left", {{"folder", name}, {"reason", error.message()}});

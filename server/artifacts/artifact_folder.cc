@@ -55,6 +55,14 @@ std::vector<std::string> Older(const std::map<std::string, absl::Time>& changes,
   return older;
 }
 
+// When an artifact was of use last is told by its file's time.
+absl::Status KeepTimeOfChange(const fs::path& from, const fs::path& to) {
+  struct stat info;
+  if (::stat(from.c_str(), &info) != 0) return ErrnoStatus("examine", from);
+  const struct timespec times[] = {info.st_atim, info.st_mtim};
+  return ::utimensat(AT_FDCWD, to.c_str(), times, 0) == 0 ? absl::OkStatus() : ErrnoStatus("date", to);
+}
+
 absl::Status RemoveCopies(Disk& disk, const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
@@ -96,23 +104,57 @@ absl::Status ArtifactFolder::Prepare() {
     const absl::Status synced = SyncFolder(disk_, changed.empty() ? fs::path(".") : changed);
     if (!synced.ok()) return synced;
   }
-  absl::Status status = RemoveCopies(disk_, folder_ / "partial");
-  if (status.ok()) status = RemovePartialsOfOtherForm();
+  absl::Status status = CheckKeys();
+  if (status.ok()) status = RemoveCopies(disk_, folder_ / "partial");
+  if (status.ok()) status = RemoveOutdatedPartials();
   return status.ok() ? CountStored() : status;
 }
 
-absl::Status ArtifactFolder::RemovePartialsOfOtherForm() const {
+absl::Status ArtifactFolder::CheckKeys() const {
+  const absl::StatusOr<std::vector<std::string>> objects = ListObjects(absl::InfiniteFuture());
+  if (!objects.ok()) return objects.status();
+  const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
+  if (!partials.ok()) return partials.status();
+  std::vector<fs::path> files;
+  for (const std::string& sha256 : *objects) files.push_back(ObjectPath(sha256));
+  for (const std::string& sha256 : *partials) files.push_back(folder_ / "partial" / sha256);
+  for (const fs::path& plain : files) {
+    for (const fs::path& file : {forms_.Today(plain), forms_.Other(plain)}) {
+      const absl::Status readable = forms_.CheckKey(file);
+      if (!readable.ok() && !absl::IsNotFound(readable)) return readable;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ArtifactFolder::RemoveOutdatedPartials() const {
   const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
   if (!partials.ok()) return partials.status();
   for (const std::string& sha256 : *partials) {
-    const fs::path data = forms_.Other(folder_ / "partial" / sha256);
+    const fs::path other = forms_.Other(folder_ / "partial" / sha256);
     std::error_code unreadable;
-    if (!fs::exists(data, unreadable)) continue;
+    bool is_outdated = fs::exists(other, unreadable);
+    if (!is_outdated) {
+      const absl::StatusOr<bool> of_before = forms_.IsOutdated(PartialPath(sha256));
+      if (!of_before.ok() && !absl::IsNotFound(of_before.status())) return of_before.status();
+      is_outdated = of_before.ok() && *of_before;
+    }
+    if (!is_outdated) continue;
     absl::Status removed = RemoveFile(disk_, CommittedPath(sha256));
-    if (removed.ok()) removed = RemoveFile(disk_, data);
+    if (removed.ok()) removed = RemoveFile(disk_, other);
+    if (removed.ok()) removed = RemoveFile(disk_, PartialPath(sha256));
     if (!removed.ok()) return removed;
   }
   return absl::OkStatus();
+}
+
+absl::Status ArtifactFolder::RemoveSuperseded(std::string_view sha256) const {
+  const fs::path plain = ObjectPath(sha256);
+  std::error_code unreadable;
+  if (!fs::exists(forms_.Today(plain), unreadable) || !fs::exists(forms_.Other(plain), unreadable))
+    return absl::OkStatus();
+  const absl::Status removed = RemoveFile(disk_, forms_.Other(plain));
+  return removed.ok() ? SyncFolder(disk_, plain.parent_path()) : removed;
 }
 
 absl::Status ArtifactFolder::CountStored() const {
@@ -122,11 +164,9 @@ absl::Status ArtifactFolder::CountStored() const {
   if (!partials.ok()) return partials.status();
   int64_t bytes = 0;
   for (const std::string& sha256 : *objects) {
-    const absl::StatusOr<fs::path> object = FindObject(sha256);
-    absl::Status readable = object.status();
-    if (readable.ok()) readable = forms_.CheckKey(*object);
-    if (!readable.ok()) return readable;
-    const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
+    if (absl::Status removed = RemoveSuperseded(sha256); !removed.ok()) return removed;
+    const absl::StatusOr<int64_t> size = StoredSize(sha256);
+    if (absl::IsNotFound(size.status())) continue;  // somebody else's file, whose name begins with a digest
     if (!size.ok()) return size.status();
     bytes += *size;
   }
@@ -153,7 +193,8 @@ fs::path ArtifactFolder::CommittedPath(std::string_view sha256) const {
 
 absl::StatusOr<fs::path> ArtifactFolder::FindObject(std::string_view sha256) const {
   const fs::path plain = ObjectPath(sha256);
-  for (const fs::path& path : {forms_.Today(plain), forms_.Other(plain)}) {
+  // The first once more: a renewal takes the second away when that is there.
+  for (const fs::path& path : {forms_.Today(plain), forms_.Other(plain), forms_.Today(plain)}) {
     std::error_code error;
     if (fs::exists(path, error)) return path;
     if (!error) continue;
@@ -163,26 +204,34 @@ absl::StatusOr<fs::path> ArtifactFolder::FindObject(std::string_view sha256) con
   return NotStored(sha256);
 }
 
+template <typename Found>
+absl::StatusOr<Found> ArtifactFolder::OfObject(
+    std::string_view sha256,
+    const std::function<absl::StatusOr<Found>(const std::filesystem::path&)>& look) const {
+  for (int tries = 0; tries < 2; ++tries) {
+    const absl::StatusOr<fs::path> object = FindObject(sha256);
+    if (!object.ok()) return object.status();
+    absl::StatusOr<Found> found = look(*object);
+    if (!absl::IsNotFound(found.status())) return found;
+  }
+  return NotStored(sha256);
+}
+
 absl::StatusOr<int64_t> ArtifactFolder::StoredSize(std::string_view sha256) const {
-  const absl::StatusOr<fs::path> object = FindObject(sha256);
-  if (!object.ok()) return object.status();
-  const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
-  return absl::IsNotFound(size.status()) ? NotStored(sha256) : size;
+  return OfObject<int64_t>(sha256, [&](const fs::path& object) { return forms_.ContentBytes(object); });
 }
 
 absl::Status ArtifactFolder::Touch(std::string_view sha256) const {
-  const absl::StatusOr<fs::path> object = FindObject(sha256);
-  if (!object.ok()) return object.status();
-  if (::utimensat(AT_FDCWD, object->c_str(), nullptr, 0) == 0) return absl::OkStatus();
-  if (errno == ENOENT) return NotStored(sha256);
-  return ErrnoStatus("touch", *object);
+  const auto touched = OfObject<bool>(sha256, [&](const fs::path& object) -> absl::StatusOr<bool> {
+    if (::utimensat(AT_FDCWD, object.c_str(), nullptr, 0) == 0) return true;
+    return ErrnoStatus("touch", object);
+  });
+  return touched.status();
 }
 
 absl::StatusOr<std::unique_ptr<ContentFile>> ArtifactFolder::OpenObject(std::string_view sha256) const {
-  const absl::StatusOr<fs::path> object = FindObject(sha256);
-  if (!object.ok()) return object.status();
-  absl::StatusOr<std::unique_ptr<ContentFile>> opened = forms_.Open(*object);
-  if (absl::IsNotFound(opened.status())) return NotStored(sha256);
+  auto opened = OfObject<std::unique_ptr<ContentFile>>(
+      sha256, [&](const fs::path& object) { return forms_.Open(object); });
   if (absl::IsDataLoss(opened.status())) return SetAside(sha256, "");
   return opened;
 }
@@ -217,6 +266,19 @@ absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListPartials(absl::Time
 
 absl::StatusOr<int64_t> ArtifactFolder::CommittedSize(std::string_view sha256) const {
   return forms_.CommittedBytes(PartialPath(sha256), CommittedPath(sha256));
+}
+
+absl::Status ArtifactFolder::CheckRoomIn(const fs::path& folder, int64_t bytes) const {
+  struct stat ours, theirs;
+  if (::stat(folder_.c_str(), &ours) == 0 && ::stat(folder.c_str(), &theirs) == 0 &&
+      ours.st_dev == theirs.st_dev)
+    return CheckDisk(bytes);
+  struct statvfs info;
+  if (::statvfs(folder.c_str(), &info) != 0) return ErrnoStatus("examine the disk of", folder);
+  const int64_t free = static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
+  if (bytes <= free) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("disk full: ", bytes, " bytes do not fit in the ", free, " that are free"));
 }
 
 absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
@@ -295,25 +357,30 @@ absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListOutdated() const {
   if (!objects.ok()) return objects.status();
   std::vector<std::string> outdated;
   for (const std::string& sha256 : *objects) {
-    const absl::StatusOr<fs::path> object = FindObject(sha256);
-    if (absl::IsNotFound(object.status())) continue;  // deleted since
-    if (!object.ok()) return object.status();
-    const absl::StatusOr<bool> is_outdated = forms_.IsOutdated(*object);
-    if (!is_outdated.ok()) return is_outdated.status();
-    if (*is_outdated) outdated.push_back(sha256);
+    const auto is_outdated =
+        OfObject<bool>(sha256, [&](const fs::path& object) { return forms_.IsOutdated(object); });
+    if (absl::IsNotFound(is_outdated.status())) continue;  // deleted since
+    std::error_code unreadable;
+    const bool superseded = fs::exists(forms_.Other(ObjectPath(sha256)), unreadable);
+    // What cannot be read is for Renew to say.
+    if (superseded || !is_outdated.ok() || *is_outdated) outdated.push_back(sha256);
   }
   return outdated;
 }
 
 absl::Status ArtifactFolder::Renew(std::string_view sha256) {
+  if (absl::Status removed = RemoveSuperseded(sha256); !removed.ok()) return removed;
   const absl::StatusOr<std::unique_ptr<ContentFile>> object = OpenObject(sha256);
   if (!object.ok()) return object.status();
+  const absl::StatusOr<int64_t> size = (*object)->size_bytes();
+  if (absl::Status fits = size.ok() ? CheckDisk(*size) : size.status(); !fits.ok()) return fits;
   const absl::StatusOr<std::unique_ptr<ContentFile>> copy = MakeCopy();
   if (!copy.ok()) return copy.status();
   const absl::StatusOr<Artifact> copied = CopyContent(**object, **copy);
   absl::Status status = copied.status();
   if (absl::IsDataLoss(status)) status = SetAside(sha256, "");
   if (copied.ok() && copied->sha256 != sha256) status = SetAside(sha256, copied->sha256);
+  if (status.ok()) status = KeepTimeOfChange((*object)->path(), (*copy)->path());
   if (status.ok()) status = (*copy)->file().MakeReadOnly();
   if (status.ok()) status = (*copy)->file().Sync();
   if (status.ok()) status = Replace(sha256, (*copy)->path());
@@ -327,9 +394,7 @@ absl::Status ArtifactFolder::Replace(std::string_view sha256, const fs::path& re
   absl::Status status = FindObject(sha256).status();  // or it was deleted meanwhile
   if (status.ok()) status = Rename(disk_, renewed, forms_.Today(plain));
   if (status.ok()) status = SyncFolder(disk_, plain.parent_path());
-  if (status.ok()) status = RemoveFile(disk_, forms_.Other(plain));
-  if (status.ok()) status = SyncFolder(disk_, plain.parent_path());
-  return status;
+  return status.ok() ? RemoveSuperseded(sha256) : status;
 }
 
 }  // namespace kprune

@@ -44,8 +44,8 @@ class ArtifactFolder {
   StoredBytes& stored() const { return stored_; }
 
   // Makes the folders, makes durable what a crash left published but perhaps not synced, removes copies that
-  // it left unfinished and uploads that were begun in the other form, and counts what is there.
-  // FailedPrecondition: an artifact is encrypted under a key that is not given.
+  // it left unfinished and uploads that were begun in another form or under a key of before, and counts what
+  // is there. FailedPrecondition, and nothing was removed: a file is encrypted under a key that is not given.
   absl::Status Prepare();
 
   // A stored artifact's content. NotFound. DataLoss: it is damaged, and was set aside.
@@ -73,6 +73,9 @@ class ArtifactFolder {
   // ResourceExhausted when `more_bytes` would leave less than disk_low_bytes.
   absl::Status CheckDisk(int64_t more_bytes) const;
 
+  // The same for a folder of the same disk; ResourceExhausted when they do not fit on another.
+  absl::Status CheckRoomIn(const std::filesystem::path& folder, int64_t bytes) const;
+
   // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. Returns
   // whether none was there, and leaves it to the caller to count it. After an error it is not at its place,
   // so that nobody takes it for stored.
@@ -91,7 +94,7 @@ class ArtifactFolder {
   absl::StatusOr<std::vector<std::string>> ListOutdated() const;
 
   // Writes a stored artifact anew in today's form and under today's key. Readers and links keep the old
-  // bytes; a crash leaves the old file or both. NotFound; DataLoss.
+  // bytes; a crash leaves the old file or both. NotFound; DataLoss; ResourceExhausted: the disk is low.
   absl::Status Renew(std::string_view sha256);
 
  private:
@@ -102,7 +105,16 @@ class ArtifactFolder {
   absl::StatusOr<std::filesystem::path> FindObject(std::string_view sha256) const;
 
   absl::Status CountStored() const;
-  absl::Status RemovePartialsOfOtherForm() const;
+  absl::Status CheckKeys() const;
+  absl::Status RemoveOutdatedPartials() const;
+  // Removes the file of before where that of today is there: a renewal was not finished.
+  absl::Status RemoveSuperseded(std::string_view sha256) const;
+  // What `look` finds at a stored artifact's file; looks once more where a renewal took the file away in
+  // between. NotFound.
+  template <typename Found>
+  absl::StatusOr<Found> OfObject(
+      std::string_view sha256,
+      const std::function<absl::StatusOr<Found>(const std::filesystem::path&)>& look) const;
   // Puts the file in the place of the artifact, which must still be stored.
   absl::Status Replace(std::string_view sha256, const std::filesystem::path& renewed) const;
 

@@ -52,7 +52,9 @@ absl::StatusOr<std::unique_ptr<ContentFile>> ArtifactForms::Make(const fs::path&
   absl::StatusOr<PosixFile> made = PosixFile::Open(disk_, file, O_RDWR | O_CREAT | O_EXCL);
   if (!made.ok()) return made.status();
   if (encryption_ == nullptr) return std::make_unique<PlainFile>(*std::move(made));
-  return SealedFile::Make(encryption_->keys, encryption_->chunk_bytes, *std::move(made));
+  auto sealed = SealedFile::Make(encryption_->keys, encryption_->chunk_bytes, *std::move(made));
+  if (!sealed.ok()) RemoveFile(disk_, file).IgnoreError();
+  return sealed;
 }
 
 absl::StatusOr<PartialArtifact> ArtifactForms::OpenPartial(const fs::path& data, const fs::path& record,

@@ -160,6 +160,10 @@ absl::Status LocalArtifactStore::LinkTo(std::string_view sha256, const fs::path&
 
 absl::Status LocalArtifactStore::CopyOut(std::string_view sha256, const ContentFile& object,
                                          const fs::path& destination) {
+  const absl::StatusOr<int64_t> size = object.size_bytes();
+  if (!size.ok()) return size.status();
+  absl::Status fits = folder_.CheckRoomIn(destination.parent_path(), *size);
+  if (!fits.ok()) return fits;
   absl::StatusOr<PosixFile> made = PosixFile::Open(folder_.disk(), destination, O_WRONLY | O_CREAT | O_EXCL);
   if (!made.ok()) return made.status();
   PlainFile copy(*std::move(made));

@@ -47,6 +47,8 @@ void Attempt::Run(const std::string& device) {
       Discard();
     } else if (stop_reason() == StopReason::kDrained) {
       Requeue();
+    } else if (MayPass(directory.status())) {
+      RecordCrash(directory.status(), "job-without-room");
     } else {
       RecordFailure(directory.status());
     }
@@ -59,8 +61,7 @@ absl::StatusOr<JobDirectory> Attempt::LayOut() {
   absl::StatusOr<JobDirectory> directory;
   const absl::Status made = Persist("lay-out", [&] {
     directory = JobDirectory::LayOut(directory_, "prune", job_.input, *artifacts_, "jobs/" + job_.id);
-    const bool again = absl::IsInternal(directory.status()) || MayPass(directory.status());
-    return again ? directory.status() : absl::OkStatus();
+    return absl::IsInternal(directory.status()) ? directory.status() : absl::OkStatus();
   });
   if (!made.ok()) return made;
   return directory;

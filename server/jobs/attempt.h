@@ -67,7 +67,8 @@ class Attempt {
   void EndWithoutResult();
   bool IsEndingEarly() const;
   void RecordFailure(const absl::Status& failure);
-  void RecordCrash(const absl::Status& crash);
+  // The job is tried again later, as often as a job is. `event` is its name in the log.
+  void RecordCrash(const absl::Status& crash, const char* event = "worker-crashed");
   void Requeue();
   void Discard();
 

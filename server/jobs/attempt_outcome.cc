@@ -127,8 +127,8 @@ void Attempt::RecordFailure(const absl::Status& failure) {
   if (Holds(recorded)) Finished(JobState::kFailed, ToJobError(failure).code);
 }
 
-void Attempt::RecordCrash(const absl::Status& crash) {
-  LogWarning("worker-crashed", {{"job", job_.id}, {"reason", std::string(crash.message())}});
+void Attempt::RecordCrash(const absl::Status& crash, const char* event) {
+  LogWarning(event, {{"job", job_.id}, {"reason", std::string(crash.message())}});
   checkpoints_.Keep(job_.id, directory_);  // before another attempt can begin
   JobState state = JobState::kRetryWait;
   const absl::Status recorded = Persist("crash", [&] {

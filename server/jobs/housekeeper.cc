@@ -100,10 +100,10 @@ absl::Status Housekeeper::RemoveArtifactsOf(const std::string& tenant, absl::Tim
 
 absl::Status Housekeeper::RenewArtifacts(Tidied& tidied) {
   if (all_renewed_) return absl::OkStatus();
-  for (const std::string& tenant : context_.artifacts.Tenants()) {
-    const absl::Status status = RenewArtifactsOf(tenant, tidied);
-    if (!status.ok()) return status;
-  }
+  absl::Status status;
+  for (const std::string& tenant : context_.artifacts.Tenants())
+    status.Update(RenewArtifactsOf(tenant, tidied));
+  if (!status.ok()) return status;
   all_renewed_ = !stopping_;
   if (all_renewed_ && tidied.renewed > 0)
     LogInfo("artifacts-renewed", {{"artifacts", absl::StrCat(tidied.renewed)}});
@@ -115,14 +115,15 @@ absl::Status Housekeeper::RenewArtifactsOf(const std::string& tenant, Tidied& ti
   if (!artifacts.ok()) return artifacts.status();
   const absl::StatusOr<std::vector<std::string>> outdated = (*artifacts)->ListOutdated();
   if (!outdated.ok()) return outdated.status();
+  absl::Status failed;  // the first one: one that cannot be read keeps no other from being renewed
   for (const std::string& sha256 : *outdated) {
-    if (stopping_) return absl::OkStatus();
+    if (stopping_) break;
     const absl::Status status = (*artifacts)->Renew(sha256);
     // Deleted meanwhile, or damaged, which the store has said and set aside.
-    if (!status.ok() && !absl::IsNotFound(status) && !absl::IsDataLoss(status)) return status;
+    if (!absl::IsNotFound(status) && !absl::IsDataLoss(status)) failed.Update(status);
     tidied.renewed += status.ok();
   }
-  return absl::OkStatus();
+  return failed;
 }
 
 }  // namespace kprune

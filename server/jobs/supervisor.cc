@@ -16,8 +16,8 @@ constexpr absl::Duration kStoreRetry = absl::Seconds(1);
 // In the work folder: the boot of the machine that the last server ran in.
 constexpr char kBootFile[] = "boot_id";
 constexpr size_t kMaxBootIdBytes = 100;
-// How long an attempt may take, after its worker's grace period, to remove what it has on the disk.
-constexpr absl::Duration kAttemptGoes = absl::Seconds(5);
+// Far longer than an attempt takes to remove what it has on the disk, once its worker has ended.
+constexpr absl::Duration kAttemptGoes = absl::Seconds(2);
 
 }  // namespace
 
@@ -106,7 +106,7 @@ void Supervisor::RunJob(const std::string& device, const JobRecord& job) {
 
 bool Supervisor::AwaitAttemptGone(const std::string& job_id) {
   std::unique_lock lock(mutex_);
-  const absl::Time deadline = context_.clock.Steady() + options_.grace_period + kAttemptGoes;
+  const absl::Time deadline = context_.clock.Steady() + kAttemptGoes;
   while (running_.count(job_id) > 0) {
     if (context_.clock.Steady() >= deadline) return false;
     context_.clock.WaitUntil(lock, attempt_ended_, deadline);

@@ -79,8 +79,8 @@ class Supervisor {
   void OnJobEndsEarly(const std::string& job_id);
 
   // Returns when no attempt at the job is under way here and nothing of one is on the disk: that of a job
-  // which was just finished or cancelled takes a moment to go. False: it took longer than the grace period and
-  // what comes after it; the attempt still removes what it has when it ends.
+  // which was just finished takes a moment to go. False after two seconds: a worker that was cancelled is
+  // still ending, or the job runs again; the attempt removes what it has when it ends.
   bool AwaitAttemptGone(const std::string& job_id);
 
   // Claims nothing more, ends the running workers (SIGTERM, after the grace period SIGKILL), requeues their

@@ -185,6 +185,41 @@ TEST_P(ArtifactFaultsTest, AStoreThatCannotBeOpenedSaysSo) {
   }
 }
 
+// Encrypting what was stored in the clear, with the first, second, third ... call failing: the artifact stays
+// readable, and the next server has nothing of it in the clear.
+TEST_P(ArtifactFaultsTest, EveryCallOfARenewalMayFail) {
+  if (!GetParam()) GTEST_SKIP() << "in the clear there is nothing to renew";
+  const std::string bytes = "stored before there was a key", sha256 = Digest(bytes);
+  int nth = 1;
+  for (bool failed = true; failed; ++nth) {
+    SCOPED_TRACE(nth);
+    Clear();
+    LocalArtifactStoreOptions plain;
+    plain.folder = folder_ / "store";
+    Acknowledged safe;
+    ASSERT_TRUE(Put(*LocalArtifactStore::Open(plain).value(), bytes, safe).ok());
+    FaultyDisk disk;
+    {
+      const auto store = Open(&disk);
+      disk.FailAt(nth, {EIO});
+      (*store)->Renew(sha256).IgnoreError();
+      failed = disk.failed();
+      disk.FailAt(0, {});
+      EXPECT_EQ(Download(**store, sha256), bytes);
+      EXPECT_EQ((*store)->used_bytes(), static_cast<int64_t>(bytes.size()));
+    }
+    const auto store = Open(nullptr);
+    const std::vector<std::string> outdated = (*store)->ListOutdated().value();
+    for (const std::string& left : outdated) EXPECT_TRUE((*store)->Renew(left).ok());
+    EXPECT_EQ(Download(**store, sha256), bytes);
+    EXPECT_EQ((*store)->used_bytes(), static_cast<int64_t>(bytes.size()));
+    for (const auto& entry : fs::recursive_directory_iterator(folder_ / "store")) {
+      if (entry.is_regular_file()) EXPECT_EQ(ReadFile(entry.path()).find("before"), std::string::npos);
+    }
+  }
+  EXPECT_GT(nth, 8) << "there were calls to fail";
+}
+
 // The losses over so many seeds, of which each takes the power away at another moment.
 class PowerLossTest : public ArtifactFaultsTest {
  protected:

@@ -306,7 +306,7 @@ TEST_F(ServerProcessTest, WhatCannotStartSaysWhyInOneSentence) {
            {{"--data-dir", other, "--worker", "/nowhere/kprune-worker"},
             "worker program /nowhere/kprune-worker"},
            {{"--data-dir", other, "--devices", "cuda:7"}, "devices names \"cuda:7\""},
-           {{"--data-dir", other, "--work-dir", other + "/jobs"}, "is or lies in --data-dir"},
+           {{"--data-dir", other, "--work-dir", other + "/jobs"}, "lie in each other; give folders beside each other"},
            {{"--data-dir", other, "--work-dir", folder_ / "data"}, "choose another with --work-dir"},
            {{"--data-dir", other, "--encryption-key-file", folder_ / "port"},
             "line 1 has another length; a key is 64 hexadecimal digits"},

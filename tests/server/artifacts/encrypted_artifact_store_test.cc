@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "server/artifacts/local_artifact_store.h"
@@ -197,6 +200,75 @@ TEST_F(EncryptedArtifactStoreTest, AStoreWithoutTheKeyDoesNotOpen) {
   EXPECT_TRUE(TryToOpen(KeyLine('2') + KeyLine('1')).ok());
 }
 
+TEST_F(EncryptedArtifactStoreTest, AServerWithoutTheKeyCostsNoUploadItsBytes) {
+  Open(KeyLine('1'));
+  const std::string secret = kSecret, sha256 = DigestOf(secret);
+  { ASSERT_TRUE(store_->BeginUpload(sha256, 39, 0).value()->Append(secret.substr(0, 21)).ok()); }
+  store_.reset();
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryToOpen("").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(TryToOpen(KeyLine('2')).status()));
+  Open(KeyLine('1'));
+  EXPECT_EQ(store_->Query(sha256).value().committed_bytes, 21);
+}
+
+TEST_F(EncryptedArtifactStoreTest, WhatACrashLeftInTheClearBesideItsEncryptedFileIsRemoved) {
+  Open("");
+  const std::string sha256 = Put(kSecret);
+  Open(KeyLine('1'));
+  fs::copy_file(Plain(sha256), folder_ / "plain");
+  ASSERT_TRUE(store_->Renew(sha256).ok());
+  fs::copy_file(folder_ / "plain", Plain(sha256));
+  EXPECT_THAT(store_->ListOutdated().value(), ElementsAre(sha256)) << "it is found while the service works";
+  ASSERT_TRUE(store_->Renew(sha256).ok());
+  EXPECT_FALSE(fs::exists(Plain(sha256)));
+  fs::copy_file(folder_ / "plain", Plain(sha256));
+  Open(KeyLine('1'));
+  EXPECT_FALSE(fs::exists(Plain(sha256))) << "... and when it starts";
+  EXPECT_EQ(store_->used_bytes(), static_cast<int64_t>(sizeof kSecret - 1));
+  EXPECT_EQ(Read(sha256).value(), kSecret);
+}
+
+TEST_F(EncryptedArtifactStoreTest, ARenewalDoesNotMakeAnArtifactYounger) {
+  Open("");
+  const std::string sha256 = Put(kSecret);
+  const fs::file_time_type old = fs::last_write_time(Plain(sha256)) - std::chrono::hours(30);
+  fs::last_write_time(Plain(sha256), old);
+  Open(KeyLine('1'));
+  ASSERT_TRUE(store_->Renew(sha256).ok());
+  EXPECT_EQ(fs::last_write_time(Sealed(sha256)), old);
+}
+
+// Readers, links and questions while it is renewed again and again.
+TEST_F(EncryptedArtifactStoreTest, AnArtifactIsThereAllTheWhileItIsRenewed) {
+  Open("");
+  const std::string sha256 = Put(kSecret);
+  fs::copy_file(Plain(sha256), folder_ / "plain");
+  Open(KeyLine('1'));
+  std::atomic<bool> done = false;
+  std::thread renewing([&] {
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_TRUE(store_->Renew(sha256).ok());
+      fs::remove(folder_ / "again");
+      fs::copy_file(folder_ / "plain", folder_ / "again");
+      // As before there was a key: today's is there until the other is.
+      fs::rename(folder_ / "again", Plain(sha256));
+      fs::remove(Sealed(sha256));
+    }
+    done = true;
+  });
+  int looks = 0;
+  for (; !done; ++looks) {
+    EXPECT_EQ(Read(sha256).value(), kSecret);
+    EXPECT_THAT(store_->FindMissing({sha256}).value(), IsEmpty());
+    const fs::path linked = folder_ / ("linked-" + std::to_string(looks));
+    ASSERT_TRUE(store_->LinkTo(sha256, linked).ok());
+    EXPECT_EQ(ReadFile(linked), kSecret);
+    fs::remove(linked);
+  }
+  renewing.join();
+  EXPECT_GT(looks, 10);
+}
+
 TEST_F(EncryptedArtifactStoreTest, WhatWasStoredInTheClearIsReadAndThenEncrypted) {
   Open("");
   const std::string sha256 = Put(kSecret);
@@ -254,11 +326,24 @@ TEST_F(EncryptedArtifactStoreTest, AnUploadThatWasBegunInTheClearBeginsAgain) {
   EXPECT_TRUE(upload->Finish().ok());
 }
 
-TEST_F(EncryptedArtifactStoreTest, AnUploadGoesOnUnderTheKeyThatItWasBegunWith) {
+TEST_F(EncryptedArtifactStoreTest, AnUploadUnderAKeyOfBeforeBeginsAgainSoThatNothingNewIsUnderIt) {
   Open(KeyLine('1'));
   const std::string secret = kSecret, sha256 = DigestOf(secret);
   { ASSERT_TRUE(store_->BeginUpload(sha256, 39, 0).value()->Append(secret.substr(0, 21)).ok()); }
   Open(KeyLine('2') + KeyLine('1'));
+  EXPECT_EQ(store_->Query(sha256).value().committed_bytes, 0);
+  EXPECT_TRUE(fs::is_empty(folder_ / "store" / "partial"));
+  auto upload = store_->BeginUpload(sha256, 39, 0).value();
+  ASSERT_TRUE(upload->Append(secret).ok());
+  ASSERT_TRUE(upload->Finish().ok());
+  EXPECT_THAT(store_->ListOutdated().value(), IsEmpty());
+}
+
+TEST_F(EncryptedArtifactStoreTest, AnUploadGoesOnInANewServer) {
+  Open(KeyLine('1'));
+  const std::string secret = kSecret, sha256 = DigestOf(secret);
+  { ASSERT_TRUE(store_->BeginUpload(sha256, 39, 0).value()->Append(secret.substr(0, 21)).ok()); }
+  Open(KeyLine('1') + KeyLine('2'));
   ASSERT_EQ(store_->Query(sha256).value().committed_bytes, 21) << "two chunks, and five bytes beside";
   auto upload = store_->BeginUpload(sha256, 39, 21).value();
   ASSERT_TRUE(upload->Append(secret.substr(21)).ok());
@@ -281,36 +366,6 @@ TEST_F(EncryptedArtifactStoreTest, ADamagedPartOfAnUploadMakesItBeginAgain) {
   auto upload = store_->BeginUpload(sha256, 39, 0).value();
   ASSERT_TRUE(upload->Append(secret).ok());
   EXPECT_TRUE(upload->Finish().ok());
-}
-
-TEST(ArtifactKeysTest, ALineThatIsNoKeyIsNamedAndNotShown) {
-  const std::string good = std::string(32, 'a') + std::string(32, 'F');
-  ASSERT_TRUE(ArtifactKeys::Parse("# today\n\n  " + good + "\r\n", "keys").ok());
-  struct Case {
-    std::string text;
-    const char* says;
-  };
-  for (const Case& c : std::vector<Case>{{"", "keys line 1 ends it without a key"},
-                                         {"# none\n", "ends it without a key"},
-                                         {good + "\n" + good + "0\n", "keys line 2 has another length"},
-                                         {good.substr(1) + "g", "keys line 1 has other characters"}}) {
-    const absl::Status status = ArtifactKeys::Parse(c.text, "keys").status();
-    EXPECT_TRUE(absl::IsInvalidArgument(status));
-    EXPECT_THAT(std::string(status.message()), HasSubstr(c.says));
-    EXPECT_THAT(std::string(status.message()), HasSubstr("openssl rand -hex 32"));
-    EXPECT_EQ(status.message().find("aaaa"), absl::string_view::npos);
-  }
-  EXPECT_TRUE(absl::IsNotFound(ArtifactKeys::Read("/no/such/file").status()));
-}
-
-// Test case 1 of RFC 5869, appendix A, as far as 32 bytes.
-TEST(ArtifactKeysTest, KeysAreDerivedByHkdf) {
-  const std::string secret(22, '\x0b');
-  std::string salt, info;
-  for (char c = 0; c <= 0x0c; ++c) salt += c;
-  for (int c = 0xf0; c <= 0xf9; ++c) info += static_cast<char>(c);
-  EXPECT_EQ(KeyName(SecretKey::Derive(secret, salt, info).bytes()),
-            "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf");
 }
 
 }  // namespace
