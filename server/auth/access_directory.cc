@@ -71,14 +71,6 @@ std::optional<Caller> AccessDirectory::FindByCertificate(const std::vector<std::
   return std::nullopt;
 }
 
-std::vector<std::string> AccessDirectory::Tenants() const {
-  std::vector<std::string> names;
-  const std::shared_ptr<const AccessRules> now = rules();
-  for (const auto& [name, limits] : now->tenants) names.push_back(name);
-  if (names.empty()) names.push_back(kDefaultTenant);
-  return names;
-}
-
 TenantLimits AccessDirectory::LimitsOf(std::string_view tenant) const {
   return Find(rules()->tenants, tenant).value_or(TenantLimits());
 }

@@ -34,7 +34,6 @@ class AccessDirectory final : public TenantDirectory {
   // Whose the certificate with these names is: the first of them that somebody has.
   std::optional<Caller> FindByCertificate(const std::vector<std::string>& names) const;
 
-  std::vector<std::string> Tenants() const override;
   TenantLimits LimitsOf(std::string_view tenant) const override;
 
  private:
