@@ -201,7 +201,7 @@ std::vector<std::shared_ptr<prometheus::Collectable>> Collectors(Foundation& bas
   const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
   const bool has_gpus = base.devices.front().id != "cpu" || base.devices.size() > 1;
   return {base.metrics->registry(), std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get()),
-          std::make_shared<StorageCollector>(base.artifacts.get(), base.clock.get(), storage),
+          std::make_shared<StorageCollector>(base.artifacts.get(), storage),
           std::make_shared<DeviceCollector>(base.devices, has_gpus ? LoadNvml() : std::nullopt,
                                             visible != nullptr ? visible : ""),
           std::make_shared<ProcessCollector>()};

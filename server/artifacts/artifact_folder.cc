@@ -120,7 +120,7 @@ absl::Status ArtifactFolder::CountStored() const {
   if (!objects.ok()) return objects.status();
   const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
   if (!partials.ok()) return partials.status();
-  int64_t bytes = 0;
+  ArtifactUsage artifacts;
   for (const std::string& sha256 : *objects) {
     const absl::StatusOr<fs::path> object = FindObject(sha256);
     absl::Status readable = object.status();
@@ -128,8 +128,11 @@ absl::Status ArtifactFolder::CountStored() const {
     if (!readable.ok()) return readable;
     const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
     if (!size.ok()) return size.status();
-    bytes += *size;
+    ++artifacts.artifacts;
+    artifacts.bytes += *size;
   }
+  stored_.AddArtifacts(artifacts);
+  int64_t bytes = artifacts.bytes;
   for (const std::string& sha256 : *partials) {
     const absl::StatusOr<int64_t> size = CommittedSize(sha256);
     if (!size.ok()) return size.status();
@@ -237,14 +240,18 @@ absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
 absl::StatusOr<bool> ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
   const fs::path to = forms_.Today(ObjectPath(sha256));
   bool is_new = false;
+  int64_t size = 0;
   {
     std::lock_guard lock(objects_mutex_);
     is_new = absl::IsNotFound(StoredSize(sha256).status());
     const absl::Status renamed = Rename(disk_, from, to);
     if (!renamed.ok()) return renamed;
+    size = StoredSize(sha256).value_or(0);
+    if (is_new) stored_.AddArtifacts({1, size});
   }
   absl::Status synced = SyncFolder(disk_, to.parent_path());
   if (synced.ok()) return is_new;
+  if (is_new) stored_.AddArtifacts({-1, -size});
   if (!Rename(disk_, to, from).ok()) RemoveFile(disk_, to).IgnoreError();
   return synced;
 }
@@ -270,9 +277,14 @@ absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
     absl::Status removed = RemoveFile(disk_, forms_.Other(plain));
     if (removed.ok()) removed = RemoveFile(disk_, forms_.Today(plain));
     if (!removed.ok()) return removed;
-    if (size.ok()) stored_.Add(-*size);
+    if (size.ok()) CountGone(*size);
   }
   return SyncFolder(disk_, plain.parent_path());
+}
+
+void ArtifactFolder::CountGone(int64_t object_bytes) const {
+  stored_.Add(-object_bytes);
+  stored_.AddArtifacts({-1, -object_bytes});
 }
 
 absl::Status ArtifactFolder::SetAside(std::string_view sha256, std::string_view actual_sha256) const {
@@ -283,7 +295,7 @@ absl::Status ArtifactFolder::SetAside(std::string_view sha256, std::string_view 
   if (aside.ok()) {
     const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
     aside = Rename(disk_, *object, folder_ / "corrupt" / object->filename());
-    if (aside.ok() && size.ok()) stored_.Add(-*size);
+    if (aside.ok()) CountGone(size.value_or(0));
   }
   if (!aside.ok())
     LogError("artifact-not-set-aside", {{"sha256", std::string(sha256)}, {"error", aside.ToString()}});

@@ -74,8 +74,8 @@ class ArtifactFolder {
   absl::Status CheckDisk(int64_t more_bytes) const;
 
   // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. Returns
-  // whether none was there, and leaves it to the caller to count it. After an error it is not at its place,
-  // so that nobody takes it for stored.
+  // whether none was there, and leaves it to the caller to count its bytes for the limit. After an error it
+  // is not at its place, so that nobody takes it for stored.
   absl::StatusOr<bool> Publish(const std::filesystem::path& from, std::string_view sha256) const;
 
   absl::Status RemovePartial(std::string_view sha256) const;
@@ -102,6 +102,7 @@ class ArtifactFolder {
   absl::StatusOr<std::filesystem::path> FindObject(std::string_view sha256) const;
 
   absl::Status CountStored() const;
+  void CountGone(int64_t object_bytes) const;
   absl::Status RemovePartialsOfOtherForm() const;
   // Puts the file in the place of the artifact, which must still be stored.
   absl::Status Replace(std::string_view sha256, const std::filesystem::path& renewed) const;
