@@ -72,6 +72,7 @@ absl::Status Downloader::TryDownload(const v1::File& file, PartFile& part) {
   v1::DownloadRequest request;
   request.set_sha256(file.sha256());
   request.set_offset(part.size_bytes());
+  request.set_tenant(tenant_);
   const auto reader = connection_.artifacts().Download(context.get(), request);
   v1::DownloadResponse response;
   while (reader->Read(&response)) {

@@ -3,6 +3,8 @@
 #define KPRUNE_CLIENT_DOWNLOADER_H_
 
 #include <filesystem>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,9 +20,10 @@ namespace kprune::client {
 // a success for it.
 class Downloader {
  public:
-  // All references must outlive the downloader.
-  Downloader(const Connection& connection, TransferDisplay& display, const BackoffOptions& backoff)
-      : connection_(connection), display_(display), backoff_(backoff) {}
+  // Of the artifacts of `tenant`; empty: of the caller's own. All references must outlive the downloader.
+  Downloader(const Connection& connection, TransferDisplay& display, const BackoffOptions& backoff,
+             std::string tenant = "")
+      : connection_(connection), display_(display), backoff_(backoff), tenant_(std::move(tenant)) {}
 
   // Afterwards `folder` has every one of `files` under its name, with the right digest, on disk. What
   // `folder` has of them already is kept: finished files, and NAME.part of unfinished ones. Errors: those of
@@ -36,6 +39,7 @@ class Downloader {
   const Connection& connection_;
   TransferDisplay& display_;
   const BackoffOptions backoff_;
+  const std::string tenant_;
 };
 
 }  // namespace kprune::client

@@ -71,7 +71,7 @@ absl::Status FetchResult(const Connection& connection, const kprune::v1::Job& jo
         absl::StrCat("another kprune is fetching this result into ", output.path.string(), "; wait for it"));
   }
   TransferDisplay display("download", mode, session.screen, session.err, absl::Now);
-  Downloader downloader(connection, display, BackoffOptions());
+  Downloader downloader(connection, display, BackoffOptions(), job.tenant());
   const std::vector<kprune::v1::File> files(job.result().begin(), job.result().end());
   const absl::Status downloaded = downloader.DownloadAll(files, partial);
   if (!downloaded.ok()) {

@@ -21,7 +21,7 @@ struct GrpcEndpointOptions {
   std::shared_ptr<grpc::ServerCredentials> credentials;
   // Whether anybody may ask which services and messages there are.
   bool reflection = true;
-  // More that see every call, such as Gate::MakeAuditor().
+  // More that see every call, such as Gate::MakeWatcher().
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
 };
 

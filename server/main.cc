@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "server/grpc_endpoint.h"
 #include "server/jobs/housekeeper.h"
 #include "server/jobs/job_parts.h"
+#include "server/jobs/periodic_thread.h"
 #include "server/jobs/process_worker_launcher.h"
 #include "server/jobs/sqlite_job_store.h"
 #include "server/jobs/system_clock.h"
@@ -203,7 +205,7 @@ std::vector<std::shared_ptr<prometheus::Collectable>> Collectors(Foundation& bas
   const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
   const bool has_gpus = base.devices.front().id != "cpu" || base.devices.size() > 1;
   return {base.metrics->registry(), std::make_shared<QueueCollector>(base.jobs.get(), base.clock.get()),
-          std::make_shared<StorageCollector>(base.artifacts.get(), base.clock.get(), storage),
+          std::make_shared<StorageCollector>(base.artifacts.get(), storage),
           std::make_shared<DeviceCollector>(base.devices, has_gpus ? LoadNvml() : std::nullopt,
                                             visible != nullptr ? visible : ""),
           std::make_shared<ProcessCollector>()};
@@ -228,7 +230,13 @@ struct Parts {
         server_service(base.devices,
                        {flags.max_artifact_bytes, flags.max_queued_jobs, flags.max_files,
                         base.fetcher->AllowedSources()},
-                       gate) {}
+                       gate) {
+    if (AccessDirectory* const directory = base.security.directory.get()) {
+      access_watch.emplace(*base.clock, kFileLookInterval, [this, directory] {
+        if (directory->LookAgain()) gate.EndRevokedStreams();
+      });
+    }
+  }
 
   PrometheusMetrics& metrics;
   Gate gate;
@@ -240,6 +248,7 @@ struct Parts {
   ArtifactServiceImpl artifact_service;
   JobServiceImpl job_service;
   ServerServiceImpl server_service;
+  std::optional<PeriodicThread> access_watch;  // last: it uses what is above
 };
 
 GrpcEndpointOptions EndpointOptionsOf(const ServerFlags& flags, const Security& security, Gate& gate) {
@@ -247,7 +256,7 @@ GrpcEndpointOptions EndpointOptionsOf(const ServerFlags& flags, const Security& 
   if (security.certificates != nullptr)
     options.credentials = MakeTlsCredentials(*security.certificates, flags.tls_client_auth == "require");
   options.reflection = ReflectionIsOn(flags);
-  if (security.audit != nullptr) options.interceptors.push_back(gate.MakeAuditor());
+  options.interceptors.push_back(gate.MakeWatcher());
   return options;
 }
 

@@ -17,7 +17,7 @@ absl::StatusOr<Security> SetUpSecurity(const ServerFlags& flags, Clock& clock, M
                             {"advice", "--insecure lets anybody on the network in; use it for trials only"}});
   Security security;
   if (!flags.access_file.empty()) {
-    auto directory = AccessDirectory::Open(flags.access_file, clock, metrics);
+    auto directory = AccessDirectory::Open(flags.access_file, metrics);
     if (!directory.ok()) return directory.status();
     security.directory = *std::move(directory);
   } else {

@@ -115,8 +115,8 @@ class ArtifactStore {
   // Removes a stored artifact; readers and links keep its bytes. NotFound when it is not stored.
   virtual absl::Status Delete(std::string_view sha256) = 0;
 
-  // Of what is stored; partial uploads do not count. Looks at every artifact.
-  virtual absl::StatusOr<ArtifactUsage> Usage() = 0;
+  // Of what is stored; partial uploads do not count. A running sum: it may be asked often.
+  virtual ArtifactUsage Usage() const = 0;
 
   // For who tidies up. Stored artifacts that were neither stored nor asked for by FindMissing or BeginUpload
   // since `before`: whoever was told that one is there has had so long to refer to it.

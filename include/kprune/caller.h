@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace kprune {
 
@@ -75,9 +74,6 @@ struct TenantLimits {
 class TenantDirectory {
  public:
   virtual ~TenantDirectory() = default;
-
-  // Every tenant that is configured; kDefaultTenant where none is.
-  virtual std::vector<std::string> Tenants() const = 0;
 
   // Without limits for a tenant that is not configured.
   virtual TenantLimits LimitsOf(std::string_view tenant) const = 0;

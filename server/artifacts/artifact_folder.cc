@@ -55,14 +55,6 @@ std::vector<std::string> Older(const std::map<std::string, absl::Time>& changes,
   return older;
 }
 
-// When an artifact was of use last is told by its file's time.
-absl::Status KeepTimeOfChange(const fs::path& from, const fs::path& to) {
-  struct stat info;
-  if (::stat(from.c_str(), &info) != 0) return ErrnoStatus("examine", from);
-  const struct timespec times[] = {info.st_atim, info.st_mtim};
-  return ::utimensat(AT_FDCWD, to.c_str(), times, 0) == 0 ? absl::OkStatus() : ErrnoStatus("date", to);
-}
-
 absl::Status RemoveCopies(Disk& disk, const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
@@ -148,28 +140,22 @@ absl::Status ArtifactFolder::RemoveOutdatedPartials() const {
   return absl::OkStatus();
 }
 
-absl::Status ArtifactFolder::RemoveSuperseded(std::string_view sha256) const {
-  const fs::path plain = ObjectPath(sha256);
-  std::error_code unreadable;
-  if (!fs::exists(forms_.Today(plain), unreadable) || !fs::exists(forms_.Other(plain), unreadable))
-    return absl::OkStatus();
-  const absl::Status removed = RemoveFile(disk_, forms_.Other(plain));
-  return removed.ok() ? SyncFolder(disk_, plain.parent_path()) : removed;
-}
-
 absl::Status ArtifactFolder::CountStored() const {
   const absl::StatusOr<std::vector<std::string>> objects = ListObjects(absl::InfiniteFuture());
   if (!objects.ok()) return objects.status();
   const absl::StatusOr<std::vector<std::string>> partials = ListPartials(absl::InfiniteFuture());
   if (!partials.ok()) return partials.status();
-  int64_t bytes = 0;
+  ArtifactUsage artifacts;
   for (const std::string& sha256 : *objects) {
     if (absl::Status removed = RemoveSuperseded(sha256); !removed.ok()) return removed;
     const absl::StatusOr<int64_t> size = StoredSize(sha256);
     if (absl::IsNotFound(size.status())) continue;  // somebody else's file, whose name begins with a digest
     if (!size.ok()) return size.status();
-    bytes += *size;
+    ++artifacts.artifacts;
+    artifacts.bytes += *size;
   }
+  stored_.AddArtifacts(artifacts);
+  int64_t bytes = artifacts.bytes;
   for (const std::string& sha256 : *partials) {
     const absl::StatusOr<int64_t> size = CommittedSize(sha256);
     if (!size.ok()) return size.status();
@@ -299,14 +285,18 @@ absl::Status ArtifactFolder::CheckDisk(int64_t more_bytes) const {
 absl::StatusOr<bool> ArtifactFolder::Publish(const fs::path& from, std::string_view sha256) const {
   const fs::path to = forms_.Today(ObjectPath(sha256));
   bool is_new = false;
+  int64_t size = 0;
   {
     std::lock_guard lock(objects_mutex_);
     is_new = absl::IsNotFound(StoredSize(sha256).status());
     const absl::Status renamed = Rename(disk_, from, to);
     if (!renamed.ok()) return renamed;
+    size = StoredSize(sha256).value_or(0);
+    if (is_new) stored_.AddArtifacts({1, size});
   }
   absl::Status synced = SyncFolder(disk_, to.parent_path());
   if (synced.ok()) return is_new;
+  if (is_new) stored_.AddArtifacts({-1, -size});
   if (!Rename(disk_, to, from).ok()) RemoveFile(disk_, to).IgnoreError();
   return synced;
 }
@@ -332,9 +322,14 @@ absl::Status ArtifactFolder::RemoveObject(std::string_view sha256) const {
     absl::Status removed = RemoveFile(disk_, forms_.Other(plain));
     if (removed.ok()) removed = RemoveFile(disk_, forms_.Today(plain));
     if (!removed.ok()) return removed;
-    if (size.ok()) stored_.Add(-*size);
+    if (size.ok()) CountGone(*size);
   }
   return SyncFolder(disk_, plain.parent_path());
+}
+
+void ArtifactFolder::CountGone(int64_t object_bytes) const {
+  stored_.Add(-object_bytes);
+  stored_.AddArtifacts({-1, -object_bytes});
 }
 
 absl::Status ArtifactFolder::SetAside(std::string_view sha256, std::string_view actual_sha256) const {
@@ -345,7 +340,7 @@ absl::Status ArtifactFolder::SetAside(std::string_view sha256, std::string_view 
   if (aside.ok()) {
     const absl::StatusOr<int64_t> size = forms_.ContentBytes(*object);
     aside = Rename(disk_, *object, folder_ / "corrupt" / object->filename());
-    if (aside.ok() && size.ok()) stored_.Add(-*size);
+    if (aside.ok()) CountGone(size.value_or(0));
   }
   if (!aside.ok())
     LogError("artifact-not-set-aside", {{"sha256", std::string(sha256)}, {"error", aside.ToString()}});
@@ -366,35 +361,6 @@ absl::StatusOr<std::vector<std::string>> ArtifactFolder::ListOutdated() const {
     if (superseded || !is_outdated.ok() || *is_outdated) outdated.push_back(sha256);
   }
   return outdated;
-}
-
-absl::Status ArtifactFolder::Renew(std::string_view sha256) {
-  if (absl::Status removed = RemoveSuperseded(sha256); !removed.ok()) return removed;
-  const absl::StatusOr<std::unique_ptr<ContentFile>> object = OpenObject(sha256);
-  if (!object.ok()) return object.status();
-  const absl::StatusOr<int64_t> size = (*object)->size_bytes();
-  if (absl::Status fits = size.ok() ? CheckDisk(*size) : size.status(); !fits.ok()) return fits;
-  const absl::StatusOr<std::unique_ptr<ContentFile>> copy = MakeCopy();
-  if (!copy.ok()) return copy.status();
-  const absl::StatusOr<Artifact> copied = CopyContent(**object, **copy);
-  absl::Status status = copied.status();
-  if (absl::IsDataLoss(status)) status = SetAside(sha256, "");
-  if (copied.ok() && copied->sha256 != sha256) status = SetAside(sha256, copied->sha256);
-  if (status.ok()) status = KeepTimeOfChange((*object)->path(), (*copy)->path());
-  if (status.ok()) status = (*copy)->file().MakeReadOnly();
-  if (status.ok()) status = (*copy)->file().Sync();
-  if (status.ok()) status = Replace(sha256, (*copy)->path());
-  if (!status.ok()) RemoveFile(disk_, (*copy)->path()).IgnoreError();
-  return status;
-}
-
-absl::Status ArtifactFolder::Replace(std::string_view sha256, const fs::path& renewed) const {
-  const fs::path plain = ObjectPath(sha256);
-  std::lock_guard lock(objects_mutex_);
-  absl::Status status = FindObject(sha256).status();  // or it was deleted meanwhile
-  if (status.ok()) status = Rename(disk_, renewed, forms_.Today(plain));
-  if (status.ok()) status = SyncFolder(disk_, plain.parent_path());
-  return status.ok() ? RemoveSuperseded(sha256) : status;
 }
 
 }  // namespace kprune

@@ -77,8 +77,8 @@ class ArtifactFolder {
   absl::Status CheckRoomIn(const std::filesystem::path& folder, int64_t bytes) const;
 
   // Moves a complete, synced file of partial/ to its place; OK means that it survives a crash. Returns
-  // whether none was there, and leaves it to the caller to count it. After an error it is not at its place,
-  // so that nobody takes it for stored.
+  // whether none was there, and leaves it to the caller to count its bytes for the limit. After an error it
+  // is not at its place, so that nobody takes it for stored.
   absl::StatusOr<bool> Publish(const std::filesystem::path& from, std::string_view sha256) const;
 
   absl::Status RemovePartial(std::string_view sha256) const;
@@ -115,6 +115,7 @@ class ArtifactFolder {
   absl::StatusOr<Found> OfObject(
       std::string_view sha256,
       const std::function<absl::StatusOr<Found>(const std::filesystem::path&)>& look) const;
+  void CountGone(int64_t object_bytes) const;
   // Puts the file in the place of the artifact, which must still be stored.
   absl::Status Replace(std::string_view sha256, const std::filesystem::path& renewed) const;
 

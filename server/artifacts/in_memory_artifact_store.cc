@@ -212,9 +212,9 @@ absl::Status InMemoryArtifactStore::Delete(std::string_view sha256) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ArtifactUsage> InMemoryArtifactStore::Usage() {
+ArtifactUsage InMemoryArtifactStore::Usage() const {
   std::lock_guard lock(mutex_);
-  return ArtifactUsage{static_cast<int64_t>(objects_.size()), stored_bytes_};
+  return {static_cast<int64_t>(objects_.size()), stored_bytes_};
 }
 
 absl::StatusOr<std::vector<std::string>> InMemoryArtifactStore::ListUnused(absl::Time before) {

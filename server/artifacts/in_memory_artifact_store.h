@@ -40,7 +40,7 @@ class InMemoryArtifactStore final : public ArtifactStore {
                                                               int64_t offset) override;
   absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) override;
   absl::Status Delete(std::string_view sha256) override;
-  absl::StatusOr<ArtifactUsage> Usage() override;
+  ArtifactUsage Usage() const override;
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
   absl::StatusOr<std::vector<std::string>> ListOutdated() override { return std::vector<std::string>(); }
@@ -79,7 +79,7 @@ class InMemoryArtifactStore final : public ArtifactStore {
 
   WriterClaims claims_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, Object, std::less<>> objects_;
   std::map<std::string, Partial, std::less<>> partials_;

@@ -184,20 +184,6 @@ absl::Status LocalArtifactStore::Delete(std::string_view sha256) {
   return folder_.RemoveObject(sha256);
 }
 
-absl::StatusOr<ArtifactUsage> LocalArtifactStore::Usage() {
-  const absl::StatusOr<std::vector<std::string>> stored = folder_.ListObjects(absl::InfiniteFuture());
-  if (!stored.ok()) return stored.status();
-  ArtifactUsage usage;
-  for (const std::string& sha256 : *stored) {
-    const absl::StatusOr<int64_t> size = folder_.StoredSize(sha256);
-    if (absl::IsNotFound(size.status())) continue;  // deleted since
-    if (!size.ok()) return size.status();
-    ++usage.artifacts;
-    usage.bytes += *size;
-  }
-  return usage;
-}
-
 absl::StatusOr<std::vector<std::string>> LocalArtifactStore::ListUnused(absl::Time before) {
   return folder_.ListObjects(before);
 }

@@ -65,7 +65,7 @@ class LocalArtifactStore final : public ArtifactStore {
                                                               int64_t offset) override;
   absl::Status LinkTo(std::string_view sha256, const std::filesystem::path& destination) override;
   absl::Status Delete(std::string_view sha256) override;
-  absl::StatusOr<ArtifactUsage> Usage() override;
+  ArtifactUsage Usage() const override { return stored_.artifacts(); }
   absl::StatusOr<std::vector<std::string>> ListUnused(absl::Time before) override;
   absl::StatusOr<int> RemoveStaleUploads(absl::Time before) override;
   absl::StatusOr<std::vector<std::string>> ListOutdated() override { return folder_.ListOutdated(); }

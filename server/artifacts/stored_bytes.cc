@@ -27,4 +27,15 @@ int64_t StoredBytes::used_bytes() const {
   return used_bytes_;
 }
 
+void StoredBytes::AddArtifacts(const ArtifactUsage& change) {
+  std::lock_guard lock(mutex_);
+  artifacts_.artifacts += change.artifacts;
+  artifacts_.bytes += change.bytes;
+}
+
+ArtifactUsage StoredBytes::artifacts() const {
+  std::lock_guard lock(mutex_);
+  return artifacts_;
+}
+
 }  // namespace kprune

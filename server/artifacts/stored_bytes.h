@@ -1,4 +1,4 @@
-// How many bytes a tenant has stored, kept as a running sum, and whether more may come. An upload's bytes are
+// How much a tenant has stored, kept as running sums, and whether more may come. An upload's bytes are
 // reserved when it begins, so that uploads at the same time cannot pass the limit together.
 #ifndef KPRUNE_SERVER_ARTIFACTS_STORED_BYTES_H_
 #define KPRUNE_SERVER_ARTIFACTS_STORED_BYTES_H_
@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "kprune/artifact_store.h"
 
 namespace kprune {
 
@@ -51,13 +52,20 @@ class StoredBytes {
   // What is reserved included.
   int64_t used_bytes() const;
 
+  // Whole artifacts that came, or went (negative), beside what their bytes are to the limit.
+  void AddArtifacts(const ArtifactUsage& change);
+
+  ArtifactUsage artifacts() const;
+
  private:
   // Constant after construction.
   const std::string tenant_;
   const std::function<int64_t()> max_bytes_;
 
   mutable std::mutex mutex_;
-  int64_t used_bytes_ = 0;  // guarded by mutex_
+  // Guarded by mutex_.
+  int64_t used_bytes_ = 0;
+  ArtifactUsage artifacts_;
 };
 
 }  // namespace kprune

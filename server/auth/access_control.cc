@@ -77,4 +77,27 @@ absl::StatusOr<Caller> AccessControl::Admit(std::string_view method, const Crede
                                                   "; ask the server's operator for another role."));
 }
 
+absl::Status AccessControl::MayGoOn(std::string_view method, const Credentials& credentials,
+                                    const Caller& admitted) const {
+  const absl::StatusOr<Caller> now = Identify(credentials);
+  if (!now.ok()) {
+    return absl::UnauthenticatedError(
+        absl::StrCat("The ", credentials.authorization.empty() ? "client certificate" : "token",
+                     " that this stream began with is none that this server knows any more; ask its operator "
+                     "for another and call again."));
+  }
+  if (now->tenant != admitted.tenant) {
+    return absl::UnauthenticatedError(absl::StrCat("Who this stream began for acts for tenant ", now->tenant,
+                                                   " now and no longer for ", admitted.tenant,
+                                                   "; call again to act for ", now->tenant, "."));
+  }
+  const MethodPolicy* const policy = FindPolicy(method);
+  const bool was_admin = admitted.role == Role::kAdmin && now->role != Role::kAdmin;
+  if (policy != nullptr && policy->Allows(now->role) && !was_admin) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("Who this stream began for was ", std::string(RoleName(admitted.role)), " and is ",
+                   std::string(RoleName(now->role)),
+                   " now; call again for what that role may, or ask the server's operator for another."));
+}
+
 }  // namespace kprune

@@ -42,6 +42,11 @@ class AccessControl {
   // where the certificate is right.
   absl::StatusOr<Caller> Admit(std::string_view method, const Credentials& credentials);
 
+  // Whether a stream that was let in for `admitted` may go on, by what is known now. Unauthenticated: the
+  // credentials are nobody's any more, or act for another tenant; PermissionDenied: the role may no longer,
+  // or is no admin's any more, which may have opened what is another tenant's.
+  absl::Status MayGoOn(std::string_view method, const Credentials& credentials, const Caller& admitted) const;
+
  private:
   absl::StatusOr<Caller> Identify(const Credentials& credentials) const;
 

@@ -18,31 +18,30 @@ std::optional<Value> Find(const AccessRules::ByName<Value>& values, std::string_
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<AccessDirectory>> AccessDirectory::Open(const std::filesystem::path& file,
-                                                                       Clock& clock, Metrics& metrics) {
+                                                                       Metrics& metrics) {
   WatchedFiles watched({file});
   absl::StatusOr<AccessRules> rules = ReadAccessRules(file);
   if (!rules.ok()) return rules.status();
   return std::unique_ptr<AccessDirectory>(
-      new AccessDirectory(file, std::move(watched), *std::move(rules), clock, metrics));
+      new AccessDirectory(file, std::move(watched), *std::move(rules), metrics));
 }
 
 AccessDirectory::AccessDirectory(const std::filesystem::path& file, WatchedFiles watched, AccessRules rules,
-                                 Clock& clock, Metrics& metrics)
+                                 Metrics& metrics)
     : file_(file),
       metrics_(metrics),
       watched_(std::move(watched)),
-      rules_(std::make_shared<const AccessRules>(std::move(rules))),
-      thread_(clock, kFileLookInterval, [this] { Refresh(); }) {}
+      rules_(std::make_shared<const AccessRules>(std::move(rules))) {}
 
-void AccessDirectory::Refresh() {
-  if (!watched_.Changed()) return;
+bool AccessDirectory::LookAgain() {
+  if (!watched_.Changed()) return false;
   absl::StatusOr<AccessRules> rules = ReadAccessRules(file_);
   if (!rules.ok()) {
     LogError("access-file-refused", {{"file", file_.string()},
                                      {"reason", std::string(rules.status().message())},
                                      {"still_used", "the one before"}});
     metrics_.OnAccessFileReloadFailed();
-    return;
+    return false;
   }
   LogInfo("access-file-read",
           {{"file", file_.string()},
@@ -50,6 +49,7 @@ void AccessDirectory::Refresh() {
            {"identities", std::to_string(rules->by_token_sha256.size() + rules->by_certificate.size())}});
   std::lock_guard lock(mutex_);
   rules_ = std::make_shared<const AccessRules>(*std::move(rules));
+  return true;
 }
 
 std::shared_ptr<const AccessRules> AccessDirectory::rules() const {
@@ -69,14 +69,6 @@ std::optional<Caller> AccessDirectory::FindByCertificate(const std::vector<std::
     if (std::optional<Caller> caller = Find(now->by_certificate, name)) return caller;
   }
   return std::nullopt;
-}
-
-std::vector<std::string> AccessDirectory::Tenants() const {
-  std::vector<std::string> names;
-  const std::shared_ptr<const AccessRules> now = rules();
-  for (const auto& [name, limits] : now->tenants) names.push_back(name);
-  if (names.empty()) names.push_back(kDefaultTenant);
-  return names;
 }
 
 TenantLimits AccessDirectory::LimitsOf(std::string_view tenant) const {

@@ -1,5 +1,5 @@
-// The access file as the service knows it now. It is read again whenever it changes; one that is broken is
-// reported and changes nothing.
+// The access file as the service knows it now. Whoever owns it has it look at the file every
+// kFileLookInterval; a file that is broken is reported and changes nothing.
 #ifndef KPRUNE_SERVER_AUTH_ACCESS_DIRECTORY_H_
 #define KPRUNE_SERVER_AUTH_ACCESS_DIRECTORY_H_
 
@@ -13,20 +13,22 @@
 
 #include "absl/status/statusor.h"
 #include "kprune/caller.h"
-#include "kprune/clock.h"
 #include "kprune/metrics.h"
 #include "server/auth/access_rules.h"
 #include "server/auth/watched_files.h"
-#include "server/jobs/periodic_thread.h"
 
 namespace kprune {
 
-// Thread-safe.
+// Thread-safe, but for LookAgain.
 class AccessDirectory final : public TenantDirectory {
  public:
-  // The errors are those of ReadAccessRules. Borrows `clock` and `metrics`.
+  // The errors are those of ReadAccessRules. Borrows `metrics`.
   static absl::StatusOr<std::unique_ptr<AccessDirectory>> Open(const std::filesystem::path& file,
-                                                               Clock& clock, Metrics& metrics);
+                                                               Metrics& metrics);
+
+  // Reads the file again where it has changed (server/auth/watched_files.h); whether others may call now.
+  // From one thread at a time.
+  bool LookAgain();
 
   // Whose the token is. It is looked up by its hash, so that the time it takes says nothing of the tokens.
   std::optional<Caller> FindByToken(std::string_view token) const;
@@ -34,26 +36,22 @@ class AccessDirectory final : public TenantDirectory {
   // Whose the certificate with these names is: the first of them that somebody has.
   std::optional<Caller> FindByCertificate(const std::vector<std::string>& names) const;
 
-  std::vector<std::string> Tenants() const override;
   TenantLimits LimitsOf(std::string_view tenant) const override;
 
  private:
-  AccessDirectory(const std::filesystem::path& file, WatchedFiles watched, AccessRules rules, Clock& clock,
+  AccessDirectory(const std::filesystem::path& file, WatchedFiles watched, AccessRules rules,
                   Metrics& metrics);
 
   std::shared_ptr<const AccessRules> rules() const;
-  void Refresh();
 
   // Constant after construction.
   const std::filesystem::path file_;
   Metrics& metrics_;
 
-  WatchedFiles watched_;  // of thread_
+  WatchedFiles watched_;  // of LookAgain
   mutable std::mutex mutex_;
   // Guarded by mutex_; shared with who is looking something up.
   std::shared_ptr<const AccessRules> rules_;
-
-  PeriodicThread thread_;  // last: it uses what is above
 };
 
 }  // namespace kprune

@@ -9,41 +9,28 @@
 namespace kprune {
 namespace {
 
-absl::StatusOr<ArtifactUsage> UsageOfAll(TenantArtifacts& artifacts) {
+ArtifactUsage UsageOfAll(TenantArtifacts& artifacts) {
   ArtifactUsage sum;
   for (const std::string& tenant : artifacts.Tenants()) {
     const absl::StatusOr<ArtifactStore*> store = artifacts.Of(tenant);
-    if (!store.ok()) return store.status();
-    const absl::StatusOr<ArtifactUsage> usage = (*store)->Usage();
-    if (!usage.ok()) return usage.status();
-    sum.artifacts += usage->artifacts;
-    sum.bytes += usage->bytes;
+    if (!store.ok()) continue;  // never: whoever is named has one
+    const ArtifactUsage usage = (*store)->Usage();
+    sum.artifacts += usage.artifacts;
+    sum.bytes += usage.bytes;
   }
   return sum;
 }
 
 }  // namespace
 
-std::optional<ArtifactUsage> StorageCollector::Usage() const {
-  std::lock_guard lock(mutex_);
-  const absl::Time now = clock_->Steady();
-  if (usage_ && now - counted_ < options_.count_interval) return usage_;
-  const absl::StatusOr<ArtifactUsage> counted = UsageOfAll(*artifacts_);
-  if (!counted.ok()) LogError("artifacts-not-counted", {{"error", counted.status().ToString()}});
-  usage_ = counted.ok() ? std::optional(*counted) : std::nullopt;
-  counted_ = now;
-  return usage_;
-}
-
 std::vector<prometheus::MetricFamily> StorageCollector::Collect() const {
   std::vector<prometheus::MetricFamily> families;
-  if (const std::optional<ArtifactUsage> usage = Usage()) {
-    families.push_back(WithSample(GaugeFamily("kprune_artifacts", "Artifacts that are stored"),
-                                  static_cast<double>(usage->artifacts)));
-    families.push_back(
-        WithSample(GaugeFamily("kprune_artifact_bytes", "Bytes of the artifacts that are stored"),
-                   static_cast<double>(usage->bytes)));
-  }
+  const ArtifactUsage usage = UsageOfAll(*artifacts_);
+  families.push_back(WithSample(GaugeFamily("kprune_artifacts", "Artifacts that are stored"),
+                                static_cast<double>(usage.artifacts)));
+  families.push_back(
+      WithSample(GaugeFamily("kprune_artifact_bytes", "Bytes of the artifacts that are stored"),
+                 static_cast<double>(usage.bytes)));
   families.push_back(
       WithSample(GaugeFamily("kprune_disk_low_bytes", "Free bytes below which uploads are refused"),
                  static_cast<double>(options_.disk_low_bytes)));

@@ -1,8 +1,11 @@
 #include "server/rpc/artifact_download.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
-#include "absl/status/status.h"
+#include "kprune/caller.h"
+#include "server/artifacts/upload_rules.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/status_mapping.h"
 
@@ -20,13 +23,18 @@ DownloadReactor::DownloadReactor(TenantArtifacts* artifacts, std::string tenant,
   pool_->Schedule([this] { Open(); });
 }
 
-void DownloadReactor::Open() {
+absl::StatusOr<std::unique_ptr<ArtifactReader>> DownloadReactor::OpenArtifact() const {
+  // A tenant gets no store by being named.
+  const std::vector<std::string> tenants = artifacts_->Tenants();
+  if (IsTenantName(request_.tenant()) && std::find(tenants.begin(), tenants.end(), tenant_) == tenants.end())
+    return NotStored(request_.sha256());
   const absl::StatusOr<ArtifactStore*> store = artifacts_->Of(tenant_);
-  if (!store.ok()) {
-    Finish(ToGrpcStatus(store.status()));
-    return;
-  }
-  auto reader = (*store)->OpenForRead(request_.sha256(), request_.offset());
+  if (!store.ok()) return store.status();
+  return (*store)->OpenForRead(request_.sha256(), request_.offset());
+}
+
+void DownloadReactor::Open() {
+  auto reader = OpenArtifact();
   if (!reader.ok()) {
     Finish(ToGrpcStatus(reader.status()));
     return;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "kprune/metrics.h"
 #include "kprune/tenant_artifacts.h"
 #include "kprune/v1/artifact_service.grpc.pb.h"
@@ -28,6 +29,8 @@ class DownloadReactor final : public grpc::ServerWriteReactor<v1::DownloadRespon
   // Run on the pool and end with exactly one StartWrite or Finish, after which `this` may be gone.
   void Open();
   void SendNext();
+
+  absl::StatusOr<std::unique_ptr<ArtifactReader>> OpenArtifact() const;
 
   // Constant after construction.
   Metrics* const metrics_;

@@ -16,6 +16,15 @@ namespace {
 // Enough to overlap hashing, reading and fsync of several streams; more only queue up on the disk.
 constexpr int kThreads = 4;
 
+// Whose artifact the caller is to get.
+absl::StatusOr<std::string> TenantToRead(const Caller& caller, const std::string& asked) {
+  if (asked.empty()) return caller.tenant;
+  if (caller.Sees(asked)) return asked;
+  return absl::PermissionDeniedError(
+      absl::StrCat("Only an admin downloads artifacts of other tenants; leave tenant empty for those of ",
+                   caller.tenant, "."));
+}
+
 }  // namespace
 
 ArtifactServiceImpl::ArtifactServiceImpl(TenantArtifacts* artifacts, Metrics* metrics,
@@ -81,10 +90,15 @@ grpc::ServerReadReactor<v1::UploadRequest>* ArtifactServiceImpl::Upload(grpc::Ca
 
 grpc::ServerWriteReactor<v1::DownloadResponse>* ArtifactServiceImpl::Download(
     grpc::CallbackServerContext* context, const v1::DownloadRequest* request) {
+  using Stream = grpc::ServerWriteReactor<v1::DownloadResponse>;
   const absl::StatusOr<Caller> caller =
       gate_->Admit(*context, "kprune.v1.ArtifactService/Download", request->sha256());
-  if (!caller.ok()) return RefuseStream<grpc::ServerWriteReactor<v1::DownloadResponse>>(caller.status());
-  return new DownloadReactor(artifacts_, caller->tenant, metrics_, &pool_, &stalls_, context, *request);
+  if (!caller.ok()) return RefuseStream<Stream>(caller.status());
+  const absl::StatusOr<std::string> tenant = TenantToRead(*caller, request->tenant());
+  if (!tenant.ok()) return RefuseStream<Stream>(tenant.status());
+  if (*tenant != caller->tenant)
+    gate_->NameResource(*context, absl::StrCat("tenants/", *tenant, "/", request->sha256()));
+  return new DownloadReactor(artifacts_, *tenant, metrics_, &pool_, &stalls_, context, *request);
 }
 
 }  // namespace kprune

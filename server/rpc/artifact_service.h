@@ -1,6 +1,6 @@
-// kprune.v1.ArtifactService over the ArtifactStore of the caller's tenant. A stream holds few chunks in
-// memory at a time; files are touched on a pool of its own, never on gRPC's threads. A stream that breaks
-// leaves what it committed, and nothing open.
+// kprune.v1.ArtifactService over the ArtifactStore of the caller's tenant; an admin downloads from any
+// tenant's. A stream holds few chunks in memory at a time; files are touched on a pool of its own, never on
+// gRPC's threads. A stream that breaks leaves what it committed, and nothing open.
 #ifndef KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
 #define KPRUNE_SERVER_RPC_ARTIFACT_SERVICE_H_
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -196,6 +197,68 @@ TEST_F(AccessMatrixTest, AnArtifactIsThereForItsTenantAndForNoOther) {
       EXPECT_EQ(state.committed_size() > 0, own);
     }
   }
+}
+
+// Only who is an admin names another tenant, and who is none does not learn what is there.
+TEST_F(AccessMatrixTest, AnotherTenantIsAnAdminsToName) {
+  const v1::File theirs = Upload("config.json", "of team-a alone");
+  int methods = 0;
+  for (const MethodDescriptor* method : Methods()) {
+    const auto* const tenant_field = method->input_type()->FindFieldByName("tenant");
+    if (tenant_field == nullptr) continue;
+    ++methods;
+    const auto* const sha256_field = method->input_type()->FindFieldByName("sha256");
+    for (const std::string tenant : {"team-a", "team-b"}) {
+      for (const Role role : {Role::kViewer, Role::kSubmitter, Role::kAdmin}) {
+        SCOPED_TRACE(method->full_name() + " as " + tenant + "'s " + std::string(RoleName(role)));
+        // How the call ends that names team-a.
+        const auto call = [&](const std::string& sha256) {
+          const std::unique_ptr<google::protobuf::Message> request(
+              google::protobuf::MessageFactory::generated_factory()
+                  ->GetPrototype(method->input_type())
+                  ->New());
+          request->GetReflection()->SetString(request.get(), tenant_field, "team-a");
+          if (sha256_field != nullptr)
+            request->GetReflection()->SetString(request.get(), sha256_field, sha256);
+          return Call(*method, Bearer(tenant, role), request->SerializeAsString());
+        };
+        const bool may = tenant == "team-a" || role == Role::kAdmin;
+        EXPECT_EQ(call(theirs.sha256()), may ? grpc::StatusCode::OK : grpc::StatusCode::PERMISSION_DENIED);
+        const std::string answer = last_.error_message();
+        const grpc::StatusCode of_nothing = call(HashOf("of nobody"));
+        if (may) {
+          EXPECT_EQ(of_nothing, sha256_field == nullptr ? grpc::StatusCode::OK : grpc::StatusCode::NOT_FOUND);
+        } else {
+          EXPECT_EQ(of_nothing, grpc::StatusCode::PERMISSION_DENIED);
+          EXPECT_EQ(last_.error_message(), answer);
+        }
+      }
+    }
+  }
+  EXPECT_GE(methods, 2) << "ListJobs and Download";
+}
+
+TEST_F(AccessMatrixTest, AnAdminDownloadsFromTheTenantThatItNamesAndMakesNone) {
+  v1::DownloadRequest request;
+  request.set_sha256(Upload("config.json", "of team-a alone").sha256());
+  const auto download = [&](const std::string& tenant) {
+    request.set_tenant(tenant);
+    const RawAnswer answer = RawCall(channel_, "/kprune.v1.ArtifactService/Download",
+                                     request.SerializeAsString(), Bearer("team-b", Role::kAdmin));
+    last_ = answer.status;
+    v1::DownloadResponse response;
+    EXPECT_TRUE(response.ParseFromString(answer.bytes));
+    return response.chunk();
+  };
+  EXPECT_EQ(download("team-a"), "of team-a alone") << last_.error_message();
+  for (const char* tenant : {"", "team-b", "team-c"}) {
+    EXPECT_EQ(download(tenant), "");
+    EXPECT_EQ(last_.error_code(), grpc::StatusCode::NOT_FOUND) << tenant;
+    EXPECT_THAT(last_.error_message(), HasSubstr("is not stored"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "data/tenants/team-c"));
+  EXPECT_EQ(download("../team-a"), "");
+  EXPECT_EQ(last_.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << last_.error_message();
 }
 
 TEST_F(AccessMatrixTest, HealthIsOpenAndReflectionIsNot) {

@@ -74,6 +74,32 @@ TEST_F(AuthClientTest, EveryRefusalSaysWhatToDo) {
   EXPECT_THAT(List({}).errors, HasSubstr("if it speaks TLS, give --tls-ca"));
 }
 
+TEST_F(AuthClientTest, AnAdminFetchesTheResultOfAnotherTenantsJob) {
+  WriteFile(folder_ / "model/config.json", R"({"model_type": "bert", "fake": {}})");
+  WriteFile(folder_ / "model/model.safetensors", "weights");
+  WriteFile(folder_ / "samples.jsonl", "{\"text\": \"a\"}\n");
+  const Finished submitted =
+      service_->Client({"submit", folder_ / "model", "--data", folder_ / "samples.jsonl", "--tls-ca", ca_,
+                        "--token-file", token_file_});
+  ASSERT_EQ(submitted.status, 0) << submitted.errors;
+  const std::string job = submitted.output.substr(0, submitted.output.find('\n'));
+  const auto fetch = [&](const std::string& tenant, Role role) {
+    WriteFile(access_.Path("b.token"), TokenOf(tenant, role));
+    return service_->Client({"fetch", job, "--output", folder_ / (tenant + std::string(RoleName(role))),
+                             "--tls-ca", ca_, "--token-file", access_.Path("b.token")});
+  };
+  const Finished own = fetch("team-a", Role::kViewer);
+  EXPECT_EQ(own.status, 0) << own.errors;
+  const Finished admins = fetch("team-b", Role::kAdmin);
+  EXPECT_EQ(admins.status, 0) << admins.errors;
+  EXPECT_EQ(ReadFile(folder_ / "team-badmin/report.json"), ReadFile(folder_ / "team-aviewer/report.json"));
+  EXPECT_NE(ReadFile(folder_ / "team-badmin/report.json"), "");
+  EXPECT_EQ(fetch("team-b", Role::kSubmitter).status, 1);
+  // Whose it was is in the audit log.
+  EXPECT_THAT(ReadFile(access_.Path("audit.jsonl")),
+              HasSubstr(R"("method":"kprune.v1.ArtifactService/Download","resource":"tenants/team-a/)"));
+}
+
 TEST_F(AuthClientTest, ATokenIsNeverSentInTheClearToAnotherMachine) {
   const Finished refused = List({"--server", "192.0.2.1:8470", "--token-file", token_file_});
   EXPECT_EQ(refused.status, 1);

@@ -6,7 +6,6 @@
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "kprune/caller.h"
 
@@ -18,13 +17,6 @@ class FakeTenants final : public TenantDirectory {
   void Set(const std::string& tenant, const TenantLimits& limits) {
     std::lock_guard lock(mutex_);
     limits_[tenant] = limits;
-  }
-
-  std::vector<std::string> Tenants() const override {
-    std::lock_guard lock(mutex_);
-    std::vector<std::string> tenants;
-    for (const auto& [tenant, limits] : limits_) tenants.push_back(tenant);
-    return tenants;
   }
 
   TenantLimits LimitsOf(std::string_view tenant) const override {

@@ -162,18 +162,18 @@ TEST_P(ArtifactStoreTest, WhatNobodyAskedForSinceIsUnused) {
 }
 
 TEST_P(ArtifactStoreTest, UsageIsOfWhatIsStored) {
-  EXPECT_EQ(store().Usage()->artifacts, 0);
+  EXPECT_EQ(store().Usage().artifacts, 0);
   ASSERT_TRUE(Upload("one").ok());
   ASSERT_TRUE(Upload("three").ok());
   {
     auto unfinished = store().BeginUpload(Digest("another"), 7, 0);
     ASSERT_TRUE((*unfinished)->Append("ano").ok());
   }
-  EXPECT_EQ(store().Usage()->artifacts, 2);
-  EXPECT_EQ(store().Usage()->bytes, 8);
+  EXPECT_EQ(store().Usage().artifacts, 2);
+  EXPECT_EQ(store().Usage().bytes, 8);
   ASSERT_TRUE(store().Delete(Digest("one")).ok());
-  EXPECT_EQ(store().Usage()->artifacts, 1);
-  EXPECT_EQ(store().Usage()->bytes, 5);
+  EXPECT_EQ(store().Usage().artifacts, 1);
+  EXPECT_EQ(store().Usage().bytes, 5);
 }
 
 TEST_P(ArtifactStoreTest, StaleUploadsAreRemovedButNotUnderTheirWriter) {

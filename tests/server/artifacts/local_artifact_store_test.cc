@@ -150,6 +150,8 @@ TEST_F(LocalArtifactStoreTest, ACorruptArtifactIsKeptForTheOperator) {
   std::string bytes;
   EXPECT_TRUE(absl::IsDataLoss(store->OpenForRead(sha256, 0).value()->Read(100, &bytes)));
   EXPECT_TRUE(fs::exists(options_.folder / "corrupt" / sha256));
+  EXPECT_EQ(store->Usage().artifacts, 0);
+  EXPECT_EQ(store->Usage().bytes, 0);
 }
 
 TEST_F(LocalArtifactStoreTest, AFolderThatCannotBeMadeIsNamed) {
@@ -197,9 +199,12 @@ TEST_F(LocalArtifactStoreTest, WhatIsStoredIsCountedAsItComesAndGoes) {
   const Artifact result = store->PutFile(folder_ / "result").value();
   ASSERT_TRUE(store->PutFile(folder_ / "result").ok()) << "the same once more";
   EXPECT_EQ(store->used_bytes(), 50);
+  EXPECT_EQ(store->Usage().artifacts, 2);
   store.reset();
   store = Open();
   EXPECT_EQ(store->used_bytes(), 50);
+  EXPECT_EQ(store->Usage().artifacts, 2);
+  EXPECT_EQ(store->Usage().bytes, 50);
   ASSERT_TRUE(store->Delete(result.sha256).ok());
   ASSERT_TRUE(store->Delete(Digest(first)).ok());
   EXPECT_EQ(store->used_bytes(), 0);

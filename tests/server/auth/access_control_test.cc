@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -27,27 +26,47 @@ std::string HashOf(const std::string& token) {
   return hash.HexDigest();
 }
 
-std::string File(const std::string& name) {
+// With the token "secret", and the certificate "robot.example.com".
+std::string File(const std::string& name, const std::string& tenant = "a", const std::string& role = "viewer",
+                 const std::string& robots_role = "admin") {
   return R"({"tenants": {"a": {"max_calls_per_second": 2}, "b": {}}, "identities": [
       {"name": ")" +
-         name + R"(", "token_sha256": ")" + HashOf("secret") + R"(", "tenant": "a", "role": "viewer"},
-      {"name": "robot", "certificate": "robot.example.com", "tenant": "b", "role": "admin"}]})";
+         name + R"(", "token_sha256": ")" + HashOf("secret") + R"(", "tenant": ")" + tenant +
+         R"(", "role": ")" + role + R"("},
+      {"name": "robot", "certificate": "robot.example.com", "tenant": "b", "role": ")" +
+         robots_role + "\"}]}";
 }
 
 class AccessControlTest : public ::testing::Test {
  protected:
   AccessControlTest() {
-    testing::WriteFile(file_, File("first"));
-    directory_ = AccessDirectory::Open(file_, clock_, metrics_).value();
+    Write(File("first"));
+    directory_ = AccessDirectory::Open(file_, metrics_).value();
     access_ = std::make_unique<AccessControl>(AccessControlOptions{directory_.get()}, clock_, metrics_);
   }
 
-  // Whether it comes, look after look.
-  bool Sees(const std::function<bool()>& condition) {
-    return testing::Eventually([&] {
-      clock_.Advance(kFileLookInterval);
-      return condition();
-    });
+  // As one replacement of what was there.
+  void Write(const std::string& text) {
+    testing::WriteFile(file_.string() + ".next", text);
+    std::filesystem::rename(file_.string() + ".next", file_);
+  }
+
+  // Whether the file counts once it has been written. Two looks take a change in, a third finds none.
+  bool Counts() {
+    const bool counts = !directory_->LookAgain() && directory_->LookAgain();
+    EXPECT_FALSE(directory_->LookAgain());
+    return counts;
+  }
+
+  // What becomes of a stream that was let in by the file before.
+  absl::Status GoesOn(const char* method, const Credentials& credentials, const std::string& file) {
+    Write(File("first"));
+    directory_ = AccessDirectory::Open(file_, metrics_).value();
+    access_ = std::make_unique<AccessControl>(AccessControlOptions{directory_.get()}, clock_, metrics_);
+    const Caller admitted = access_->Admit(method, credentials).value();
+    Write(file);
+    EXPECT_TRUE(Counts());
+    return access_->MayGoOn(method, credentials, admitted);
   }
 
   const testing::TemporaryFolder folder_;
@@ -120,19 +139,52 @@ TEST_F(AccessControlTest, WithoutAFileEverybodyIsTheDefaultTenantsAdminOrWhoever
 
 TEST_F(AccessControlTest, AChangedFileCountsAndABrokenOneChangesNothing) {
   const auto subject = [&] { return directory_->FindByToken("secret").value_or(Caller{}).subject; };
-  testing::WriteFile(file_, File("second"));
-  EXPECT_TRUE(Sees([&] { return subject() == "second"; }));
-  testing::WriteFile(file_, "{");
-  EXPECT_TRUE(Sees([&] { return metrics_.Count("access file broken") == 1; }));
+  Write(File("second"));
+  EXPECT_TRUE(Counts());
+  EXPECT_EQ(subject(), "second");
+  Write("{");
+  EXPECT_FALSE(Counts());
+  EXPECT_EQ(metrics_.Count("access file broken"), 1);
   EXPECT_EQ(subject(), "second");
   std::filesystem::remove(file_);
-  EXPECT_TRUE(Sees([&] { return metrics_.Count("access file broken") == 2; }));
+  EXPECT_FALSE(Counts());
+  EXPECT_EQ(metrics_.Count("access file broken"), 2);
   EXPECT_EQ(subject(), "second");
-  testing::WriteFile(file_, File("third"));
-  EXPECT_TRUE(Sees([&] { return subject() == "third"; }));
-  EXPECT_THAT(directory_->Tenants(), ElementsAre("a", "b"));
+  Write(File("third"));
+  EXPECT_TRUE(Counts());
+  EXPECT_EQ(subject(), "third");
   EXPECT_EQ(directory_->LimitsOf("a").max_calls_per_second, 2);
   EXPECT_EQ(directory_->LimitsOf("unheard-of"), TenantLimits());
+}
+
+TEST_F(AccessControlTest, AStreamGoesOnAsLongAsItsCallerMayMakeIt) {
+  const char watch[] = "kprune.v1.JobService/WatchJob", upload[] = "kprune.v1.ArtifactService/Upload";
+  const Credentials token{"Bearer secret", {}}, robot{"", {"robot.example.com"}};
+  const std::string nobody = R"({"tenants": {}, "identities": []})";
+  EXPECT_TRUE(GoesOn(watch, token, File("renamed")).ok());
+  EXPECT_TRUE(GoesOn(watch, token, File("first", "a", "submitter")).ok());
+  EXPECT_TRUE(GoesOn(watch, token, File("first", "a", "admin")).ok());
+
+  const absl::Status removed = GoesOn(watch, token, nobody);
+  EXPECT_TRUE(absl::IsUnauthenticated(removed)) << removed;
+  EXPECT_THAT(std::string(removed.message()), HasSubstr("The token that this stream began with"));
+  const absl::Status certificate = GoesOn(watch, robot, nobody);
+  EXPECT_TRUE(absl::IsUnauthenticated(certificate)) << certificate;
+  EXPECT_THAT(std::string(certificate.message()), HasSubstr("The client certificate"));
+  const absl::Status moved = GoesOn(watch, token, File("first", "b"));
+  EXPECT_TRUE(absl::IsUnauthenticated(moved)) << moved;
+  EXPECT_THAT(std::string(moved.message()), HasSubstr("acts for tenant b now and no longer for a"));
+
+  // Of the roles that are left, one may watch and not upload, one neither.
+  for (const char* method : {watch, upload}) {
+    const absl::Status monitor = GoesOn(method, robot, File("first", "a", "viewer", "monitor"));
+    EXPECT_TRUE(absl::IsPermissionDenied(monitor)) << monitor;
+  }
+  EXPECT_TRUE(absl::IsPermissionDenied(GoesOn(upload, robot, File("first", "a", "viewer", "viewer"))));
+  // What it watches may be another tenant's.
+  const absl::Status no_admin = GoesOn(watch, robot, File("first", "a", "viewer", "submitter"));
+  EXPECT_TRUE(absl::IsPermissionDenied(no_admin)) << no_admin;
+  EXPECT_THAT(std::string(no_admin.message()), HasSubstr("was admin and is submitter now"));
 }
 
 }  // namespace
