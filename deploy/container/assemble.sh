@@ -3,6 +3,7 @@
 # system, the licences of it all, and nothing else: no shell, no package manager. Runs on the Debian where `scripts/build.sh image` has
 # built: the Dockerfile calls it, and so does deploy/container/build_in_bare_root.sh, which needs no container engine.
 set -euo pipefail
+shopt -s inherit_errexit
 
 usage() {
   cat <<TEXT
@@ -25,7 +26,7 @@ programs_dir=$(realpath "$1")
 root=$(realpath -m "$2")
 deps=$(realpath "${KPRUNE_DEPS:-$source_dir/.deps}")
 readonly source_dir programs_dir root deps
-readonly DRIVER='libcuda.so.1 => not found'
+readonly DRIVER=libcuda.so.1
 readonly USER_ID=10001  # of kprune; deploy/kubernetes and deploy/compose name it too
 [[ ! -e $root ]] || die "there is '$root' already; remove it or name another folder"
 
@@ -43,12 +44,15 @@ if [[ -f $deps/site/torch/lib/libtorch_cuda.so ]]; then
     find "${cuda[@]}" -name 'libcudnn*.so.*' -o -name 'libnvrtc*.so.*' ! -name '*.alt.*')
 fi
 
-# libraries_of FILE...: the path of each shared library that the files load, as the loader finds them here.
-libraries_of() {
-  local listing
-  listing=$(ldd "$@" | grep -v "$DRIVER")
+# The path of each shared library that is opened, and of those that these and the programs load, as the loader finds them here.
+libraries() {
+  local listing file
+  listing=$(ldd "${programs[@]/#/$programs_dir/}" "${opened[@]}" | grep -v "$DRIVER => not found")
   ! grep -q 'not found' <<<"$listing" || die "the loader lacks libraries: $(grep 'not found' <<<"$listing" | sort -u)"
-  awk '$2 == "=>" {print $3}' <<<"$listing" | sort -u
+  {
+    awk '$2 == "=>" {print $3}' <<<"$listing"
+    printf '%s\n' "${opened[@]}"
+  } | sort -u | while read -r file; do echo "$(realpath "${file%/*}")/${file##*/}"; done | sort -u
 }
 
 # What of our own is not found by the loader's default folders says itself where it lies.
@@ -68,8 +72,10 @@ install_library() {
   [[ $(realpath "$file") != "$deps"/* ]] || target=$own_dir
   install -D -m 644 "$file" "$root$target/${file##*/}"
   # Only what has symbols to lose: strip does not read every library of NVIDIA's.
-  if readelf --section-headers --wide "$file" | grep -q '\.symtab'; then strip --strip-unneeded "$root$target/${file##*/}"; fi
+  [[ $(readelf --section-headers --wide "$file") != *.symtab* ]] || strip --strip-unneeded "$root$target/${file##*/}"
   if [[ $target == "$own_dir" ]]; then
+    # Found beside the others, whatever layout its wheel had; NVRTC opens its neighbour and names no folder for it.
+    patchelf --set-rpath "\$ORIGIN" "$root$target/${file##*/}"
     sed -n "s|^$deps/||p" <<<"$(realpath "$file")" >>"$root/wheels"
   else
     package_of "$file" >>"$root/packages"
@@ -86,12 +92,8 @@ package_of() {
 
 install_libraries() {
   local file files loader
-  files=$(libraries_of "${programs[@]/#/$programs_dir/}" "${opened[@]}")
-  for file in $files "${opened[@]}"; do install_library "$file"; done
-  # Every library of own_dir is found beside the others, whatever layout its wheel had.
-  for file in "$root$own_dir"/*; do
-    if readelf -d "$file" | grep -q 'R.*PATH'; then patchelf --set-rpath "\$ORIGIN" "$file"; fi
-  done
+  files=$(libraries)
+  for file in $files; do install_library "$file"; done
   loader=$(readelf -l "$programs_dir/kprune" | sed -n 's/.*interpreter: \(.*\)].*/\1/p')
   install -D -m 755 "$loader" "$root$system_dir/${loader##*/}"
   ln -s usr/lib "$root/lib"
