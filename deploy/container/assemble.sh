@@ -146,13 +146,20 @@ document_wheels() {
   rm "$root/wheels"
 }
 
-# The image's own loader, in the image: whatever is missing shows here, not in front of a user.
+# starts ARGUMENT...: the image's own loader, in the image, with every symbol looked up at once.
+starts() {
+  local said
+  said=$(LD_BIND_NOW=1 chroot "$root" "$system_dir/$(basename "$root$system_dir"/ld-linux*)" "$@" --version 2>&1) || said+=" (exit code $?)"
+  [[ $said =~ ^(kprune[a-z-]* )?[0-9.]+$ ]] || die "'$*' does not start in the image: $said"
+}
+
+# Whatever is missing or was damaged shows here, not in front of a user: each program starts, and so it does with each opened library.
 check() {
-  local file missing
-  for file in "$root"/usr/bin/* "$root$own_dir"/*; do
-    missing=$(chroot "$root" "/lib/$triplet/$(basename "$root$system_dir"/ld-linux*)" --list "${file#"$root"}" |
-      grep 'not found' | grep -v "$DRIVER") || continue
-    die "'${file#"$root"}' misses in the image: $missing"
+  local program library
+  for program in "${programs[@]}"; do starts "/usr/bin/$program"; done
+  for library in "${opened[@]##*/}"; do
+    # What is linked to the driver can only be loaded where one is.
+    [[ $(readelf --dynamic --wide "$root$own_dir/$library") == *"[$DRIVER]"* ]] || starts --preload "$own_dir/$library" /usr/bin/kprune
   done
 }
 
