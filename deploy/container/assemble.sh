@@ -133,16 +133,27 @@ document_packages() {
   rm "$root/packages"
 }
 
-# The licences of each wheel; scripts/setup.sh keeps them beside the libraries. That of Arrow has only the licence's name, in METADATA.
+# licences_of LIBRARY: the files of its wheel that say how it may be used. LibTorch's folder has many wheels, each with a list of its files;
+# of the others scripts/setup.sh keeps the licence beside the library. That of Arrow has only the licence's name, in METADATA.
+licences_of() {
+  local record
+  if [[ $1 == site/* ]]; then
+    record=$(grep --files-with-matches --line-regexp "${1#site/},.*" "$deps"/site/*.dist-info/RECORD) || return 0
+    sed -nE 's#^(([^,]*/)?(licenses/[^,]*|LICENSE[^,/]*)),.*#site/\1#p' "$record"
+  else
+    find "$deps/${1%%/*}" -maxdepth 1 -type f \( -name 'LICENSE*' -o -name METADATA \) -printf "${1%%/*}/%f\n"
+  fi
+}
+
 document_wheels() {
-  local part licence
-  while read -r part; do
+  local library licence licences
+  while read -r library; do
+    licences=$(licences_of "$library")
+    [[ -n $licences ]] || die "there is no licence of '$deps/$library'; remove '$deps' and run scripts/setup.sh"
     while read -r licence; do
-      install -D -m 644 "$licence" "$root/usr/share/doc/kprune/${licence#"$deps"/}"
-    done < <(find "$deps/$part" -type f \( -path '*.dist-info/licenses/*' -o -name 'LICENSE*' -o -path "$deps/$part/METADATA" \))
-    [[ -d $root/usr/share/doc/kprune/$part ]] ||
-      die "there is no licence below '$deps/$part'; remove '$deps/.stamp-$part' and run scripts/setup.sh"
-  done < <(cut -d / -f 1 "$root/wheels" | sort -u)
+      install -D -m 644 "$deps/$licence" "$root/usr/share/doc/kprune/$licence"
+    done <<<"$licences"
+  done <"$root/wheels"
   rm "$root/wheels"
 }
 
