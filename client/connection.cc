@@ -23,6 +23,8 @@ namespace kprune::client {
 namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;
+// Until the other side has said its first word, which takes several ways there and back with TLS.
+constexpr int kConnectMs = 10 * 1000;
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLongestReconnectMs = 2000;
 // Servers of gRPC refuse pings more frequent than every five minutes by default.
@@ -52,8 +54,9 @@ std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const ServerFlags& flags
 std::shared_ptr<grpc::Channel> OpenChannel(const ServerFlags& flags) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // By its name a wait between tries; what it bounds from below is how long one may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   // A proxy of the environment cannot reach this machine's own loopback.

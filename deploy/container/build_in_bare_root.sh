@@ -10,6 +10,7 @@ usage: deploy/container/build_in_bare_root.sh [OPTION]... BARE
   BARE                 the folder of the bare Debian; it is made where it is missing and used again where it is there.
                        The image's file system comes to lie in BARE/image.
 
+  --cuda               the CUDA variant: some 3 GB to fetch, 10 GB in BARE
   --mirror URL         the Debian mirror that debootstrap takes (default: its own)
   --sources FILE       a sources file of apt for the bare Debian (default: what debootstrap writes)
   --at FOLDER          where the sources lie in the bare Debian (default: /src)
@@ -23,9 +24,10 @@ die() { printf 'build_in_bare_root: %s\n' "$*" >&2; exit 1; }
 [[ ${1:-} == --in-namespace ]] || exec unshare --mount "$0" --in-namespace "$@"
 shift
 
-mirror='' sources='' at=/src binds=()
+mirror='' sources='' at=/src binds=() setup_flags=(--programs)
 while (($#)); do
   case $1 in
+    --cuda) setup_flags+=(--cuda); shift ;;
     --mirror) mirror=$2; shift 2 ;;
     --sources) sources=$2; shift 2 ;;
     --at) at=$2; shift 2 ;;
@@ -61,7 +63,7 @@ for pair in "${binds[@]}"; do
 done
 
 inside() { chroot "$bare" env --chdir="$at" "$@"; }
-inside scripts/setup.sh --programs
+inside scripts/setup.sh "${setup_flags[@]}"
 inside scripts/build.sh image
 rm -rf "$bare/image"
 inside deploy/container/assemble.sh build/image/bin /image

@@ -67,14 +67,12 @@ if [[ $mutual_tls == yes ]]; then
 fi
 mount -o remount,bind,ro "$root"
 
-# inside PROGRAM ARGUMENT...: in the image, as its user, with its environment and nothing of ours.
-inside() {
-  env --ignore-environment "${environment[@]}" "$(command -v setpriv)" --no-new-privs \
-    "$(command -v chroot)" --userspec=$USER_ID:$USER_ID --groups='' "$root" "$@"
-}
+# What stands before PROGRAM ARGUMENT...: in the image, as its user, with its environment and nothing of ours. No function, so that
+# what runs in the background is the program itself, which ends with this script, and not a shell around it.
+inside=(env --ignore-environment "${environment[@]}" "$(command -v setpriv)" --no-new-privs
+  "$(command -v chroot)" "--userspec=$USER_ID:$USER_ID" --groups= "$root")
 
-# A job of its own, so that $! is the server itself and not a shell around it.
-inside /usr/bin/kprune-server >"$work/server.log" 2>&1 &
+"${inside[@]}" /usr/bin/kprune-server >"$work/server.log" 2>&1 &
 server=$!
 for ((i = 0; i < 600; ++i)); do
   [[ ! -s $root/tmp/port ]] || break
@@ -83,28 +81,27 @@ for ((i = 0; i < 600; ++i)); do
 done
 for name in "" liveness; do
   printf 'health %-9s ' "$name"
-  inside /usr/bin/kprune health --server "127.0.0.1:$(<"$root/tmp/health-port")" --service "$name"
+  "${inside[@]}" /usr/bin/kprune health --server "127.0.0.1:$(<"$root/tmp/health-port")" --service "$name"
 done
 
 # What the kernel says of the process: which user, what it may gain, and how its root is mounted.
-process=$(pgrep --full --parent "$server" /usr/bin/kprune-server || echo "$server")
-grep -E '^(Uid|NoNewPrivs|CapEff|CapPrm|CapAmb):' "/proc/$process/status"
-awk '$5 == "/" {print "root mounted " $6}' "/proc/$process/mountinfo"
-if inside /usr/bin/kprune-server --data-dir /tmp/other --port-file /etc/port >"$work/other.log" 2>&1; then
+grep -E '^(Uid|NoNewPrivs|CapEff|CapPrm|CapAmb):' "/proc/$server/status"
+awk '$5 == "/" {print "root mounted " $6}' "/proc/$server/mountinfo"
+if "${inside[@]}" /usr/bin/kprune-server --data-dir /tmp/other --port-file /etc/port >"$work/other.log" 2>&1; then
   die "a server could write to /etc"
 fi
 grep 'cannot write' "$work/other.log" || { cat "$work/other.log" >&2; die "a server that may not write its port file said something else"; }
 
-inside /usr/bin/kprune submit /run/model --data "/run/data/samples.${3##*.}" --keep-flops 0.5 --export safetensors,onnx \
+"${inside[@]}" /usr/bin/kprune submit /run/model --data "/run/data/samples.${3##*.}" --keep-flops 0.5 --export safetensors,onnx \
   --server "127.0.0.1:$(<"$root/tmp/port")" "${client[@]}" --output /tmp/pruned --progress plain
-inside /usr/bin/kprune report /tmp/pruned | head -n 6
+"${inside[@]}" /usr/bin/kprune report /tmp/pruned | head -n 6
 if [[ $mutual_tls == yes ]]; then
-  if inside /usr/bin/kprune list --server "127.0.0.1:$(<"$root/tmp/port")" --tls-ca /run/kprune/client/ca.crt 2>"$work/refused.log"; then
+  if "${inside[@]}" /usr/bin/kprune list --server "127.0.0.1:$(<"$root/tmp/port")" --tls-ca /run/kprune/client/ca.crt 2>"$work/refused.log"; then
     die "a client without a certificate was let in"
   fi
   grep -- '--tls-cert' "$work/refused.log" || { cat "$work/refused.log" >&2; die "a client without a certificate was told something else"; }
 fi
-kill -TERM "$process"
+kill -TERM "$server"
 wait "$server" || die "kprune-server did not drain: exit code $?"
 server=
 echo "drained with exit code 0"
