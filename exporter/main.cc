@@ -5,7 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
-#include "exporter/channel_credentials.h"
+#include "credentials/channel_credentials.h"
 #include "exporter/flags.h"
 #include "exporter/queue_board.h"
 #include "exporter/server_poll.h"
