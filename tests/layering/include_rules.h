@@ -72,6 +72,7 @@ inline const std::vector<Room>& Rooms() {
       {"server/sources/", {"kprune/", "server/sources/", "server/artifacts/sha256.h"}, {"curl", "pugixml"}},
       {"server/rpc/", {"kprune/", "server/"}, {"grpc", "protobuf"}},
       {"server/grpc_endpoint", {"kprune/", "server/"}, {"grpc", "protobuf"}},
+      {"server/grpc_log", {"kprune/", "server/"}, {"grpc"}},
       {"server/flags.cc", {"kprune/", "cage/", "server/"}, {"cli"}},
       {"server/main.cc", {"kprune/", "cage/", "server/"}, {"grpc", "protobuf", "cli"}},
       {"credentials/", {"kprune/", "credentials/"}, {"grpc"}},
@@ -80,7 +81,8 @@ inline const std::vector<Room>& Rooms() {
       {"exporter/",
        {"kprune/", "credentials/", "exporter/", "server/metrics/metrics_endpoint.h",
         "server/metrics/process_collector.h", "server/metrics/series.h", "server/command_line.h",
-        "server/host_and_port.h", "server/log.h", "server/port_file.h", "server/shutdown_signals.h"},
+        "server/grpc_log.h", "server/host_and_port.h", "server/log.h", "server/port_file.h",
+        "server/shutdown_signals.h"},
        {"grpc", "protobuf", "prometheus", "cli"}},
   };
   return rooms;
