@@ -1,21 +1,17 @@
 #include "client/connection.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
 
-#include <algorithm>
-#include <fstream>
 #include <random>
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "credentials/channel_credentials.h"
+#include "credentials/token_file.h"
 #include "kprune/loopback.h"
 #include "kprune/trace_parent.h"
 
@@ -29,8 +25,6 @@ constexpr int kFirstReconnectMs = 100;
 constexpr int kLongestReconnectMs = 2000;
 // Servers of gRPC refuse pings more frequent than every five minutes by default.
 constexpr int kKeepaliveMs = 6 * 60 * 1000;
-constexpr unsigned int kRereadSeconds = 1;
-constexpr size_t kMaxTokenBytes = 4096;
 
 bool UsesTls(const ServerFlags& flags) {
   return !flags.tls_ca.empty() || !flags.tls_cert.empty() || !flags.tls_server_name.empty();
@@ -38,18 +32,6 @@ bool UsesTls(const ServerFlags& flags) {
 
 // A socket of this machine is as near.
 bool IsNear(const std::string& address) { return absl::StartsWith(address, "unix:") || IsLoopback(address); }
-
-// The files are read again for every handshake, so that a connection that breaks comes back with a
-// certificate that was replaced meanwhile.
-std::shared_ptr<grpc::ChannelCredentials> CredentialsOf(const ServerFlags& flags) {
-  if (!UsesTls(flags)) return grpc::InsecureChannelCredentials();
-  grpc::experimental::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-      flags.tls_key, flags.tls_cert, flags.tls_ca, kRereadSeconds));
-  options.watch_root_certs();
-  if (!flags.tls_cert.empty()) options.watch_identity_key_cert_pairs();
-  return grpc::experimental::TlsCredentials(options);
-}
 
 std::shared_ptr<grpc::Channel> OpenChannel(const ServerFlags& flags) {
   grpc::ChannelArguments arguments;
@@ -62,21 +44,8 @@ std::shared_ptr<grpc::Channel> OpenChannel(const ServerFlags& flags) {
   // A proxy of the environment cannot reach this machine's own loopback.
   if (IsNear(flags.address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (!flags.tls_server_name.empty()) arguments.SetSslTargetNameOverride(flags.tls_server_name);
-  return grpc::CreateCustomChannel(flags.address, CredentialsOf(flags), arguments);
-}
-
-absl::StatusOr<std::string> ReadToken(const std::string& file) {
-  std::string token;
-  if (std::ifstream in(file); !std::getline(in, token))
-    return absl::NotFoundError(
-        absl::StrCat("cannot read a token from ", file, "; --token-file names a file with one line"));
-  const std::string plain(absl::StripAsciiWhitespace(token));
-  // Visible ASCII: gRPC would end the program at anything else.
-  const auto visible = [](unsigned char c) { return c > ' ' && c <= '~'; };
-  if (!plain.empty() && plain.size() <= kMaxTokenBytes && std::all_of(plain.begin(), plain.end(), visible))
-    return plain;
-  return absl::FailedPreconditionError(
-      absl::StrCat("what is in ", file, " is no token; it must be one line as kprune token prints it"));
+  return grpc::CreateCustomChannel(
+      flags.address, MakeChannelCredentials({flags.tls_ca, flags.tls_cert, flags.tls_key}), arguments);
 }
 
 // Whether gRPC itself, rather than the server, gave the reason of an UNAVAILABLE.

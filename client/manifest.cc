@@ -9,26 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "client/file_digest.h"
 #include "kprune/layout.h"
+#include "kprune/model_files.h"
 
 namespace kprune::client {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Relative names of the regular files of a folder and of its direct sub-folders.
-absl::StatusOr<std::vector<std::string>> NamesBelow(const fs::path& folder) {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    if (it->is_directory() && it.depth() >= 1) it.disable_recursion_pending();
-    if (it->is_regular_file()) names.push_back(it->path().lexically_relative(folder).generic_string());
-  }
-  if (error)
-    return absl::NotFoundError(
-        absl::StrCat("cannot read the model folder ", folder.string(), ": ", error.message()));
-  std::sort(names.begin(), names.end());
-  return names;
-}
 
 bool HoldsPickledWeights(const std::string& name) {
   for (const char* suffix : {".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".gguf"}) {
@@ -62,7 +48,7 @@ absl::Status CheckComplete(const fs::path& folder, const ModelFiles& model) {
 }  // namespace
 
 absl::StatusOr<ModelFiles> FindModelFiles(const fs::path& folder) {
-  const absl::StatusOr<std::vector<std::string>> names = NamesBelow(folder);
+  const absl::StatusOr<std::vector<std::string>> names = FileNamesOfModel(folder);
   if (!names.ok()) return names.status();
   ModelFiles model;
   for (const std::string& name : *names) {

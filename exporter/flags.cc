@@ -13,9 +13,11 @@
 namespace kprune {
 namespace {
 
+constexpr char kEnvironmentPrefix[] = "KPRUNE_EXPORTER_";
+
 template <typename T>
 CLI::Option* Add(CLI::App& app, const std::string& name, T& value, const std::string& help) {
-  return AddEnvironmentFlag(app, "KPRUNE_EXPORTER_", name, value, help);
+  return AddEnvironmentFlag(app, kEnvironmentPrefix, name, value, help);
 }
 
 const CLI::Validator kHostAndPort(
@@ -73,6 +75,7 @@ ParsedExporterFlags ParseExporterFlags(int argc, const char* const* argv) {
       ->check(kDnsName);
   Add(app, "listen", flags.listen, "HOST:PORT of /metrics; port 0 takes any free one");
   Add(app, "port-file", flags.port_file, "Write the port of /metrics to this file once it is served");
+  AddLogFormatFlag(app, kEnvironmentPrefix, flags.log_format);
   Add(app, "token-file", flags.token_file, "File with the bearer token to send; read again for every call")
       ->check(CLI::ExistingFile);
   Add(app, "tls-ca", flags.tls_ca,

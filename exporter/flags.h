@@ -14,6 +14,7 @@ struct ExporterFlags {
   std::string servers_dns;           // dns:///HOST or dns:///HOST:PORT: every address of the name
   std::string listen = "127.0.0.1:9471";
   std::string port_file;
+  std::string log_format = "text";  // of kLogFormats (server/log.h)
   std::string token_file;
   // TLS where tls_ca is given, mutual where the other two are, too.
   std::string tls_ca, tls_cert, tls_key;

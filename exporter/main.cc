@@ -1,15 +1,16 @@
 // kprune-exporter: asks the servers now and then and serves what they answered, until SIGTERM or SIGINT.
-#include <iostream>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
-#include "exporter/channel_credentials.h"
+#include "credentials/channel_credentials.h"
 #include "exporter/flags.h"
 #include "exporter/queue_board.h"
 #include "exporter/server_poll.h"
 #include "exporter/server_source.h"
+#include "server/grpc_log.h"
 #include "server/log.h"
 #include "server/metrics/metrics_endpoint.h"
 #include "server/metrics/process_collector.h"
@@ -60,8 +61,10 @@ absl::Status Serve(const ExporterFlags& flags) {
 int main(int argc, char** argv) {
   const kprune::ParsedExporterFlags parsed = kprune::ParseExporterFlags(argc, argv);
   if (parsed.exit_status) return *parsed.exit_status;
+  kprune::SetLogFormat(parsed.flags.log_format);
+  kprune::TakeLogOfGrpc();
   const absl::Status status = kprune::Serve(parsed.flags);
   if (status.ok()) return 0;
-  std::cerr << "kprune-exporter: " << status.message() << "\n";
+  kprune::LogFailure("kprune-exporter", std::string(status.message()));
   return 1;
 }

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
-#include "exporter/channel_credentials.h"
+#include "credentials/token_file.h"
 #include "server/log.h"
 
 namespace kprune {

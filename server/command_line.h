@@ -6,6 +6,9 @@
 #include <cctype>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "server/log.h"
 
 namespace kprune {
 
@@ -24,6 +27,12 @@ CLI::Option* AddEnvironmentFlag(CLI::App& app, const std::string& prefix, const 
       ->envname(EnvironmentName(prefix, name))
       ->capture_default_str()
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+inline void AddLogFormatFlag(CLI::App& app, const std::string& prefix, std::string& format) {
+  AddEnvironmentFlag(app, prefix, "log-format", format,
+                     "One line an event on standard error, as text or json")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kLogFormats), std::end(kLogFormats))));
 }
 
 inline constexpr int kExitUsage = 3;

@@ -11,7 +11,6 @@
 
 #include "cage/cage.h"
 #include "server/command_line.h"
-#include "server/log.h"
 #include "server/model_sources.h"
 #include "server/sources/address_rules.h"
 
@@ -21,9 +20,11 @@ namespace {
 // Three lists of so many, with names as long as they may be, stay below what a job may have.
 constexpr int kMostFiles = 800;
 
+constexpr char kEnvironmentPrefix[] = "KPRUNE_";
+
 template <typename T>
 CLI::Option* AddFlag(CLI::App& app, const std::string& name, T& value, const std::string& help) {
-  return AddEnvironmentFlag(app, "KPRUNE_", name, value, help);
+  return AddEnvironmentFlag(app, kEnvironmentPrefix, name, value, help);
 }
 
 // CLI11's own checks of ranges let "nan" and "inf" pass.
@@ -191,8 +192,7 @@ ParsedFlags ParseFlags(int argc, const char* const* argv) {
   AddFlag(app, "listen", flags.listen, "HOST:PORT of the gRPC services; port 0 takes any free one");
   AddFlag(app, "port-file", flags.port_file,
           "Write the port of the gRPC services to this file once they are served");
-  AddFlag(app, "log-format", flags.log_format, "One line an event on standard error, as text or json")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kLogFormats), std::end(kLogFormats))));
+  AddLogFormatFlag(app, kEnvironmentPrefix, flags.log_format);
   AddFlag(app, "metrics-listen", flags.metrics_listen,
           "HOST:PORT of /metrics for Prometheus; off serves none");
   AddFlag(app, "metrics-port-file", flags.metrics_port_file,

@@ -43,12 +43,15 @@ std::vector<LogField> WithScopes(LogFields fields) {
   return all;
 }
 
-void Write(const char* level, std::string_view event, LogFields fields) {
-  const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone());
-  std::string line = (as_json ? JsonLine : TextLine)(time, level, event, WithScopes(fields));
+void WriteLine(std::string line) {
   line += '\n';
   // Nobody is left to tell when stderr cannot be written.
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+void Write(const char* level, std::string_view event, LogFields fields) {
+  const std::string time = absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone());
+  WriteLine((as_json ? JsonLine : TextLine)(time, level, event, WithScopes(fields)));
 }
 
 }  // namespace
@@ -58,6 +61,11 @@ void SetLogFormat(std::string_view format) { as_json = format == "json"; }
 void LogInfo(std::string_view event, LogFields fields) { Write("info", event, fields); }
 void LogWarning(std::string_view event, LogFields fields) { Write("warning", event, fields); }
 void LogError(std::string_view event, LogFields fields) { Write("error", event, fields); }
+
+void LogFailure(std::string_view program, std::string_view reason) {
+  if (as_json) return LogError("failed", {{"reason", std::string(reason)}});
+  WriteLine(absl::StrCat(std::string(program), ": ", std::string(reason)));
+}
 
 LogScope::LogScope(LogFields fields) : fields_(fields), outer_(innermost_scope) { innermost_scope = this; }
 LogScope::~LogScope() { innermost_scope = outer_; }

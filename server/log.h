@@ -28,6 +28,9 @@ void LogInfo(std::string_view event, LogFields fields = {});
 void LogWarning(std::string_view event, LogFields fields = {});
 void LogError(std::string_view event, LogFields fields = {});
 
+// Why `program` ends: the event "failed" in JSON, in text a plain sentence for whoever started it.
+void LogFailure(std::string_view program, std::string_view reason);
+
 // While it lives, every line that its thread writes has these fields, too, unless the line says them itself
 // or they are empty. Scopes nest. Destroy it on its thread, in the order of scopes.
 class LogScope {

@@ -1,7 +1,6 @@
 // kprune-server: puts the parts together, serves until SIGTERM or SIGINT, drains.
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include "server/exposure.h"
 #include "server/flags.h"
 #include "server/grpc_endpoint.h"
+#include "server/grpc_log.h"
 #include "server/jobs/housekeeper.h"
 #include "server/jobs/job_parts.h"
 #include "server/jobs/periodic_thread.h"
@@ -36,7 +36,6 @@
 #include "server/port_file.h"
 #include "server/rpc/artifact_service.h"
 #include "server/rpc/gate.h"
-#include "server/rpc/grpc_log.h"
 #include "server/rpc/health_endpoint.h"
 #include "server/rpc/job_service.h"
 #include "server/rpc/server_service.h"
@@ -334,10 +333,6 @@ int main(int argc, char** argv) {
   kprune::TakeLogOfGrpc();
   const absl::Status status = kprune::Serve(parsed.flags);
   if (status.ok()) return 0;
-  if (parsed.flags.log_format == "json") {
-    kprune::LogError("failed", {{"reason", std::string(status.message())}});
-  } else {
-    std::cerr << "kprune-server: " << status.message() << "\n";
-  }
+  kprune::LogFailure("kprune-server", std::string(status.message()));
   return 1;
 }

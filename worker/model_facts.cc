@@ -6,6 +6,7 @@
 #include "engine/formats/quoted.h"
 #include "engine/formats/sha256.h"
 #include "kprune/layout.h"
+#include "kprune/model_files.h"
 #include "kprune/worker_protocol.h"
 
 namespace kprune {
@@ -40,10 +41,12 @@ ModelFacts FactsOf(const ModelFolder& folder) {
 
 absl::StatusOr<std::map<std::string, std::string>> DigestInputs(const WorkerJob& job) {
   std::map<std::string, std::string> digests;
-  for (const auto& entry : fs::recursive_directory_iterator(job.model)) {
-    const std::string name = entry.path().lexically_relative(job.model).generic_string();
-    if (!entry.is_regular_file() || !IsAllowedName(FileRole::kModel, name)) continue;
-    if (absl::Status status = AddDigest("model/" + name, entry.path(), digests); !status.ok()) return status;
+  const absl::StatusOr<std::vector<std::string>> names = FileNamesOfModel(job.model);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    if (!IsAllowedName(FileRole::kModel, name)) continue;
+    if (absl::Status status = AddDigest("model/" + name, job.model / name, digests); !status.ok())
+      return status;
   }
   const auto add_all = [&](const char* folder, const std::vector<fs::path>& paths) -> absl::Status {
     for (const fs::path& path : paths) {

@@ -8,6 +8,7 @@
 #include "engine/formats/safetensors.h"
 #include "engine/model/tensor_conversion.h"
 #include "kprune/layout.h"
+#include "kprune/model_files.h"
 
 namespace kprune {
 namespace {
@@ -105,17 +106,13 @@ absl::Status WriteWeights(const ModelFolder& original, const Encoder& encoder, c
   return WriteSafetensors(path, views, {{"format", "pt"}});
 }
 
-// Everything of the original folder that is not its configuration or its weights. Its files may be links, as
-// those of a hub's cache are.
+// Everything of the original folder that is not its configuration or its weights.
 absl::Status CopyCompanions(const std::string& from, const std::string& to) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) {
-    if (!entry.is_regular_file()) continue;
-    const std::string name = entry.path().lexically_relative(from).generic_string();
+  const absl::StatusOr<std::vector<std::string>> names = FileNamesOfModel(from);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
     const bool written_anew = name == "config.json" || name.find(".safetensors") != std::string::npos;
-    if (IsAllowedName(FileRole::kModel, name) && !written_anew) names.push_back(name);
-  }
-  for (const std::string& name : names) {
+    if (!IsAllowedName(FileRole::kModel, name) || written_anew) continue;
     absl::StatusOr<std::string> bytes = ReadFile(from + "/" + name, kMaxCopiedFileBytes);
     if (!bytes.ok()) return bytes.status();
     const std::filesystem::path destination = std::filesystem::path(to) / name;

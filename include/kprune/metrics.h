@@ -15,12 +15,22 @@ namespace kprune {
 // kFetch: from where a job's model_uri names.
 enum class Direction { kUpload, kDownload, kFetch };
 
+// What a model's agreement with its original is measured by, as the report calls it (docs/report.md): the
+// share of equal predictions where there are classes, the mean cosine of embeddings, else the rank
+// correlation of outputs. The first one that a report has is the one that counts.
+inline constexpr const char* kAgreementMeasures[] = {"top1", "cosine", "spearman"};
+
+struct AgreementFigure {
+  std::string_view measure;  // of kAgreementMeasures
+  double value = 0;          // from 0 to 1
+};
+
 // What one model of a result is, from its report.json: shares from 0 to 1, and nothing where the report does
 // not tell.
 struct ReportFigures {
   std::optional<double> flops_removed;
   std::optional<double> parameters_removed;
-  std::optional<double> agreement;  // of samples that did not prune: those with the original's answer
+  std::optional<AgreementFigure> agreement;  // on samples that did not prune
 };
 
 // Events that few implementations care about do nothing unless they are overridden.

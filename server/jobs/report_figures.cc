@@ -1,5 +1,7 @@
 #include "server/jobs/report_figures.h"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -14,6 +16,9 @@ using nlohmann::json;
 
 // Ten times what the longest report of a large model has.
 constexpr size_t kMaxReportBytes = 16 << 20;
+
+// By how much the cosine of equal vectors may miss 1.
+constexpr double kRounding = 1e-6;
 
 std::optional<double> NumberAt(const json& report, const char* object, const char* key) {
   const auto outer = report.find(object);
@@ -35,13 +40,23 @@ std::optional<double> ShareRemoved(const json& report, const char* object) {
   return IfShare(1 - *kept / *original);
 }
 
+// A cosine or a correlation below 0 is no agreement at all.
+std::optional<AgreementFigure> AgreementOf(const json& report) {
+  for (const char* measure : kAgreementMeasures) {
+    const std::optional<double> value = NumberAt(report, "agreement", measure);
+    if (!value) continue;
+    if (!(std::abs(*value) <= 1 + kRounding)) return std::nullopt;
+    return AgreementFigure{measure, std::clamp(*value, 0.0, 1.0)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 ReportFigures ParseReportFigures(std::string_view report_json) {
   const json report = json::parse(report_json, nullptr, /*allow_exceptions=*/false);
   if (!report.is_object()) return {};
-  return {ShareRemoved(report, "flops"), ShareRemoved(report, "parameters"),
-          IfShare(NumberAt(report, "agreement", "top1"))};
+  return {ShareRemoved(report, "flops"), ShareRemoved(report, "parameters"), AgreementOf(report)};
 }
 
 std::vector<ReportFigures> ReadReportFigures(const std::filesystem::path& job_directory,

@@ -11,7 +11,7 @@
 
 namespace kprune {
 
-// Of one report.json. What is missing, no number or no share is left out.
+// Of one report.json. What is missing, no number or no share is left out; an agreement below 0 is 0.
 ReportFigures ParseReportFigures(std::string_view report_json);
 
 // Of every model of a result: `files` are those of result/ in the job directory. A report that cannot be read,

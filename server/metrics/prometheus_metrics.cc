@@ -76,9 +76,9 @@ PrometheusMetrics::PrometheusMetrics(const std::vector<std::string>& devices)
           MakeHistograms("kprune_flops_removed_ratio", "Share of FLOPs removed from each finished model")),
       parameters_removed_(MakeHistograms("kprune_parameters_removed_ratio",
                                          "Share of parameters removed from each finished model")),
-      agreement_(
-          MakeHistograms("kprune_agreement_ratio",
-                         "Share of held-out samples on which a finished model answers as its original")),
+      agreement_(MakeHistograms(
+          "kprune_agreement_ratio",
+          "Agreement of finished models with their originals on held-out samples, by measure")),
       phase_seconds_(
           MakeHistograms("kprune_phase_seconds", "Seconds of each phase in workers that succeeded")),
       sublayer_seconds_(MakeHistograms("kprune_sublayer_seconds", "Seconds to prune one sublayer")),
@@ -124,7 +124,7 @@ PrometheusMetrics::PrometheusMetrics(const std::vector<std::string>& devices)
   queue_wait_seconds_.Add({}, kJobBuckets);
   flops_removed_.Add({}, kRemovedBuckets);
   parameters_removed_.Add({}, kRemovedBuckets);
-  agreement_.Add({}, kAgreementBuckets);
+  for (const char* measure : kAgreementMeasures) agreement_.Add(Label("measure", measure), kAgreementBuckets);
   for (const char* phase : kPhases) phase_seconds_.Add(Label("phase", phase), kPhaseBuckets);
   for (const SublayerKind kind : {SublayerKind::kAttention, SublayerKind::kFeedForward})
     sublayer_seconds_.Add(Label("kind", Name(kind)), kSublayerBuckets);
@@ -149,7 +149,9 @@ void PrometheusMetrics::OnModelPublished(const ReportFigures& figures) {
   if (figures.flops_removed) flops_removed_.Add({}, kRemovedBuckets).Observe(*figures.flops_removed);
   if (figures.parameters_removed)
     parameters_removed_.Add({}, kRemovedBuckets).Observe(*figures.parameters_removed);
-  if (figures.agreement) agreement_.Add({}, kAgreementBuckets).Observe(*figures.agreement);
+  if (figures.agreement)
+    agreement_.Add(Label("measure", figures.agreement->measure), kAgreementBuckets)
+        .Observe(figures.agreement->value);
 }
 
 void PrometheusMetrics::OnAttemptStarted(int attempt, double waited_seconds) {

@@ -34,6 +34,23 @@ TEST(ManifestTest, Examples) {
   EXPECT_THAT(model->left_out, ElementsAre("README.md", "onnx/model.onnx", "pytorch_model.bin"));
 }
 
+// As transformers and sentence-transformers load it.
+TEST(ManifestTest, LinksAreSentAsWhatTheyLeadTo) {
+  const ScratchFolder folder, elsewhere;
+  folder.Write("config.json", "{}");
+  std::filesystem::create_symlink(elsewhere.Write("blob", "weights"), folder.path() / "model.safetensors");
+  elsewhere.Write("pooling/config.json", "{}");
+  std::filesystem::create_directory_symlink(elsewhere.path() / "pooling", folder.path() / "1_Pooling");
+  std::filesystem::create_directory_symlink(".", folder.path() / "loop");
+  std::filesystem::create_symlink("itself", folder.path() / "itself");
+  const auto model = FindModelFiles(folder.path());
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_THAT(NamesOf(model->files),
+              ElementsAre("1_Pooling/config.json", "config.json", "model.safetensors"));
+  EXPECT_EQ(model->files[2].size_bytes, 7);
+  EXPECT_THAT(model->left_out, ElementsAre("loop/config.json", "loop/model.safetensors"));
+}
+
 TEST(ManifestTest, OfAResultFolderTheModelAloneIsSent) {
   const ScratchFolder folder;
   folder.Write("config.json", "{}");

@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
@@ -60,11 +63,47 @@ TEST(MetricsTest, Examples) {
   EXPECT_EQ(Sample(metrics, {"kprune_sublayers_solved_total{", "other"}), -1) << metrics;
   EXPECT_NEAR(Sample(metrics, {"kprune_flops_removed_ratio_sum"}), 0.5, 0.1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_parameters_removed_ratio_count"}), 1) << metrics;
-  EXPECT_EQ(Sample(metrics, {"kprune_agreement_ratio_count"}), 1) << metrics;
+  EXPECT_EQ(Sample(metrics, {"kprune_agreement_ratio_count{", "top1"}), 1) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_oom_retries_total"}), 0) << metrics;
   EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "upload"}), 10000) << metrics;
   EXPECT_GT(Sample(metrics, {"kprune_transfer_bytes_total{", "download"}), 10000) << metrics;
   EXPECT_EQ(Sample(metrics, {"kprune_rpc_seconds_count{", "CreateJob", "\"OK\""}), 1) << metrics;
+}
+
+// What the worker's report says is what is counted, by what it is measured.
+TEST(MetricsTest, TheAgreementOfATaskIsCountedByItsMeasure) {
+  struct Case {
+    TinyModel model;
+    std::string measure;
+  };
+  const Case cases[] = {
+      {{.task = "token-classification", .labels = 3}, "top1"},
+      {{.task = "text-classification", .labels = 1, .problem_type = "regression"}, "spearman"},
+      {{.sentence_encoder = true}, "cosine"},
+  };
+  TemporaryFolder folder;
+  Service service(KPRUNE_BIN_DIR, folder.path());
+  service.Start();
+  std::map<std::string, double> counts, sums;
+  int models = 0;
+  for (const Case& one : cases) {
+    SCOPED_TRACE(one.model.task + " " + one.measure);
+    const std::filesystem::path place = folder / std::to_string(++models);
+    WriteTinyModel(place / "model", one.model);
+    WriteTinySentences(place / "samples.jsonl", 50, one.model);
+    const Finished done =
+        service.Client({"submit", place / "model", "--data", place / "samples.jsonl", "--keep-flops", "0.5",
+                        "--export", "safetensors", "--output", place / "out"});
+    ASSERT_EQ(done.status, 0) << done.errors << service.Log();
+    const nlohmann::json report = nlohmann::json::parse(ReadFile(place / "out/report.json"));
+    ++counts[one.measure];
+    sums[one.measure] += std::max(0.0, report.at("agreement").at(one.measure).get<double>());
+  }
+  const std::string metrics = service.Metrics();
+  for (const auto& [measure, count] : counts) {
+    EXPECT_EQ(Sample(metrics, {"kprune_agreement_ratio_count{", measure}), count) << metrics;
+    EXPECT_NEAR(Sample(metrics, {"kprune_agreement_ratio_sum{", measure}), sums[measure], 1e-4) << metrics;
+  }
 }
 
 }  // namespace

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 
 #include "tests/exporter/programs.h"
+#include "tests/support/certificates.h"
 
 namespace kprune::testing {
 namespace {
@@ -89,6 +91,26 @@ TEST_F(ExporterTest, ANameIsAllItsAddresses) {
   EXPECT_TRUE(exporter.Serves("kprune_queue_backlog 0")) << exporter.Scrape();
 }
 
+// What gRPC itself has to say is an event, too: here of a server that speaks no TLS.
+TEST_F(ExporterTest, EveryLineOfAJsonLogIsJson) {
+  first_.Start();
+  WriteFile(folder_ / "ca.pem", CertificateAuthority().certificate());
+  ExporterProgram exporter(Make("exporter"), {"--servers", first_.address(), "--tls-ca", folder_ / "ca.pem",
+                                              "--log-format", "json"});
+  EXPECT_TRUE(exporter.Serves(Up(first_.address(), 0))) << exporter.Scrape();
+  EXPECT_TRUE(Eventually([&] { return exporter.Log().find("\"grpc\"") != std::string::npos; }));
+  EXPECT_EQ(exporter.Terminate(), 0);
+  std::vector<std::string> events;
+  std::istringstream lines(exporter.Log());
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json event = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    ASSERT_TRUE(event.is_object()) << line;
+    events.push_back(event.at("event"));
+  }
+  for (const char* event : {"serving", "server-down", "grpc", "stopped"})
+    EXPECT_THAT(events, ::testing::Contains(event)) << exporter.Log();
+}
+
 TEST_F(ExporterTest, WrongFlagsAreOneSentence) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{}, "--servers"},
@@ -97,6 +119,7 @@ TEST_F(ExporterTest, WrongFlagsAreOneSentence) {
       {{"--servers-dns", "localhost:8470"}, "dns:///"},
       {{"--servers", "a:1", "--tls-cert", "/dev/null"}, "--tls-key"},
       {{"--servers", "a:1", "--interval-seconds", "0"}, "--interval-seconds"},
+      {{"--servers", "a:1", "--log-format", "xml"}, "--log-format"},
       {{"--servers", "127.0.0.1:1,a:1", "--token-file", "/dev/null"}, "--insecure"},
       {{"--servers-dns", "dns:///a", "--token-file", "/dev/null"}, "in the clear"},
   };
@@ -111,6 +134,10 @@ TEST_F(ExporterTest, WrongFlagsAreOneSentence) {
                 folder_ / "taken");
   EXPECT_EQ(taken.Wait(), 1);
   EXPECT_THAT(taken.Errors(), HasSubstr("HOST:PORT"));
+  Process told({Program("kprune-exporter"), "--servers", "127.0.0.1:1", "--listen", "nowhere"},
+               folder_ / "told", {{"KPRUNE_EXPORTER_LOG_FORMAT", "json"}});
+  EXPECT_EQ(told.Wait(), 1);
+  EXPECT_THAT(told.Errors(), HasSubstr("\"event\":\"failed\",\"reason\":\"metrics address"));
 }
 
 TEST_F(ExporterTest, EveryFlagHasItsVariableAndHelpShowsIt) {

@@ -143,7 +143,7 @@ TEST_F(SeriesTest, ExamplesAJobLeavesItsTraces) {
   EXPECT_EQ(Value("kprune_sublayers_solved_total{solver=\"cholesky\"}"), 2);
   EXPECT_EQ(Value("kprune_flops_removed_ratio_sum"), 0.5);
   EXPECT_EQ(Value("kprune_parameters_removed_ratio_count"), 1);
-  EXPECT_EQ(Value("kprune_agreement_ratio_sum"), 0.96);
+  EXPECT_EQ(Value("kprune_agreement_ratio_sum{measure=\"top1\"}"), 0.96);
   EXPECT_GE(Value("kprune_artifacts"), 0);
   EXPECT_GT(Value("kprune_disk_free_bytes"), 0);
   EXPECT_GT(Value("kprune_database_commit_seconds_count"), 5);

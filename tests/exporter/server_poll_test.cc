@@ -12,7 +12,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "exporter/channel_credentials.h"
+#include "credentials/channel_credentials.h"
 #include "tests/support/process.h"
 
 namespace kprune {

@@ -53,6 +53,16 @@ TEST_F(LogTest, WhateverAValueHoldsALineIsOneLineAndValidJson) {
   EXPECT_EQ(text.find('\n'), text.size() - 1);
 }
 
+TEST_F(LogTest, WhyAProgramEndsIsASentenceForPeopleAndAnEventForCollectors) {
+  const auto act = [] { LogFailure("kprune-server", "cannot listen on \"x\""); };
+  EXPECT_EQ(Written(act), "kprune-server: cannot listen on \"x\"\n");
+  SetLogFormat("json");
+  const json line = json::parse(Written(act));
+  EXPECT_EQ(line["event"], "failed");
+  EXPECT_EQ(line["level"], "error");
+  EXPECT_EQ(line["reason"], "cannot listen on \"x\"");
+}
+
 TEST_F(LogTest, AScopesFieldsAreInEveryLineOfItsThread) {
   const std::string written = Written([] {
     const LogScope call({{"request_id", "r1"}, {"trace_id", ""}});

@@ -218,6 +218,23 @@ TEST(RunJobTest, TheFilesOfAModelMayBeLinks) {
   EXPECT_EQ(plain.Result(kReportFile)["inputs"], linked.Result(kReportFile)["inputs"]);
 }
 
+TEST(RunJobTest, AFolderOfAModelMayBeALinkAndNoneMakesALoop) {
+  const TinyModel encoder = {.sentence_encoder = true};
+  const JobDirectory plain(encoder), linked(encoder);
+  fs::rename(linked / "model/1_Pooling", linked / "pooling");
+  fs::create_directory_symlink(fs::absolute(linked / "pooling"), linked / "model/1_Pooling");
+  fs::create_directory_symlink(".", linked / "model/again");
+  for (const JobDirectory* job : {&plain, &linked}) {
+    const absl::Status status = job->Run("prune");
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  const fs::path companion = linked / "result/1_Pooling";
+  EXPECT_FALSE(fs::is_symlink(companion)) << "a result holds no links";
+  EXPECT_EQ(ReadFile(companion / "config.json"), ReadFile(plain / "model/1_Pooling/config.json"));
+  EXPECT_FALSE(fs::exists(linked / "result/again"));
+  EXPECT_EQ(plain.Result(kReportFile)["inputs"], linked.Result(kReportFile)["inputs"]);
+}
+
 TEST(RunJobTest, AResultCanBePrunedAgain) {
   const JobDirectory job(kClassifier);
   ASSERT_TRUE(job.Run("prune", {{"options", {{"keep_flops", 0.6}}}}).ok());

@@ -68,6 +68,7 @@ TEST_F(MetricsEndpointTest, ExamplesEventsAreCountedUnderTheirLabels) {
   metrics_.OnWorkerStarted("cpu", 2);
   metrics_.OnWorkerExit("cpu", "crashed");
   metrics_.OnModelPublished({0.5, 0.25, std::nullopt});
+  metrics_.OnModelPublished({0.5, 0.25, AgreementFigure{"cosine", 0.75}});
   metrics_.OnPhase(Stage::kVerify, 2);
   metrics_.OnBytesTransferred(Direction::kUpload, 1000);
   metrics_.OnBytesTransferred(Direction::kUpload, 24);
@@ -88,8 +89,11 @@ TEST_F(MetricsEndpointTest, ExamplesEventsAreCountedUnderTheirLabels) {
   EXPECT_THAT(page, HasSubstr("kprune_worker_restarts_total 1\n"));
   EXPECT_THAT(page, HasSubstr("kprune_device_busy{device=\"cpu\"} 0\n"));
   EXPECT_THAT(page, HasSubstr("kprune_device_busy{device=\"cuda:1\"} 1\n"));
-  EXPECT_THAT(page, HasSubstr("kprune_flops_removed_ratio_sum 0.5\n"));
-  EXPECT_THAT(page, HasSubstr("kprune_agreement_ratio_count 0\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_flops_removed_ratio_sum 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_agreement_ratio_sum{measure=\"cosine\"} 0.75\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_agreement_ratio_count{measure=\"cosine\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("kprune_agreement_ratio_count{measure=\"top1\"} 0\n"))
+      << "there from the start";
   EXPECT_THAT(page, HasSubstr("kprune_phase_seconds_sum{phase=\"verify\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("kprune_database_commit_seconds_bucket{le=\"0.0025\"} 1\n"));
   EXPECT_THAT(page, HasSubstr("kprune_auth_failures_total{reason=\"bad_token\"} 1\n"));

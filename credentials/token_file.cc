@@ -1,7 +1,4 @@
-#include "exporter/channel_credentials.h"
-
-#include <grpcpp/security/tls_certificate_provider.h>
-#include <grpcpp/security/tls_credentials_options.h>
+#include "credentials/token_file.h"
 
 #include <algorithm>
 #include <fstream>
@@ -11,8 +8,6 @@
 
 namespace kprune {
 namespace {
-
-constexpr unsigned kReadAgainSeconds = 1;
 
 constexpr size_t kMaxTokenBytes = 4096;
 
@@ -29,18 +24,7 @@ absl::StatusOr<std::string> ReadToken(const std::string& file) {
   if (!token.empty() && token.size() <= kMaxTokenBytes && std::all_of(token.begin(), token.end(), is_visible))
     return token;
   return absl::FailedPreconditionError(
-      absl::StrCat("what is in ", file, " is no token: one line of visible characters"));
-}
-
-std::shared_ptr<grpc::ChannelCredentials> MakeChannelCredentials(const TlsFiles& files) {
-  if (files.ca.empty()) return grpc::InsecureChannelCredentials();
-  namespace tls = grpc::experimental;
-  tls::TlsChannelCredentialsOptions options;
-  options.set_certificate_provider(std::make_shared<tls::FileWatcherCertificateProvider>(
-      files.key, files.cert, files.ca, kReadAgainSeconds));
-  options.watch_root_certs();
-  if (!files.cert.empty()) options.watch_identity_key_cert_pairs();
-  return tls::TlsCredentials(options);
+      absl::StrCat("what is in ", file, " is no token; it must be one line as kprune token prints it"));
 }
 
 }  // namespace kprune
