@@ -7,6 +7,12 @@
 
 #include "engine/model/matrix_product.h"
 
+// LibTorch's own call of oneDNN, exported but without a public header; the version is pinned
+// (cmake/FindLibTorch.cmake). result = beta * result + alpha * mat1 mat2.
+namespace at::native {
+void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tensor& result, float beta, float alpha);
+}
+
 namespace kprune {
 namespace {
 
@@ -30,6 +36,25 @@ Product MakeProduct(int64_t rows, int64_t inner, int64_t columns, at::ScalarType
 }
 
 using Multiply = void (*)(const at::Tensor&, const at::Tensor&, const at::Tensor&);
+
+void PlainProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
+  at::Tensor result = out;
+  at::mm_out(result, a, b);
+}
+
+void OneDnnProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
+  at::native::mkldnn_matmul(a, b, out, /*beta=*/0, /*alpha=*/1);
+}
+
+// LibTorch refuses the call, for float32 too, where it would refuse bfloat16.
+bool OneDnnMultiplies(at::Device device) {
+#ifdef __x86_64__
+  return device.is_cpu() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512dq");
+#else
+  return false;
+#endif
+}
 
 // FLOP/s of one product, repeated until `seconds` have passed. The clock is read once a doubling, so that a
 // GPU is not kept waiting.
@@ -62,8 +87,8 @@ GemmRate MeasureBestGemmRate(int64_t hidden, int64_t intermediate, at::ScalarTyp
   GemmRate best;
   for (int round = 0; round < kRounds; ++round) {
     for (Product& product : products) {
-      std::vector<Multiply> libraries = {&MatrixProduct, &PlainMatrixProduct};
-      if (OneDnnAccepts(product.a)) libraries.push_back(&OneDnnMatrixProduct);
+      std::vector<Multiply> libraries = {&MatrixProduct, &PlainProduct};
+      if (OneDnnMultiplies(device)) libraries.push_back(&OneDnnProduct);
       for (const Multiply multiply : libraries) {
         const double rate = TimeProduct(product, multiply, seconds);
         if (rate > best.flops_per_second)

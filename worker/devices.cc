@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "engine/kernels/kernels.h"
 #include "worker/processors.h"
 
 namespace kprune {
@@ -74,15 +75,6 @@ std::string ProcessorName() {
   return "CPU";
 }
 
-// Every processor with AMX has AVX512-BF16, too.
-bool HasFastBFloat16() {
-#ifdef __x86_64__
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
 nlohmann::json ProbeDevices() {
@@ -121,8 +113,8 @@ at::ScalarType ComputeType(const std::string& precision, at::Device device) {
 
 std::string PrecisionWarning(at::ScalarType type, at::Device device) {
   if (type != at::kBFloat16 || !device.is_cpu() || HasFastBFloat16()) return "";
-  return "precision \"bf16\" takes many times as long as \"fp32\" here: this processor has no instructions "
-         "for bfloat16 (AVX512-BF16 or AMX), and each is emulated; \"auto\" chooses what is fastest";
+  return "precision \"bf16\" is less exact than \"fp32\" here and no faster: this processor has no fast "
+         "instructions for bfloat16 (AMX, or AVX512-BF16 of AMD's); \"auto\" chooses what is fastest";
 }
 
 void UseDeterministicAlgorithms(at::Device device) {

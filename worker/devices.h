@@ -20,10 +20,10 @@ nlohmann::json ProbeDevices();
 absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 
 // Precision "auto", "fp32" or "bf16" as a type: "auto" is bfloat16 where `device` multiplies such matrices
-// faster than float32 ones (AMX or AVX512-BF16, or a GPU's tensor cores).
+// faster than float32 ones (AMX, AVX512-BF16 of AMD's, or a GPU's tensor cores).
 at::ScalarType ComputeType(const std::string& precision, at::Device device);
 
-// Why computing in `type` on `device` takes far longer than in float32; empty where it does not.
+// Why computing in `type` on `device` does not pay; empty where it does.
 std::string PrecisionWarning(at::ScalarType type, at::Device device);
 
 // Makes LibTorch take deterministic algorithms on a GPU (a CPU's are): the same job gives the same bytes; and

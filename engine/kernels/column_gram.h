@@ -13,6 +13,8 @@ namespace {
 
 typedef double DoubleVec __attribute__((vector_size(KPRUNE_LANES * 4)));
 typedef DoubleVec UnalignedDoubleVec __attribute__((aligned(8), may_alias));
+typedef float HalfFloatVec __attribute__((vector_size(KPRUNE_LANES * 2)));
+typedef HalfFloatVec UnalignedHalfFloatVec __attribute__((aligned(4), may_alias));
 
 // By functions of plain types: a template or `auto` would drop the alignment of the unaligned types.
 inline DoubleVec LoadGram(const double* p) { return *reinterpret_cast<const UnalignedDoubleVec*>(p); }
@@ -53,6 +55,17 @@ void PackGram(int64_t rows, int64_t columns, int64_t panel, const void* elements
   }
 }
 
+// Adds a vector to what is at `to`.
+inline void AddTo(double* to, DoubleVec x) { *reinterpret_cast<UnalignedDoubleVec*>(to) += x; }
+inline void AddTo(double* to, Vec x) {
+  float parts[kLanes];
+  Store(parts, x);
+  for (int64_t half = 0; half < kLanes; half += kLanes / 2) {
+    const HalfFloatVec part = *reinterpret_cast<const UnalignedHalfFloatVec*>(parts + half);
+    AddTo(to + half, __builtin_convertvector(part, DoubleVec));
+  }
+}
+
 // Adds the sums of rows first .. of a tile to c.
 template <typename SumVec>
 inline void AddTile(const SumVec (&sums)[kGramTileRows][2], int64_t first, int64_t height, int64_t width,
@@ -60,7 +73,11 @@ inline void AddTile(const SumVec (&sums)[kGramTileRows][2], int64_t first, int64
   constexpr int64_t kWidth = sizeof(SumVec) / sizeof(sums[0][0][0]);
   for (int64_t r = 0; r < kGramTileRows && first + r < height; ++r) {
     double* const row = c + (first + r) * stride;
-    for (int64_t column = 0; column < 2 * kWidth && column < width; ++column)
+    if (width >= 2 * kWidth) {
+      for (int64_t v = 0; v < 2; ++v) AddTo(row + v * kWidth, sums[r][v]);
+      continue;
+    }
+    for (int64_t column = 0; column < width; ++column)
       row[column] += static_cast<double>(sums[r][column / kWidth][column % kWidth]);
   }
 }

@@ -138,7 +138,7 @@ struct Kernels {
                   const float* vectors, int64_t stride, float* out);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
-  const GramKernels<BFloat16Pair>* pair_gram;  // null where the processor does not multiply pairs
+  const GramKernels<BFloat16Pair>* pair_gram;  // null where these kernels do not multiply pairs
   int64_t panel_columns;
   int64_t tile_rows;  // a product takes so many rows at a time
   int64_t (*product_scratch)(int64_t inner);
@@ -149,6 +149,9 @@ const Kernels& CpuKernels();
 
 // A set by name, or null when this processor cannot run it.
 const Kernels* FindCpuKernels(const char* instructions);
+
+// Whether CpuKernels() multiply bfloat16 faster than float32.
+bool HasFastBFloat16();
 
 }  // namespace kprune
 

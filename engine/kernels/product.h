@@ -2,9 +2,12 @@
 //
 // B is packed, in panels of kPanelColumns columns; a tile of some rows of A times a panel is summed over the
 // whole inner dimension at once, so that a sum does not depend on how rows and panels are shared out. Rows go
-// over as many panels together as stay in the second cache.
+// over as many panels together as stay in the second cache. bfloat16 that the processor does not multiply
+// becomes float32 on the way: B when it is packed, some rows of A at a time.
 #ifndef KPRUNE_ENGINE_KERNELS_PRODUCT_H_
 #define KPRUNE_ENGINE_KERNELS_PRODUCT_H_
+
+#include <type_traits>
 
 #include "engine/kernels/activation.h"
 #include "engine/kernels/kernels.h"
@@ -21,6 +24,9 @@ constexpr int kTileRows = kLanes == 16 ? 14 : 6;  // 2 * kTileRows sums, two of 
 #if defined(__AMX_BF16__)
 constexpr int64_t kFloatsTogether = 320 * 1024;  // of panels; processors with matrix tiles have 2 MiB
 constexpr int64_t kTilePairs = 16;               // what a matrix tile takes of the inner dimension
+#elif defined(__AVX512F__) && !defined(__AVX512BF16__)
+constexpr int64_t kFloatsTogether = 128 * 1024;  // rows are widened once for them all
+constexpr int64_t kTilePairs = 1;
 #else
 constexpr int64_t kFloatsTogether = 64 * 1024;
 constexpr int64_t kTilePairs = 1;
@@ -78,6 +84,10 @@ int64_t PackedPanel(int64_t inner) {
   return PackedSteps<E>(inner) * kPanelColumns;
 }
 
+// Whether rows of A become float32 before they are multiplied.
+template <typename E>
+constexpr bool kWidensRows = std::is_same_v<E, BFloat16> && Meeting<E>::kDepth == 1;
+
 // One panel of B: [steps, kPanelColumns], zeros beyond the columns and the inner dimension. Of the transposed
 // B, whose columns are contiguous.
 template <typename E>
@@ -89,8 +99,12 @@ void PackTransposedPanel(const ProductShape& shape, int64_t columns, const E* b,
     for (; columns == kPanelColumns && (done + kLanes) * M::kDepth <= shape.inner; done += kLanes) {
       for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
         BitVec square[kLanes];
-        for (int64_t i = 0; i < kLanes; ++i)
-          square[i] = LoadWords(b + (c + i) * shape.b_stride + done * M::kDepth);
+        for (int64_t i = 0; i < kLanes; ++i) {
+          const E* const row = b + (c + i) * shape.b_stride + done * M::kDepth;
+          constexpr int64_t kAhead = 4 * kLanes * M::kDepth;  // no processor sees that many rows coming
+          if (done * M::kDepth + kAhead < shape.inner) __builtin_prefetch(row + kAhead);
+          square[i] = LoadWords(row);
+        }
         TransposeSquare(square);
         for (int64_t i = 0; i < kLanes; ++i) StoreWords(packed + (done + i) * kPanelColumns + c, square[i]);
       }
@@ -182,28 +196,28 @@ struct Results {
 };
 
 // R rows of A, from `a` on, times a packed panel; `lanes` columns of it exist.
-template <typename E, int R, bool kGelu>
-inline void ProductTile(const ProductShape& shape, const E* a, const typename Meeting<E>::Packed* packed,
+template <typename A, typename E, int R, bool kGelu>
+inline void ProductTile(int64_t inner, const A* a, int64_t a_stride, const typename Meeting<A>::Packed* packed,
                         const Results<E, kGelu>& to, int64_t lanes) {
-  using M = Meeting<E>;
+  using M = Meeting<A>;
   for (int r = 0; r < R; ++r) {
     __builtin_prefetch(to.c + r * to.stride, 1);
     __builtin_prefetch(to.c + r * to.stride + kPanelColumns - 1, 1);
   }
   Vec sums[R][2] = {};
-  const int64_t whole = shape.inner / M::kDepth;
+  const int64_t whole = inner / M::kDepth;
   for (int64_t k = 0; k < whole; ++k) {
     const auto left = Load(packed + k * kPanelColumns);
     const auto right = Load(packed + k * kPanelColumns + kLanes);
     for (int r = 0; r < R; ++r) {
-      const auto row = M::Broadcast(a + r * shape.a_stride + k * M::kDepth);
+      const auto row = M::Broadcast(a + r * a_stride + k * M::kDepth);
       sums[r][0] = M::Add(sums[r][0], row, left);
       sums[r][1] = M::Add(sums[r][1], row, right);
     }
   }
-  if (whole * M::kDepth < shape.inner) {
+  if (whole * M::kDepth < inner) {
     for (int r = 0; r < R; ++r) {
-      const auto row = M::BroadcastLast(a + r * shape.a_stride + whole * M::kDepth);
+      const auto row = M::BroadcastLast(a + r * a_stride + whole * M::kDepth);
       for (int v = 0; v < 2; ++v)
         sums[r][v] = M::Add(sums[r][v], row, Load(packed + whole * kPanelColumns + v * kLanes));
     }
@@ -216,29 +230,51 @@ inline void ProductTile(const ProductShape& shape, const E* a, const typename Me
 }
 
 // The last rows, fewer than a tile.
-template <typename E, int R, bool kGelu>
-inline void LastRows(int64_t rows, const ProductShape& shape, const E* a,
-                     const typename Meeting<E>::Packed* packed, const Results<E, kGelu>& to, int64_t lanes) {
+template <typename A, typename E, int R, bool kGelu>
+inline void LastRows(int64_t rows, int64_t inner, const A* a, int64_t a_stride,
+                     const typename Meeting<A>::Packed* packed, const Results<E, kGelu>& to, int64_t lanes) {
   if constexpr (R > 0) {
-    if (rows == R) return ProductTile<E, R, kGelu>(shape, a, packed, to, lanes);
-    LastRows<E, R - 1, kGelu>(rows, shape, a, packed, to, lanes);
+    if (rows == R) return ProductTile<A, E, R, kGelu>(inner, a, a_stride, packed, to, lanes);
+    LastRows<A, E, R - 1, kGelu>(rows, inner, a, a_stride, packed, to, lanes);
   }
 }
+
+// to [rows, inner] = rows of A.
+inline void WidenRows(const BFloat16* a, int64_t stride, int64_t rows, int64_t inner, float* to) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t k = 0; k < inner; k += kLanes)
+      StoreUpTo(to + r * inner + k, LoadUpTo(a + r * stride + k, inner - k), inner - k);
+  }
+}
+
+// What VectorProduct works in.
+inline int64_t VectorScratch(int64_t inner) { return kWidensRows<BFloat16> ? kTileRows * inner : 0; }
 
 // By vectors of sums.
 template <typename E, bool kGelu>
 void VectorProduct(const ProductShape& shape, const ProductBlock& block, const E* a, const float* packed,
-                   const Results<E, kGelu>& to) {
-  using Packed = typename Meeting<E>::Packed;
-  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const Packed* panel_of_b) {
-    const int64_t column = panel * kPanelColumns, lanes = shape.columns - column;
-    const E* const from = a + i * shape.a_stride;
+                   const Results<E, kGelu>& to, float* scratch) {
+  using A = std::conditional_t<kWidensRows<E>, float, E>;
+  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const auto* panel_of_b) {
+    const int64_t column = panel * kPanelColumns, lanes = shape.columns - column, inner = shape.inner;
+    const A* from;
+    int64_t stride = shape.a_stride;
+    if constexpr (kWidensRows<E>) {
+      from = scratch;
+      stride = inner;
+    } else {
+      from = a + i * stride;
+    }
     const Results<E, kGelu> here = to.At(i, column);
-    if (rows == kTileRows) return ProductTile<E, kTileRows, kGelu>(shape, from, panel_of_b, here, lanes);
-    LastRows<E, kTileRows - 1, kGelu>(rows, shape, from, panel_of_b, here, lanes);
+    if (rows == kTileRows)
+      return ProductTile<A, E, kTileRows, kGelu>(inner, from, stride, panel_of_b, here, lanes);
+    LastRows<A, E, kTileRows - 1, kGelu>(rows, inner, from, stride, panel_of_b, here, lanes);
   };
-  ForEachTile<E, kTileRows>(
-      shape, block, packed, [](int64_t, int64_t) {}, tile);
+  const auto before = [&]([[maybe_unused]] int64_t i, [[maybe_unused]] int64_t rows) {
+    if constexpr (kWidensRows<E>)
+      WidenRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, scratch);
+  };
+  ForEachTile<E, kTileRows>(shape, block, packed, before, tile);
 }
 
 }  // namespace

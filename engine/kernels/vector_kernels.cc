@@ -244,22 +244,22 @@ constexpr int64_t kRowsTogether = kSquare;
 constexpr int64_t kRowsTogether = kTileRows;
 #endif
 
-int64_t ProductScratch([[maybe_unused]] int64_t inner) {
+int64_t ProductScratch(int64_t inner) {
 #if defined(__AMX_BF16__)
   return TileScratch(inner);
 #else
-  return 0;
+  return VectorScratch(inner);
 #endif
 }
 
 template <typename E, bool kGelu>
 void ProductInto(const Results<E, kGelu>& to, const ProductShape& shape, const ProductBlock& block,
-                 const void* a, const float* packed, [[maybe_unused]] float* scratch) {
+                 const void* a, const float* packed, float* scratch) {
   const E* const rows = static_cast<const E*>(a);
 #if defined(__AMX_BF16__)
   if constexpr (std::is_same_v<E, BFloat16>) return TileProduct(shape, block, rows, packed, to, scratch);
 #endif
-  VectorProduct(shape, block, rows, packed, to);
+  VectorProduct(shape, block, rows, packed, to, scratch);
 }
 
 template <typename E>

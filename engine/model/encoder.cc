@@ -28,12 +28,6 @@ at::Tensor FirstTwoTokens(const at::Tensor& x_Td, const Batch& batch) {
       .view({batch.size(), 2 * x_Td.size(1)});
 }
 
-// x in the type of the weights that it is to be multiplied with.
-at::Tensor ToElements(const at::Tensor& x, const at::Tensor& weight) {
-  if (x.scalar_type() == weight.scalar_type()) return x;
-  return EmptyWithRoom(x.size(0), x.size(1), weight.options()).copy_(x);
-}
-
 }  // namespace
 
 at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
@@ -71,11 +65,11 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
   // Fused attention kernels fail on zero heads; an empty sublayer has no features.
   if (sublayer.num_units() == 0) return at::empty({x_Td.size(0), 0}, x_Td.options());
   const at::Tensor& weight = sublayer.in.weight;
-  const at::Tensor x = ToElements(Input(t, x_Td), weight);
-  at::Tensor projected = EmptyWithRoom(x.size(0), weight.size(0), weight.options());
+  const at::Tensor x = Input(t, x_Td).to(weight.scalar_type());
+  at::Tensor projected = at::empty({x.size(0), weight.size(0)}, weight.options());
   if (sublayer.gated) {
     MatrixProduct(x, weight.t(), projected);
-    at::Tensor z = EmptyWithRoom(x.size(0), sublayer.num_features(), weight.options());
+    at::Tensor z = at::empty({x.size(0), sublayer.num_features()}, weight.options());
     ActivateGated(config.activation, projected, sublayer.in.bias, z, /*derivatives=*/at::Tensor());
     return z;
   }
@@ -85,7 +79,7 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
     return projected;
   }
   MatrixProduct(x, weight.t(), projected);
-  at::Tensor context = EmptyWithRoom(projected.size(0), sublayer.num_features(), projected.options());
+  at::Tensor context = at::empty({projected.size(0), sublayer.num_features()}, projected.options());
   Attend(projected, sublayer.in.bias, sublayer.num_units(), batch, context, sublayer.attention());
   return context;
 }
@@ -93,8 +87,8 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
   const Linear& out = sublayers[t].out;
   if (z_TU.size(1) == 0) return x_Td + out.bias;
-  at::Tensor branch = EmptyWithRoom(z_TU.size(0), out.weight.size(0), out.weight.options());
-  MatrixProduct(ToElements(z_TU, out.weight), out.weight.t(), branch);
+  at::Tensor branch = at::empty({z_TU.size(0), out.weight.size(0)}, out.weight.options());
+  MatrixProduct(z_TU.to(out.weight.scalar_type()), out.weight.t(), branch);
   return (x_Td + out.bias).add_(branch);
 }
 

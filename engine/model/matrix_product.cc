@@ -12,36 +12,15 @@
 #include "engine/model/steps.h"
 #include "engine/model/thread_scratch.h"
 
-// LibTorch's own call of oneDNN, exported but without a public header; the version is pinned
-// (cmake/FindLibTorch.cmake). result = beta * result + alpha * mat1 mat2.
-namespace at::native {
-void mkldnn_matmul(const Tensor& mat1, const Tensor& mat2, const Tensor& result, float beta, float alpha);
-}
-
 namespace kprune {
 namespace {
 
-bool HasInstructions(const char* prefix) {
-  return std::strncmp(CpuKernels().instructions, prefix, std::strlen(prefix)) == 0;
-}
-
 bool UsesKernels(const at::Tensor& a) {
   if (!a.is_cpu()) return false;
-  if (a.scalar_type() == at::kFloat) return HasInstructions("avx512");
-  return a.scalar_type() == at::kBFloat16 && HasInstructions("avx512-bf16");
-}
-
-// The same rows and, where the memory behind them goes on, those up to a rounded number.
-at::Tensor WithRoundedRows(const at::Tensor& x) {
-  const int64_t rows = RoundedRows(x.size(0)), stride = x.stride(0);
-  const auto room = static_cast<int64_t>(x.storage().nbytes() / x.element_size());
-  if (x.storage_offset() + (rows - 1) * stride + x.size(1) > room) return x;
-  return x.as_strided({rows, x.size(1)}, x.strides());
-}
-
-// LibTorch's call of oneDNN refuses these.
-bool IsTiny(const at::Tensor& a, const at::Tensor& b) {
-  return a.size(0) * a.size(1) * b.size(1) < 16 * 16 * 16;
+  if (a.scalar_type() == at::kBFloat16) return true;
+  constexpr char kAvx512[] = "avx512";
+  return a.scalar_type() == at::kFloat &&
+         std::strncmp(CpuKernels().instructions, kAvx512, sizeof(kAvx512) - 1) == 0;
 }
 
 // A product's rows in parts for threads to share out, and its panels where the rows are few.
@@ -95,15 +74,9 @@ void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, c
 }  // namespace
 
 void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  if (UsesKernels(a)) {
-    RunKernels(a, b, out, nullptr);
-  } else if (a.is_cpu() && a.scalar_type() == at::kBFloat16 && OneDnnAccepts(a) && !IsTiny(a, b)) {
-    const at::Tensor from = WithRoundedRows(a), to = WithRoundedRows(out);
-    const bool rounded = from.size(0) == to.size(0);
-    OneDnnMatrixProduct(rounded ? from : a, b, rounded ? to : out);
-  } else {
-    PlainMatrixProduct(a, b, out);
-  }
+  if (UsesKernels(a)) return RunKernels(a, b, out, nullptr);
+  at::Tensor result = out;
+  at::mm_out(result, a, b);
 }
 
 void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const at::Tensor& weight_dU,
@@ -122,34 +95,11 @@ void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, con
   Activate(activation, z_TU, bias_U, z_TU, derivative_TU);
 }
 
-void PlainMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  at::Tensor result = out;
-  at::mm_out(result, a, b);
-}
-
-void OneDnnMatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  at::native::mkldnn_matmul(a, b, out, /*beta=*/0, /*alpha=*/1);
-}
-
 at::Tensor SumsOfProducts(const at::Tensor& a, const at::Tensor& b) {
   if (a.is_cuda() && a.scalar_type() == at::kBFloat16 && a.numel() > 0 && b.numel() > 0)
     return at::mm(a, b, at::kFloat);
   const at::ScalarType type = a.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   return a.to(type).mm(b.to(type));
-}
-
-bool OneDnnAccepts(const at::Tensor& a) {
-  // LibTorch refuses this call, for float32 too, where it would refuse bfloat16.
-  return a.is_cpu() && HasInstructions("avx512") &&
-         (a.scalar_type() == at::kFloat || a.scalar_type() == at::kBFloat16);
-}
-
-int64_t RoundedRows(int64_t rows) { return (rows + 63) / 64 * 64; }
-
-at::Tensor EmptyWithRoom(int64_t rows, int64_t columns, const at::TensorOptions& options) {
-  at::Tensor matrix = at::empty({RoundedRows(rows), columns}, options);
-  matrix.narrow(0, rows, matrix.size(0) - rows).zero_();
-  return matrix.narrow(0, 0, rows);
 }
 
 }  // namespace kprune

@@ -21,13 +21,6 @@ at::Tensor Matrix(const at::Tensor& flat, int64_t rows, int64_t columns) {
   return flat.narrow(0, 0, rows * columns).view({rows, columns});
 }
 
-// First tokens, to be multiplied.
-at::Tensor FirstTokensOf(const at::Tensor& x, const Batch& batch) {
-  at::Tensor rows = EmptyWithRoom(batch.size(), x.size(1), x.options());
-  at::index_select_out(rows, x, 0, batch.offsets_device.narrow(0, 0, batch.size()));
-  return rows;
-}
-
 }  // namespace
 
 Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
@@ -36,7 +29,7 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
       last_(encoder.num_sublayers() - 1),
       norm_first_(encoder.sublayers[first].norm_first),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.config.hidden_size, rows = RoundedRows(max_tokens);
+  const int64_t d = encoder.config.hidden_size, rows = max_tokens;
   const at::TensorOptions wide = encoder.hidden_options();
   const at::TensorOptions element = wide.dtype(type_);
   int64_t features = 0, projections = 0;
@@ -134,16 +127,16 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
     MatrixProduct(x_Td, weight, projected);
     ActivateGated(encoder_.config.activation, projected, bias, z, projected);
     if (!first_only) return;
-    first_features_NU_ = FirstTokensOf(z, *batch_);
+    first_features_NU_ = FirstTokens(z, *batch_);
     first_derivative_NU_ = FirstTokens(projected, *batch_);
   } else if (!first_only) {
     ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/projected);
   } else {
     ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/at::Tensor());
-    first_features_NU_ = FirstTokensOf(z, *batch_);
-    first_derivative_NU_ = EmptyWithRoom(batch_->size(), z.size(1), z.options());
-    ActivatedProduct(encoder_.config.activation, FirstTokensOf(x_Td, *batch_), weight, bias,
-                     EmptyWithRoom(batch_->size(), z.size(1), z.options()), first_derivative_NU_);
+    first_features_NU_ = FirstTokens(z, *batch_);
+    first_derivative_NU_ = at::empty({batch_->size(), z.size(1)}, z.options());
+    ActivatedProduct(encoder_.config.activation, FirstTokens(x_Td, *batch_), weight, bias,
+                     at::empty_like(first_derivative_NU_), first_derivative_NU_);
   }
 }
 

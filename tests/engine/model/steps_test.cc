@@ -301,7 +301,8 @@ TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
   }
   at::set_num_threads(threads);
   // Elsewhere a library multiplies, and promises nothing of the kind.
-  const bool own_products = std::string_view(CpuKernels().instructions).substr(0, 6) == "avx512";
+  const bool own_products = GetParam().type == at::kBFloat16 ||
+                            std::string_view(CpuKernels().instructions).substr(0, 6) == "avx512";
   for (size_t i = 0; i < found[1].size(); ++i) {
     if (!own_products && (i == kProduct || i == kPanel)) continue;
     EXPECT_TRUE(at::equal(found[1][i], found[3][i])) << i;
