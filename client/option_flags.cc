@@ -87,9 +87,8 @@ std::vector<OptionFlag> MakeTable() {
       {"--seed", "seed", "Seed of every random choice", {}, NumberText(defaults.seed), true},
       {"--device", "device", "auto, cpu or cuda:N", {}, defaults.device, true},
       {"--precision", "precision",
-       "Precision of the matrix products; auto is bf16 where the processor (AMX, AVX512-BF16) or the GPU has "
-       "it, "
-       "else fp32",
+       "Precision of the matrix products; auto is bf16 where the processor (AMX, AMD's AVX512-BF16) or the "
+       "GPU is faster with it, else fp32",
        Names(kPrecisions), defaults.precision, true},
       {"--predictive", "predictive", "Estimator of predictive knowledge", Names(kPredictives),
        defaults.predictive, false},

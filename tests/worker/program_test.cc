@@ -12,7 +12,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/worker/job_directory.h"
-#include "worker/devices.h"
 
 namespace kprune {
 namespace {
@@ -217,8 +216,6 @@ TEST_P(PredictedMemoryTest, IsThePeakOfARealJob) {
   const std::string& precision = GetParam();
   const fs::path shared = KPRUNE_SHARED_DIR;
   if (!fs::exists(shared / "models/sst2")) GTEST_SKIP() << "no model at " << shared << ": set KPRUNE_SHARED";
-  if (precision == "bf16" && ComputeType("auto", at::kCPU) != at::kBFloat16)
-    GTEST_SKIP() << "this processor has no instructions for bfloat16: the job would take many minutes";
   const JobDirectory job(kClassifier, 4);
   const json changes = {{"model", shared / "models/sst2"},
                         {"data", {shared / "data/sst2/samples-256.jsonl"}},
