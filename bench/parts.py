@@ -66,7 +66,8 @@ def _run_engine(settings, seed, method, precision, data):
     return {"program": "kprune-bench", "method": method, "precision": precision, "seed": seed, "seconds": result["prune_seconds"],
             "peak_bytes": child.peak_bytes, "peak_above_load_bytes": result["peak_above_load_bytes"],
             "accuracy": number("kprune-bench", result["accuracy"], "pruned"),
-            "original_accuracy": number("kprune-bench", result["accuracy"], "original")}
+            "original_accuracy": number("kprune-bench", result["accuracy"], "original"),
+            "versions": result["versions"]}
 
 
 def _mean(rows, field):

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <string>
 
 #include "engine/pruning_methods.h"
+#include "worker/devices.h"
 #include "worker/inputs.h"
 #include "worker/workload.h"
 
@@ -35,6 +37,8 @@ absl::StatusOr<PruningResult> Prune(const Encoder& model, absl::Span<const Sampl
       PlanExecution(model.config, workload, options, std::filesystem::temp_directory_path().string());
   if (!plan.ok()) return plan.status();
   run.plan = *std::move(plan);
+  if (const std::string slow = PrecisionWarning(workload.compute_type, workload.device); !slow.empty())
+    observer.OnWarning(slow);
   run.predicted_peak_bytes = PredictPeakMemory(model.config, workload, options, run.plan);
   const auto start = std::chrono::steady_clock::now();
   absl::StatusOr<PruningResult> result =
