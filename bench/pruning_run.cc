@@ -31,8 +31,7 @@ class StoppingObserver : public ProgressObserver {
 // The one place that knows how the engine is called.
 absl::StatusOr<PruningResult> Prune(const Encoder& model, absl::Span<const Sample> samples,
                                     const Options& options, PruningRun& run, ProgressObserver& observer) {
-  const Workload workload =
-      WorkloadOf(model.num_parameters(), samples, options, model.device());
+  const Workload workload = WorkloadOf(model.num_parameters(), samples, options, model.device());
   absl::StatusOr<ExecutionPlan> plan =
       PlanExecution(model.config, workload, options, std::filesystem::temp_directory_path().string());
   if (!plan.ok()) return plan.status();

@@ -197,8 +197,9 @@ struct Results {
 
 // R rows of A, from `a` on, times a packed panel; `lanes` columns of it exist.
 template <typename A, typename E, int R, bool kGelu>
-inline void ProductTile(int64_t inner, const A* a, int64_t a_stride, const typename Meeting<A>::Packed* packed,
-                        const Results<E, kGelu>& to, int64_t lanes) {
+inline void ProductTile(int64_t inner, const A* a, int64_t a_stride,
+                        const typename Meeting<A>::Packed* packed, const Results<E, kGelu>& to,
+                        int64_t lanes) {
   using M = Meeting<A>;
   for (int r = 0; r < R; ++r) {
     __builtin_prefetch(to.c + r * to.stride, 1);

@@ -29,27 +29,27 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
       last_(encoder.num_sublayers() - 1),
       norm_first_(encoder.sublayers[first].norm_first),
       type_(encoder.sublayers[first].in.weight.scalar_type()) {
-  const int64_t d = encoder.config.hidden_size, rows = max_tokens;
+  const int64_t d = encoder.config.hidden_size;
   const at::TensorOptions wide = encoder.hidden_options();
   const at::TensorOptions element = wide.dtype(type_);
   int64_t features = 0, projections = 0;
   for (int s = first; s <= last_; ++s) {
     const Sublayer& sublayer = encoder.sublayers[s];
     const int64_t width = sublayer.num_features(), projected = width * sublayer.in_blocks();
-    saved_.push_back({at::zeros({rows, projected}, element), at::zeros({rows, width}, element),
-                      at::empty({rows, d}, wide), at::empty({rows, 2}, wide)});
+    saved_.push_back({at::empty({max_tokens, projected}, element), at::zeros({max_tokens, width}, element),
+                      at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
     features = std::max(features, width);
     if (sublayer.in_blocks() > 1) projections = std::max(projections, projected);
   }
-  x_Td_ = at::zeros({rows, d}, wide);
-  gradient_Td_ = at::zeros({rows, d}, wide);
-  branch_Td_ = at::zeros({rows, d}, element);
+  x_Td_ = at::empty({max_tokens, d}, wide);
+  gradient_Td_ = at::empty({max_tokens, d}, wide);
+  branch_Td_ = at::empty({max_tokens, d}, element);
   if (element.dtype() != wide.dtype()) {
-    x_element_Td_ = at::zeros({rows, d}, element);
-    gradient_element_Td_ = at::zeros({rows, d}, element);
+    x_element_Td_ = at::empty({max_tokens, d}, element);
+    gradient_element_Td_ = at::empty({max_tokens, d}, element);
   }
-  feature_gradient_ = at::zeros({rows * features}, element);
-  projection_gradient_ = at::zeros({rows * projections}, element);
+  feature_gradient_ = at::empty({max_tokens * features}, element);
+  projection_gradient_ = at::empty({max_tokens * projections}, element);
 }
 
 int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_type) {

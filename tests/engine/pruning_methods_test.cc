@@ -245,8 +245,8 @@ TEST_P(MethodTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
   const auto expected = Prune(encoder, {}, observer);
   plan_.batch_tokens = 256;
   RecordingObserver short_of_memory;
-  // Enough for query, key and value of 128 tokens, and for their panels with vectors of any width, but not for
-  // query, key and value of the 200 tokens that a setting is tried with.
+  // Enough for query, key and value of 128 tokens, and for their panels with vectors of any width, but not
+  // for query, key and value of the 200 tokens that a setting is tried with.
   const auto result = [&] {
     const LimitedAllocations limit(110'000);
     return Prune(encoder, {}, short_of_memory);
