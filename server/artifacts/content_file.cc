@@ -1,17 +1,11 @@
 #include "server/artifacts/content_file.h"
 
-#include <algorithm>
-
 #include "server/artifacts/sha256.h"
 
 namespace kprune {
 namespace {
 
 constexpr int64_t kCopyBytes = 1 << 20;
-
-// Of one write. Linux caches a larger one in as large a piece of memory, and a virtual machine that gives
-// free memory back to its host has to fault that in again: a third of the rate.
-constexpr size_t kWriteBytes = 128 << 10;
 
 }  // namespace
 
@@ -22,14 +16,9 @@ absl::Status PlainFile::TruncateTo(int64_t size_bytes) {
 }
 
 absl::Status PlainFile::Append(std::string_view bytes) {
-  int64_t end = end_;
-  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), kWriteBytes))) {
-    const std::string_view piece = bytes.substr(0, kWriteBytes);
-    if (absl::Status written = file_.WriteAt(end, piece); !written.ok()) return written;
-    end += static_cast<int64_t>(piece.size());
-  }
-  end_ = end;
-  return absl::OkStatus();
+  const absl::Status written = file_.WriteAt(end_, bytes);
+  if (written.ok()) end_ += static_cast<int64_t>(bytes.size());
+  return written;
 }
 
 absl::StatusOr<Artifact> CopyContent(const ContentFile& from, ContentFile& to) {

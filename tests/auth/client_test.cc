@@ -19,11 +19,7 @@ using ::testing::Not;
 class AuthClientTest : public ::testing::Test {
  protected:
   AuthClientTest() {
-    std::vector<std::string> flags = access_.TlsFlags();
-    flags.insert(flags.end(),
-                 {"--access-file", access_.Path("access.json"), "--tls-client-ca", access_.Path("ca.pem"),
-                  "--tls-client-auth", "optional", "--audit-log", access_.Path("audit.jsonl")});
-    service_ = StartServer(folder_.path(), flags);
+    service_ = StartServer(folder_.path(), access_.AccessFlags());
     WriteFile(token_file_, TokenOf("team-a", Role::kSubmitter) + "\n");
   }
 

@@ -78,6 +78,14 @@ class AccessFolder {
     return {"--tls-cert", Path("server.pem"), "--tls-key", Path("server.key")};
   }
 
+  // TLS, callers who are known by a token or a certificate, and audit.jsonl.
+  std::vector<std::string> AccessFlags() const {
+    std::vector<std::string> flags = TlsFlags();
+    flags.insert(flags.end(), {"--access-file", Path("access.json"), "--tls-client-ca", Path("ca.pem"),
+                               "--tls-client-auth", "optional", "--audit-log", Path("audit.jsonl")});
+    return flags;
+  }
+
   // TLS as a client speaks it, with `certificate` ("robot") or without one.
   std::shared_ptr<grpc::ChannelCredentials> Tls(const std::string& certificate = "") const {
     grpc::SslCredentialsOptions options;

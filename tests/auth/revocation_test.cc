@@ -7,7 +7,6 @@
 #include <memory>
 #include <sstream>
 #include <string>
-#include <vector>
 
 #include "tests/auth/guarded_service.h"
 
@@ -56,11 +55,7 @@ class Watch {
 class RevocationTest : public ::testing::Test {
  protected:
   RevocationTest() {
-    std::vector<std::string> flags = access_.TlsFlags();
-    flags.insert(flags.end(),
-                 {"--access-file", access_.Path("access.json"), "--tls-client-ca", access_.Path("ca.pem"),
-                  "--tls-client-auth", "optional", "--audit-log", access_.Path("audit.jsonl")});
-    service_ = StartServer(folder_.path(), flags);
+    service_ = StartServer(folder_.path(), access_.AccessFlags());
     channel_ = Connect();
     artifacts_ = v1::ArtifactService::NewStub(channel_);
     jobs_ = v1::JobService::NewStub(channel_);
