@@ -12,6 +12,7 @@
 #include "engine/formats/safetensors.h"
 #include "engine/model/attention_tables.h"
 #include "engine/model/tensor_conversion.h"
+#include "engine/model/vector_functions.h"
 
 namespace kprune {
 namespace {
@@ -346,6 +347,7 @@ absl::StatusOr<ModelFolder> OpenModelFolder(const std::string& path, const Optio
 }
 
 absl::StatusOr<Encoder> LoadEncoder(const ModelFolder& folder, at::Device device) {
+  SettleVectorFunctions();
   const Family& family = *folder.config.family;
   const ModelConfig& config = folder.config;
   WeightReader weights(folder, device);
