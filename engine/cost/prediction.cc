@@ -33,11 +33,12 @@ double MeasureGemmRate(at::ScalarType type, at::Device device) {
   return 2.0 * n * n * n / best_seconds;
 }
 
-// Method kprune measures what remains above every sublayer: in whole models.
-double ModelsMeasured(const ModelConfig& config) {
+// Method kprune measures what remains above every `every`-th sublayer: in whole models.
+double ModelsMeasured(const ModelConfig& config, int every) {
   double sublayers = 0;
-  for (const int t : config.OwnSublayers())
-    sublayers += 2 * config.num_layers - (config.PlacesOf(t).size() > 1 ? t - t % 2 : t);
+  const std::vector<int> own = config.OwnSublayers();
+  for (size_t k = 0; k < own.size(); k += static_cast<size_t>(every))
+    sublayers += 2 * config.num_layers - (config.PlacesOf(own[k]).size() > 1 ? own[k] - own[k] % 2 : own[k]);
   return sublayers / (2 * config.num_layers);
 }
 
@@ -56,7 +57,8 @@ double PredictSeconds(const ModelConfig& config, absl::Span<const Sample> sample
   // A forward pass, and a backward pass (gradients of activations only) for each scalar: of everything once,
   // and forwards again for the search, or for every sublayer of the half that remains on average.
   const double share = refit ? MeasuredShare(sequences) : 1;
-  const double measured = forward * (refit ? share * (2 + passes) : (1 + passes) * ModelsMeasured(config));
+  const double measured =
+      forward * (refit ? share * (2 + passes) : (1 + passes) * ModelsMeasured(config, options.measure_every));
   const std::vector<double> budgets =
       options.max_drop ? std::vector<double>(kSearchedModels, kMeanSearchedKeep) : options.budgets();
   // Sublayers that layers share are refitted several times, and both go up to each of their places.

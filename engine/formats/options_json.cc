@@ -69,6 +69,7 @@ void VisitFields(AnyOptions& options, Visitor&& visit) {
   visit("target_latency_ms", options.target_latency_ms);
   visit("latency_table", options.latency_table);
   visit("columns", options.columns);
+  visit("measure_every", options.measure_every);
 }
 
 // Each Read returns what is accepted where `json` is something else, "" where it was read.
@@ -315,6 +316,10 @@ absl::Status ValidateOptions(const Options& o) {
   const bool kprune = o.method == "kprune";
   check.Require(!o.auto_lambda_rep || kprune, "auto_lambda_rep", "true", "false, or method \"kprune\"");
   check.Require(!o.auto_mu || kprune, "auto_mu", "true", "false, or method \"kprune\"");
+  check.Number(o.measure_every >= 1 && o.measure_every <= 64, "measure_every", o.measure_every,
+               "a number from 1 to 64");
+  check.Require(o.measure_every == 1 || kprune, "measure_every", absl::StrCat(o.measure_every),
+                "1, or method \"kprune\"");
   check.Require(
       !o.auto_lambda_rep || o.lambda_pred > 0, "lambda_pred", "0",
       "a number above 0 with auto_lambda_rep, which weighs one kind of knowledge against the other");

@@ -27,6 +27,7 @@ class KPruneRun {
 
  private:
   absl::StatusOr<PrunedSublayer> Prune(int t);
+  absl::StatusOr<std::vector<Selection>> MeasureAndSearch(int t, SublayerSteps::Seconds& seconds);
   double FractionDone(int t, double within) const;
 
   const Setting setting_;
@@ -45,22 +46,28 @@ absl::StatusOr<PruningResult> KPruneRun::Run(Checkpoint* checkpoint, const EndsE
 }
 
 absl::StatusOr<PrunedSublayer> KPruneRun::Prune(int t) {
+  SublayerSteps::Seconds seconds;
+  absl::StatusOr<std::vector<Selection>> plan = steps_.state().decided();
+  if (plan->empty()) plan = MeasureAndSearch(t, seconds);
+  if (!plan.ok()) return plan.status();
+  observer_.OnStage(Stage::kTune, FractionDone(t, 1));
+  return steps_.Settle(t, *plan, seconds);
+}
+
+absl::StatusOr<std::vector<Selection>> KPruneRun::MeasureAndSearch(int t, SublayerSteps::Seconds& seconds) {
   const Stopwatch measuring;
   absl::StatusOr<std::vector<UnitKnowledge>> knowledge = steps_.Measure(t, [&](double within) {
     furthest_ = std::max(furthest_, FractionDone(t, within));
     observer_.OnStage(Stage::kMeasure, furthest_);
   });
   if (!knowledge.ok()) return knowledge.status();
-  const double measure_seconds = measuring.seconds();
+  seconds.measure = measuring.seconds();
 
   const Stopwatch searching;
   observer_.OnStage(Stage::kSearch, FractionDone(t, 1));
-  const absl::StatusOr<Selection> keep = steps_.Search(t, *knowledge, setting_);
-  if (!keep.ok()) return keep.status();
-  const double search_seconds = searching.seconds();
-
-  observer_.OnStage(Stage::kTune, FractionDone(t, 1));
-  return steps_.Settle(t, *keep, {measure_seconds, search_seconds});
+  absl::StatusOr<std::vector<Selection>> plan = steps_.Search(t, *knowledge, setting_);
+  seconds.search = searching.seconds();
+  return plan;
 }
 
 double KPruneRun::FractionDone(int t, double within) const {

@@ -81,6 +81,7 @@ class SettingSearch {
         checkpoint_(checkpoint),
         observer_(observer),
         steps_(model, pruning_, budget, options, plan, observer_),
+        measure_every_(options.measure_every),
         share_of_setting_(end / static_cast<double>(NumSettings(options))) {}
 
   // Takes what an earlier process judged.
@@ -94,9 +95,11 @@ class SettingSearch {
 
  private:
   using Knowledge = std::vector<UnitKnowledge>;
+  using Plan = std::vector<Selection>;  // of the sublayers that one measurement decides
 
   absl::Status Branch(size_t k, absl::Span<const Setting> settings);
-  absl::StatusOr<Knowledge> Measure(int t, double settings);
+  absl::Status Settle(size_t k, absl::Span<const Selection> plan);
+  absl::StatusOr<Knowledge> Measure(size_t k, double settings);
   absl::Status Judge(absl::Span<const Setting> settings);
 
   const Encoder& model_;
@@ -111,6 +114,7 @@ class SettingSearch {
   std::vector<TriedSetting> tried_;  // in the order of the tree
   int measurements_ = 0;
 
+  const int measure_every_;
   const double share_of_setting_;  // of all the work
   double done_ = 0;                // settings, and shares of them
   double furthest_ = 0;            // measuring again does not take it back
@@ -153,35 +157,45 @@ absl::StatusOr<std::vector<TriedSetting>> SettingSearch::Try(const std::vector<S
 absl::Status SettingSearch::Branch(size_t k, absl::Span<const Setting> settings) {
   if (k == steps_.state().own_sublayers().size()) return Judge(settings);
   const int t = steps_.state().own_sublayers()[k];
-  absl::StatusOr<Knowledge> knowledge = Measure(t, static_cast<double>(settings.size()));
+  absl::StatusOr<Knowledge> knowledge = Measure(k, static_cast<double>(settings.size()));
   if (!knowledge.ok()) return knowledge.status();
-  std::vector<std::pair<Selection, std::vector<Setting>>> branches;
+  std::vector<std::pair<Plan, std::vector<Setting>>> branches;
   for (const Setting& setting : settings) {
-    absl::StatusOr<Selection> keep = steps_.Search(t, *knowledge, setting);
-    if (!keep.ok()) return keep.status();
+    absl::StatusOr<Plan> plan = steps_.Search(t, *knowledge, setting);
+    if (!plan.ok()) return plan.status();
     auto same = std::find_if(branches.begin(), branches.end(),
-                             [&](const auto& branch) { return branch.first == *keep; });
-    if (same == branches.end()) same = branches.insert(same, {*std::move(keep), {}});
+                             [&](const auto& branch) { return branch.first == *plan; });
+    if (same == branches.end()) same = branches.insert(same, {*std::move(plan), {}});
     same->second.push_back(setting);
   }
-  for (const auto& [keep, own_settings] : branches) {
-    if (&keep != &branches[0].first) {
+  for (const auto& [plan, own_settings] : branches) {
+    if (&plan != &branches[0].first) {
       if (absl::Status status = steps_.state().Rewind(t); !status.ok()) return status;
     }
-    absl::StatusOr<PrunedSublayer> pruned = steps_.Settle(t, keep, {});
-    if (!pruned.ok()) return pruned.status();
-    malloc_trim(0);  // as PruningState::SettleSublayers
-    if (absl::Status status = Branch(k + 1, own_settings); !status.ok()) return status;
+    if (absl::Status status = Settle(k, plan); !status.ok()) return status;
+    if (absl::Status status = Branch(k + plan.size(), own_settings); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double settings) {
-  const auto done = [&](double within) {
-    return done_ + settings * (steps_.ShareDone(t, within) - steps_.ShareDone(t, 0));
-  };
+// The k-th sublayer and those above that were decided with it.
+absl::Status SettingSearch::Settle(size_t k, absl::Span<const Selection> plan) {
+  for (; !plan.empty(); plan.remove_prefix(1)) {
+    absl::StatusOr<PrunedSublayer> pruned = steps_.Settle(steps_.state().own_sublayers()[k++], plan, {});
+    if (!pruned.ok()) return pruned.status();
+    malloc_trim(0);  // as PruningState::SettleSublayers
+  }
+  return absl::OkStatus();
+}
+
+// Measures for the k-th sublayer and those up to the next that is measured for, of which the progress then
+// counts all work as done.
+absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(size_t k, double settings) {
+  const std::vector<int>& own = steps_.state().own_sublayers();
+  const int t = own[k];
+  const auto done = [&](double share) { return done_ + settings * (share - steps_.ShareDone(t, 0)); };
   const auto tell = [&](double within) {
-    furthest_ = std::max(furthest_, share_of_setting_ * done(within));
+    furthest_ = std::max(furthest_, share_of_setting_ * done(steps_.ShareDone(t, within)));
     observer_.OnStage(Stage::kMeasure, furthest_);
   };
   absl::StatusOr<Knowledge> knowledge = bottom_;
@@ -192,7 +206,8 @@ absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double se
   if (!knowledge.ok()) return knowledge;
   if (t == 0) bottom_ = *knowledge;
   tell(1);
-  done_ = done(1);
+  const size_t next = k + static_cast<size_t>(measure_every_);
+  done_ = done(next < own.size() ? steps_.ShareDone(own[next], 0) : 1);
   return knowledge;
 }
 

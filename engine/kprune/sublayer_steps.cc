@@ -106,16 +106,27 @@ absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
   return result;
 }
 
-absl::StatusOr<Selection> SublayerSteps::Search(int t, const std::vector<UnitKnowledge>& knowledge,
-                                                const Setting& setting) const {
-  auto scores = Score(state_.student(), From(t), knowledge, state_.budget().sequence_length,
+absl::StatusOr<std::vector<Selection>> SublayerSteps::Search(int t,
+                                                             const std::vector<UnitKnowledge>& knowledge,
+                                                             const Setting& setting) const {
+  const std::vector<int> remaining = From(t);
+  auto scores = Score(state_.student(), remaining, knowledge, state_.budget().sequence_length,
                       options_.lambda_pred, setting);
   if (!scores.ok()) return scores.status();
-  return SearchBottomSublayer(*scores, state_.budget_left(), state_.rounding(t));
+  std::vector<Selection> plan;
+  double budget_left = state_.budget_left();
+  for (size_t i = 0; i < remaining.size() && i < static_cast<size_t>(options_.measure_every); ++i) {
+    plan.push_back(SearchBottomSublayer(absl::MakeConstSpan(*scores).subspan(i), budget_left,
+                                        state_.rounding(remaining[i])));
+    budget_left -= static_cast<double>(plan.back().size()) * state_.unit_flops(remaining[i]);
+  }
+  return plan;
 }
 
-absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, const Selection& keep, const Seconds& seconds) {
-  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep)};
+absl::StatusOr<PrunedSublayer> SublayerSteps::Settle(int t, absl::Span<const Selection> plan,
+                                                     const Seconds& seconds) {
+  const Selection& keep = plan.front();
+  PrunedSublayer pruned{keep, {}, {}, state_.RowOf(t, keep), {plan.begin() + 1, plan.end()}};
   pruned.row.measure_seconds = seconds.measure;
   pruned.row.search_seconds = seconds.search;
   state_.Keep(t, keep);
@@ -151,13 +162,14 @@ absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
   return tune(Products::kDouble);
 }
 
-// Measuring sublayer t costs what stands above the streams.
+// Measuring for a sublayer costs what stands above the streams; settling it, about one sublayer.
 double SublayerSteps::ShareDone(int t, double within) const {
   double all = 0, done = 0;
   for (const int s : state_.own_sublayers()) {
-    const double cost = state_.teacher().num_sublayers() - state_.StreamsAt(s);
-    all += cost;
-    done += s < t ? cost : s == t ? within * cost : 0;
+    const bool measured = state_.IndexOf(s) % options_.measure_every == 0;
+    const double measuring = measured ? state_.teacher().num_sublayers() - state_.StreamsAt(s) : 0;
+    all += measuring + 1;
+    done += s < t ? measuring + 1 : s == t ? within * measuring : 0;
   }
   return done / all;
 }

@@ -35,18 +35,20 @@ class SublayerSteps {
   // tell(share of the pass that is done), also again from 0 where memory ran out on the way.
   absl::StatusOr<std::vector<UnitKnowledge>> Measure(int t, const std::function<void(double)>& tell);
 
-  // The units of sublayer t that stay with this setting, whatever Options::lambda_rep and mu say.
-  absl::StatusOr<Selection> Search(int t, const std::vector<UnitKnowledge>& knowledge,
-                                   const Setting& setting) const;
+  // The units that stay with this setting, whatever Options::lambda_rep and mu say, of sublayer t and of
+  // those above up to the next that is measured for (Options::measure_every).
+  absl::StatusOr<std::vector<Selection>> Search(int t, const std::vector<UnitKnowledge>& knowledge,
+                                                const Setting& setting) const;
 
-  // Keeps those units, tunes their weights and moves both streams to t + 1. The row gets `seconds` of
-  // measuring and searching.
+  // Keeps the first of those, tunes their weights and moves both streams to the next sublayer; the others are
+  // what PruningState::decided then says. The row gets `seconds` of measuring and searching.
   struct Seconds {
     double measure = 0, search = 0;
   };
-  absl::StatusOr<PrunedSublayer> Settle(int t, const Selection& keep, const Seconds& seconds);
+  absl::StatusOr<PrunedSublayer> Settle(int t, absl::Span<const Selection> plan, const Seconds& seconds);
 
-  // Share of all the work of one run that is done when `within` of the measurement of sublayer t is.
+  // Share of all the work of one run that is done when `within` of the measurement for sublayer t is, or all
+  // below it where nothing is measured for it.
   double ShareDone(int t, double within) const;
 
  private:

@@ -83,6 +83,7 @@ absl::Status PruningState::TakeBatchesFrom(const Checkpoint* checkpoint) {
 void PruningState::StartOver(const FlopsBudget& budget) {
   budget_ = budget;
   budget_left_ = budget.budget_flops;
+  decided_.clear();
   student_ = teacher_;
   result_ = {original_, {}, {}, 0, 0, {}};
 }
@@ -94,6 +95,7 @@ absl::Status PruningState::Rewind(int t) {
   result_.sublayers.clear();
   result_.kept_flops = 0;
   budget_left_ = budget_.budget_flops;
+  decided_.clear();
   if (absl::Status status = Embed(); !status.ok()) return status;
   for (size_t k = 0; k < own_sublayers_.size(); ++k) {
     const int s = own_sublayers_[k];
@@ -232,7 +234,7 @@ absl::Status PruningState::Settle(int t, Checkpoint* checkpoint,
   }
   if (checkpoint == nullptr) return absl::OkStatus();
   return checkpoint->Append({result_.sublayers.back(), pruned->keep, OnDevice(pruned->in, at::kCPU),
-                             OnDevice(pruned->out, at::kCPU), plan_.batch_tokens});
+                             OnDevice(pruned->out, at::kCPU), plan_.batch_tokens, pruned->next});
 }
 
 // The own sublayers from number k on keep all that they have.
@@ -256,7 +258,7 @@ absl::Status PruningState::Replay(int t, const SublayerCheckpoint& record) {
   SetBatchTokens(record.batch_tokens);
   Keep(t, record.kept_positions);
   const PrunedSublayer pruned{record.kept_positions, OnDevice(record.in, device()),
-                              OnDevice(record.out, device()), record.pruned};
+                              OnDevice(record.out, device()), record.pruned, record.next_positions};
   if (pruned.in.weight.defined()) ReplaceInput(t, pruned.in);
   ++result_.resumed_sublayers;
   Record(t, pruned);
@@ -295,6 +297,7 @@ void PruningState::Record(int t, const PrunedSublayer& pruned) {
   ReplaceOutput(t, pruned.out);
   result_.kept_flops += static_cast<double>(pruned.row.kept) * unit_flops(t);
   budget_left_ = pruned.row.budget_left_flops;
+  decided_ = pruned.next;
   result_.sublayers.push_back(pruned.row);
   result_.batch_tokens.push_back(plan_.batch_tokens);
 }

@@ -59,9 +59,10 @@ inline constexpr int kSharedRounds = 3;
 // What a method settles of one sublayer.
 struct PrunedSublayer {
   Selection keep;
-  Linear in;           // of the kept units; undefined where the original rows stay
-  Linear out;          // [d, K] and [d]
-  SublayerPruned row;  // without tune_seconds: what Keep to Finish take
+  Linear in;                    // of the kept units; undefined where the original rows stay
+  Linear out;                   // [d, K] and [d]
+  SublayerPruned row;           // without tune_seconds: what Keep to Finish take
+  std::vector<Selection> next;  // what was decided of the sublayers above in the same go
 };
 
 // Not thread-safe.
@@ -98,6 +99,8 @@ class PruningState {
   const ExecutionPlan& plan() const { return plan_; }
   const FlopsBudget& budget() const { return budget_; }
   double budget_left() const { return budget_left_; }
+  // What the sublayer that was settled last says of those above it; of a resumed run, too.
+  const std::vector<Selection>& decided() const { return decided_; }
   double unit_flops(int t) const;  // in all places
   int64_t rounding(int t) const;   // the kept units of t are a multiple of it, or all
 
@@ -183,6 +186,7 @@ class PruningState {
   Encoder student_;
   PruningResult result_;
   double budget_left_;
+  std::vector<Selection> decided_;
   std::vector<Batch> batches_;
   std::optional<Streams> streams_;
   bool teacher_is_at_output_ = false;  // of the sublayer at whose input the student's stream stands

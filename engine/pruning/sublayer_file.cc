@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -43,6 +44,21 @@ int Count(JsonFields& fields, std::string_view key) {
   return static_cast<int>(fields.Int(key, -1, 0, INT32_MAX));
 }
 
+// -1 for each entry that is none.
+std::vector<int64_t> Positions(const Json& json) {
+  std::vector<int64_t> positions;
+  for (const Json& position : json)
+    positions.push_back(position.is_number_unsigned() ? position.get<int64_t>() : -1);
+  return positions;
+}
+
+bool Rises(const std::vector<int64_t>& positions) {
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (positions[i] < (i == 0 ? 0 : positions[i - 1] + 1)) return false;
+  }
+  return true;
+}
+
 // Both ways by position, so that a new field of SublayerPruned does not compile before it is saved.
 Json HeaderJson(const SublayerCheckpoint& record, const std::string& previous) {
   // keep_flops is not written: whoever tells of several models knows which one this belongs to.
@@ -64,6 +80,7 @@ Json HeaderJson(const SublayerCheckpoint& record, const std::string& previous) {
           {"condition", DoubleJson(condition)},
           {"reconstruction_error", DoubleJson(reconstruction_error)},
           {"kept_positions", record.kept_positions},
+          {"next_positions", record.next_positions},
           {"batch_tokens", record.batch_tokens},
           {"hidden", record.out.weight.size(0)},
           {"features", record.out.weight.size(1)},
@@ -94,10 +111,10 @@ absl::StatusOr<Header> ParseHeader(std::string_view line, const std::string& pre
   solver = fields.String("solver", "");
   condition = Double(fields, "condition");
   reconstruction_error = Double(fields, "reconstruction_error");
-  if (const Json* positions = fields.Require("kept_positions")) {
-    for (const Json& position : *positions) {
-      header.record.kept_positions.push_back(position.is_number_unsigned() ? position.get<int64_t>() : -1);
-    }
+  if (const Json* positions = fields.Require("kept_positions"))
+    header.record.kept_positions = Positions(*positions);
+  if (const Json* next = fields.Require("next_positions")) {
+    for (const Json& positions : *next) header.record.next_positions.push_back(Positions(positions));
   }
   header.record.batch_tokens = fields.Int("batch_tokens", 0, 0, INT64_MAX);
   header.hidden = fields.Int("hidden", 0, 0, kMaxMatrixSide);
@@ -150,11 +167,12 @@ absl::Status CheckSublayer(const SublayerCheckpoint& record, int index) {
   if (static_cast<int64_t>(kept.size()) != pruned.kept) {
     return refuse(absl::StrCat(kept.size(), " kept positions for ", pruned.kept, " kept units"));
   }
-  for (size_t i = 0; i < kept.size(); ++i) {
-    if (kept[i] < (i == 0 ? 0 : kept[i - 1] + 1) || kept[i] >= pruned.units) {
-      return refuse(absl::StrCat("kept positions that do not rise within its ", pruned.units, " units"));
-    }
-  }
+  if (!Rises(kept) || (!kept.empty() && kept.back() >= pruned.units))
+    return refuse(absl::StrCat("kept positions that do not rise within its ", pruned.units, " units"));
+  const auto& next = record.next_positions;
+  if (index + static_cast<int64_t>(next.size()) >= pruned.total ||
+      !std::all_of(next.begin(), next.end(), Rises))
+    return refuse("what it says of the sublayers above: more than there are, or positions that do not rise");
   if (!IsFloatOnCpu(record.out)) {
     return refuse("an output projection that is not a float32 matrix and a vector as long on the CPU");
   }

@@ -26,6 +26,8 @@ struct SublayerCheckpoint {
   Linear in;   // [n K, d], [n K]: of the kept units, n blocks; undefined where the original rows stay
   Linear out;  // [d, K], [d]: the tuned output projection. All tensors float32, on the CPU
   int64_t batch_tokens = 0;  // the largest piece of work when this sublayer ended
+  // What was decided of the sublayers above in the same go: kept positions of the next one, and so on.
+  std::vector<std::vector<int64_t>> next_positions;
 };
 
 // INVALID_ARGUMENT for a record that contradicts itself, or is not of sublayer `index`.

@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <memory>
 
-#include "absl/strings/str_replace.h"
 #include "engine/cost/flops.h"
 #include "engine/evaluation/outputs.h"
+#include "tests/engine/method_forms.h"
 #include "tests/engine/model/compute_device.h"
 #include "tests/engine/pruning/random_encoder.h"
 #include "tests/support/temp_directory.h"
@@ -42,19 +42,13 @@ class RecordingObserver : public testing::SilentObserver {
 class MethodTest : public ::testing::TestWithParam<const char*> {
  protected:
   absl::StatusOr<PruningResult> Prune(const Encoder& encoder, Options options, ProgressObserver& observer) {
-    options = Named(options);
+    options = testing::InForm(options, GetParam());
     const auto budget = MakeBudget(encoder.config, options.budgets().front(), 7);
     if (!budget.ok()) return budget.status();
     return PruneByMethod(encoder, samples_, *budget, options, plan_, checkpoint_.get(), observer);
   }
 
-  // "kprune-auto" is method "kprune" that chooses its own setting.
-  static bool auto_setting() { return std::string(GetParam()) == "kprune-auto"; }
-  static Options Named(Options options) {
-    options.method = auto_setting() ? "kprune" : GetParam();
-    options.auto_lambda_rep = options.auto_mu = auto_setting();
-    return options;
-  }
+  static bool auto_setting() { return testing::InForm({}, GetParam()).chooses_setting(); }
 
   // Opens the checkpoint in the test's folder, as a run that starts there does.
   void OpenCheckpoint() {
@@ -115,10 +109,8 @@ TEST_P(MethodTest, RemovesUnitsPhysicallyAndReportsEverySublayer) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, ::testing::Values("refit", "kprune", "kprune-auto"),
-                         [](const auto& info) {
-                           return absl::StrReplaceAll(info.param, {{"-", "_"}});
-                         });
+INSTANTIATE_TEST_SUITE_P(Methods, MethodTest, ::testing::ValuesIn(testing::kMethodForms),
+                         testing::NameOfForm);
 
 TEST_P(MethodTest, TheSameJobGivesTheSameBits) {
   testing::SilentObserver observer;
@@ -192,7 +184,8 @@ TEST_P(MethodTest, EveryOneOfSeveralBudgetsGivesTheBitsOfARunOfItsOwn) {
   for (const double keep : {0.3, 0.9, 0.5}) budgets.push_back(*MakeBudget(encoder_.config, keep, 7));
   ListedBudgets listed(budgets);
   RecordingObserver observer;
-  const absl::Status status = PruneByMethod(encoder_, samples_, Named({}), plan_, listed, observer);
+  const absl::Status status =
+      PruneByMethod(encoder_, samples_, testing::InForm({}, GetParam()), plan_, listed, observer);
   ASSERT_TRUE(status.ok()) << status;
   ASSERT_EQ(listed.results.size(), 3u);
   EXPECT_EQ(observer.sublayers.size(), 18u);
@@ -208,11 +201,12 @@ TEST_P(MethodTest, AnErrorOfWhoeverTakesTheModelsEndsTheRun) {
   ListedBudgets listed({*MakeBudget(encoder_.config, 0.5, 7), *MakeBudget(encoder_.config, 0.3, 7)});
   listed.fail_at = 1;
   testing::SilentObserver observer;
-  const absl::Status status = PruneByMethod(encoder_, samples_, Named({}), plan_, listed, observer);
+  const absl::Status status =
+      PruneByMethod(encoder_, samples_, testing::InForm({}, GetParam()), plan_, listed, observer);
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(listed.results.size(), 1u);
   ListedBudgets none({});
-  EXPECT_TRUE(PruneByMethod(encoder_, samples_, Named({}), plan_, none, observer).ok());
+  EXPECT_TRUE(PruneByMethod(encoder_, samples_, testing::InForm({}, GetParam()), plan_, none, observer).ok());
 }
 
 // While it lives, no tensor may take more than `limit` bytes: what a machine without memory does.
@@ -382,7 +376,7 @@ TEST_P(MethodTest, WarnsOnceWhereTheSamplesAreTooFewToTuneWith) {
   RecordingObserver few;
   const auto budget = MakeBudget(encoder_.config, 0.9, 7);
   ASSERT_TRUE(PruneByMethod(encoder_, absl::MakeConstSpan(samples_).subspan(0, 3), *budget,
-                            {.method = GetParam()}, plan_,
+                            testing::InForm({}, GetParam()), plan_,
                             /*checkpoint=*/nullptr, few)
                   .ok());
   EXPECT_THAT(few.warnings, ::testing::ElementsAre(HasSubstr("give more samples")));

@@ -10,6 +10,7 @@
 #include "engine/export/exports.h"
 #include "engine/model/model_folder.h"
 #include "engine/pruning_methods.h"
+#include "tests/engine/method_forms.h"
 #include "tests/engine/model/golden_folder.h"
 #include "tests/engine/pruning/random_encoder.h"
 #include "tests/support/temp_directory.h"
@@ -26,14 +27,9 @@ class SharedLayersTest : public ::testing::TestWithParam<const char*> {
         testing::RandomEncoder({.layers = layers, .hidden = 24, .heads = 4, .neurons = 40}), groups);
   }
 
-  // "kprune-auto" is method "kprune" that chooses its own setting.
   absl::StatusOr<PruningResult> Prune(const Encoder& encoder, double keep, ProgressObserver& observer,
                                       int distill = 0) {
-    const bool chooses = std::string(GetParam()) == "kprune-auto";
-    Options options;
-    options.method = chooses ? "kprune" : GetParam();
-    options.auto_lambda_rep = options.auto_mu = chooses;
-    options.distill = distill;
+    const Options options = testing::InForm({.distill = distill}, GetParam());
     return PruneByMethod(encoder, samples_, *MakeBudget(encoder.config, keep, 7), options, plan_,
                          checkpoint_.get(), observer);
   }
@@ -147,10 +143,8 @@ TEST_P(SharedLayersTest, WhatNoLayerNeedsCostsNothing) {
   EXPECT_LT((before - after).abs().max().item<double>(), 1e-2 * before.abs().max().item<double>());
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, SharedLayersTest, ::testing::Values("refit", "kprune", "kprune-auto"),
-                         [](const auto& info) {
-                           return std::string(info.param) == "kprune-auto" ? "kprune_auto" : info.param;
-                         });
+INSTANTIATE_TEST_SUITE_P(Methods, SharedLayersTest, ::testing::ValuesIn(testing::kMethodForms),
+                         testing::NameOfForm);
 
 TEST(SharedLayersFilesTest, WhatLayersShareIsStoredOnce) {
   const testing::RandomShape shape = {.layers = 6, .hidden = 24, .heads = 4, .neurons = 400};

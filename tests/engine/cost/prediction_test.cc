@@ -37,6 +37,14 @@ TEST(PredictionTest, MoreBudgetsTakeLonger) {
   EXPECT_GT(searched, 0);
 }
 
+TEST(PredictionTest, ARunThatMeasuresOnceALayerTakesLess) {
+  const ModelConfig config = ConfigOfSize(6, 64, 16, 256, 1000);
+  const std::vector<Sample> samples = SamplesOfLengths(std::vector<int>(256, 25), config);
+  const Options every = {.method = "kprune"}, once = {.method = "kprune", .measure_every = 64};
+  EXPECT_GT(PredictSeconds(config, samples, every, at::kFloat, at::kCPU),
+            1.5 * PredictSeconds(config, samples, once, at::kFloat, at::kCPU));
+}
+
 TEST(PredictionTest, ARunThatChoosesItsSettingTakesSeveralTimesAsLong) {
   const ModelConfig config = Config();
   const std::vector<Sample> samples = SamplesOfLengths(std::vector<int>(256, 25), config);

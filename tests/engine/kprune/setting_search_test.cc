@@ -6,6 +6,7 @@
 
 #include <limits>
 #include <set>
+#include <tuple>
 
 #include "engine/data/draw.h"
 #include "engine/evaluation/outputs.h"
@@ -74,21 +75,25 @@ class SettingSearchTest : public ::testing::Test {
   std::unique_ptr<Checkpoint> checkpoint_;
 };
 
-// What each setting gives by itself, with the same samples pruning and judging.
-class AloneTest : public SettingSearchTest, public ::testing::WithParamInterface<Task> {};
+// What each setting gives by itself, with the same samples pruning and judging, for a task and
+// Options::measure_every.
+class AloneTest : public SettingSearchTest, public ::testing::WithParamInterface<std::tuple<Task, int>> {};
 
 TEST_P(AloneTest, Examples) {
-  encoder_ = testing::RandomEncoder({.task = GetParam(),
-                                     .labels = GetParam() == Task::kRegression ? 1 : 3,
+  const auto [task, measure_every] = GetParam();
+  encoder_ = testing::RandomEncoder({.task = task,
+                                     .labels = task == Task::kRegression ? 1 : 3,
                                      .layers = 3,
                                      .hidden = 24,
                                      .heads = 4,
                                      .neurons = 40});
   CountingObserver observer;
-  const auto choice = Choose(both_, observer);
+  Options both = both_;
+  both.measure_every = measure_every;
+  const auto choice = Choose(both, observer);
   ASSERT_TRUE(choice.ok()) << choice.status();
   EXPECT_EQ(choice->samples, 15) << "a quarter";
-  EXPECT_EQ(choice->judged_by, GetParam() == Task::kSingleLabel ? "kl" : "squared_error");
+  EXPECT_EQ(choice->judged_by, task == Task::kSingleLabel ? "kl" : "squared_error");
   ASSERT_EQ(choice->tried.size(), kLambdaRepGrid.size() + kMuGrid.size() - 1);
   EXPECT_EQ(observer.sublayers, 0) << "the models that are tried are no result";
 
@@ -104,10 +109,11 @@ TEST_P(AloneTest, Examples) {
     const auto& [setting, loss] = choice->tried[i];
     Options alone = {
         .method = "kprune", .keep_flops = {0.4}, .lambda_rep = setting.lambda_rep, .mu = setting.mu};
+    alone.measure_every = measure_every;
     testing::SilentObserver silent;
     const auto result = Prune(alone, pruning, silent);
     ASSERT_TRUE(result.ok()) << result.status();
-    const double own = DistillationLoss(GetParam(), RunSamples(result->encoder, judging).to(at::kDouble),
+    const double own = DistillationLoss(task, RunSamples(result->encoder, judging).to(at::kDouble),
                                         RunSamples(encoder_, judging).to(at::kDouble), 1)
                            .item<double>() /
                        15;
@@ -120,7 +126,7 @@ TEST_P(AloneTest, Examples) {
     std::vector<std::vector<int64_t>> kept;
     for (int t = 0; t + 1 < 6; ++t) {
       kept.push_back(result->encoder.sublayers[t].units);
-      measured.insert({i / kLambdaRepGrid.size(), kept});
+      if ((t + 1) % measure_every == 0) measured.insert({i / kLambdaRepGrid.size(), kept});
     }
   }
   EXPECT_EQ(choice->chosen, best.setting);
@@ -129,7 +135,11 @@ TEST_P(AloneTest, Examples) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tasks, AloneTest,
-                         ::testing::Values(Task::kSingleLabel, Task::kRegression, Task::kEmbedding));
+                         ::testing::Combine(::testing::Values(Task::kSingleLabel, Task::kRegression,
+                                                              Task::kEmbedding),
+                                            ::testing::Values(1)));
+INSTANTIATE_TEST_SUITE_P(MeasuredLessOften, AloneTest,
+                         ::testing::Combine(::testing::Values(Task::kSingleLabel), ::testing::Values(2, 4)));
 
 // Half the neurons write the same value to every dimension, which the norm takes away: the output is blind to
 // them, but their K_rep is the largest.
@@ -178,7 +188,9 @@ TEST_F(SettingSearchTest, TheResultIsThatOfAPlainRunWithTheChosenSetting) {
     EXPECT_TRUE(at::equal(chosen->encoder.sublayers[t].out.weight, plain->encoder.sublayers[t].out.weight));
   }
   EXPECT_EQ(observer.sublayers, 6);
-  EXPECT_EQ(observer.last_fraction, plain_observer.last_fraction);
+  // What was left to do when the last sublayer was tuned is a smaller part of more work.
+  EXPECT_NEAR(1 - observer.last_fraction,
+              (1 - plain_observer.last_fraction) / (1 + CostOfChoosing(both_, samples_.size())), 1e-9);
 }
 
 TEST_F(SettingSearchTest, OnlyWhatIsAutoIsChosen) {

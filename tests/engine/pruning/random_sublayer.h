@@ -31,6 +31,8 @@ inline SublayerCheckpoint RandomSublayer(int index, uint32_t seed) {
                    .condition = static_cast<double>(random()) * 1e300,
                    .reconstruction_error = 1.0 / static_cast<double>(random() | 1)};
   record.kept_positions = {static_cast<int64_t>(random() % 2), 2 + static_cast<int64_t>(random() % 2)};
+  // One measurement decides on two sublayers.
+  if (index % 4 != 3) record.next_positions = {{1, 2 + static_cast<int64_t>(random() % 2)}};
   const auto values = [&random](at::IntArrayRef shape) {
     at::Tensor tensor = at::empty(shape, at::kFloat);
     for (int64_t i = 0; i < tensor.numel(); ++i) {
@@ -68,8 +70,8 @@ inline bool Same(const SublayerCheckpoint& a, const SublayerCheckpoint& b) {
          SameBits(p.measure_seconds, q.measure_seconds) && SameBits(p.search_seconds, q.search_seconds) &&
          SameBits(p.tune_seconds, q.tune_seconds) && p.solver == q.solver &&
          SameBits(p.condition, q.condition) && SameBits(p.reconstruction_error, q.reconstruction_error) &&
-         a.kept_positions == b.kept_positions && SameBits(a.in, b.in) && SameBits(a.out, b.out) &&
-         a.batch_tokens == b.batch_tokens;
+         a.kept_positions == b.kept_positions && a.next_positions == b.next_positions &&
+         SameBits(a.in, b.in) && SameBits(a.out, b.out) && a.batch_tokens == b.batch_tokens;
 }
 
 }  // namespace kprune

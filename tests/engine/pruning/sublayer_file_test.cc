@@ -106,6 +106,11 @@ TEST(SublayerFileTest, IsNotMadeOfARecordThatContradictsItself) {
          r.kept_positions = {1, 4};
        },
        "kept positions that do not rise within its 4 units"},
+      {[](auto& r) { r.next_positions.resize(8); }, "what it says of the sublayers above"},
+      {[](auto& r) {
+         r.next_positions = {{0, 1}, {3, 3}};
+       },
+       "positions that do not rise"},
       {[](auto& r) { r.out.bias = at::zeros({5}); }, "a float32 matrix and a vector as long"},
       {[](auto& r) {
          r.out.weight = at::zeros({6, 5});

@@ -84,7 +84,7 @@ TEST(OptionsJson, UnsetOptionsAreLeftOutAndAllOthersAreWritten) {
   EXPECT_FALSE(json.contains("max_drop"));
   EXPECT_EQ(json["keep_flops"], Json::array({0.5}));
   EXPECT_EQ(json["export"], Json::array({"onnx", "safetensors", "torchscript"}));
-  EXPECT_EQ(json.size(), 33u);
+  EXPECT_EQ(json.size(), 34u);
 }
 
 TEST(OptionsJson, ExportsAreAListOrOneName) {
@@ -215,6 +215,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{R"({"lambda_rep": "Infinity"})", "options.lambda_rep is \"Infinity\"", "a finite number"},
         Bad{R"({"lambda_pred": 0, "lambda_rep": 0})", "options.lambda_pred is 0",
             "at least one of them above 0"},
+        Bad{R"({"method": "kprune", "measure_every": 0})", "options.measure_every is 0", "from 1 to 64"},
+        Bad{R"({"method": "kprune", "measure_every": 65})", "options.measure_every is 65", "from 1 to 64"},
+        Bad{R"({"measure_every": 2})", "options.measure_every is 2", "1, or method \"kprune\""},
         Bad{R"({"mu": 0})", "options.mu is 0", "a number above 0"},
         Bad{R"({"temperature": 0})", "options.temperature is 0", "a number from 0.001"},
         Bad{R"({"sequence_length": 1e300})", "options.sequence_length is 1e+300", "at most 1000000"},
