@@ -49,7 +49,7 @@ void AddEngineFlags(CLI::App& app, nlohmann::json& options) {
   AddOptionFlag<std::string>(app, options, "--scoring", "scoring", "exact or paper-code; exact");
   AddNumberOrAutoFlag(app, options, "--lambda-rep", "lambda_rep",
                       "Weight of representational knowledge, or auto");
-  AddOptionFlag<int>(app, options, "--measure-every", "measure_every", "kprune: sublayers a measurement; 1");
+  AddOptionFlag<int>(app, options, "--measure-every", "measure_every", "kprune: before every N-th; 1");
   AddNumberOrAutoFlag(app, options, "--mu", "mu", "Weight of heads against neurons, or auto");
   AddOptionFlag<int>(app, options, "--max-length", "max_length", "Longest sequence; 0: the model's limit");
   AddOptionFlag<double>(app, options, "--sequence-length", "sequence_length",

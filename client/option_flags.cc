@@ -117,7 +117,8 @@ std::vector<OptionFlag> MakeTable() {
        "auto_mu"},
       {"--measure-every",
        "measure_every",
-       "Method kprune: measure before every so manieth sublayer; 2, once a layer, takes about half the time",
+       "Method kprune: measure before every N-th sublayer alone; 2 is once a layer, in two thirds of the "
+       "time",
        {},
        NumberText(defaults.measure_every),
        false},

@@ -119,9 +119,9 @@ struct Options {
   double lambda_rep = 2.5e-4;
   std::optional<double> mu;
 
-  // Method "kprune": knowledge is measured before the first sublayer and then before every so manieth; what a
-  // measurement says decides which units of the sublayers up to the next one stay. 1, as the paper has it, is
-  // the slowest; 2 is once a layer, in about half the time. 1 to 64.
+  // Method "kprune": knowledge is measured before the first sublayer and then before every N-th; what a
+  // measurement says decides which units of the sublayers up to the next one stay. 1 is the paper's way; 2 is
+  // once a layer, in some two thirds of the time. 1 to 64.
   int32_t measure_every = 1;
 
   // Softmax temperature (the paper's gamma).
