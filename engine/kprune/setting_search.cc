@@ -81,7 +81,6 @@ class SettingSearch {
         checkpoint_(checkpoint),
         observer_(observer),
         steps_(model, pruning_, budget, options, plan, observer_),
-        measure_every_(options.measure_every),
         share_of_setting_(end / static_cast<double>(NumSettings(options))) {}
 
   // Takes what an earlier process judged.
@@ -99,7 +98,7 @@ class SettingSearch {
 
   absl::Status Branch(size_t k, absl::Span<const Setting> settings);
   absl::Status Settle(size_t k, absl::Span<const Selection> plan);
-  absl::StatusOr<Knowledge> Measure(size_t k, double settings);
+  absl::StatusOr<Knowledge> Measure(int t, double settings);
   absl::Status Judge(absl::Span<const Setting> settings);
 
   const Encoder& model_;
@@ -114,7 +113,6 @@ class SettingSearch {
   std::vector<TriedSetting> tried_;  // in the order of the tree
   int measurements_ = 0;
 
-  const int measure_every_;
   const double share_of_setting_;  // of all the work
   double done_ = 0;                // settings, and shares of them
   double furthest_ = 0;            // measuring again does not take it back
@@ -155,9 +153,11 @@ absl::StatusOr<std::vector<TriedSetting>> SettingSearch::Try(const std::vector<S
 
 // Settles the k-th sublayer and those above for `settings`, whose masks are the same below, and judges them.
 absl::Status SettingSearch::Branch(size_t k, absl::Span<const Setting> settings) {
-  if (k == steps_.state().own_sublayers().size()) return Judge(settings);
-  const int t = steps_.state().own_sublayers()[k];
-  absl::StatusOr<Knowledge> knowledge = Measure(k, static_cast<double>(settings.size()));
+  const std::vector<int>& own = steps_.state().own_sublayers();
+  if (k == own.size()) return Judge(settings);
+  const int t = own[k];
+  const auto num_settings = static_cast<double>(settings.size());
+  absl::StatusOr<Knowledge> knowledge = Measure(t, num_settings);
   if (!knowledge.ok()) return knowledge.status();
   std::vector<std::pair<Plan, std::vector<Setting>>> branches;
   for (const Setting& setting : settings) {
@@ -168,6 +168,10 @@ absl::Status SettingSearch::Branch(size_t k, absl::Span<const Setting> settings)
     if (same == branches.end()) same = branches.insert(same, {*std::move(plan), {}});
     same->second.push_back(setting);
   }
+  // Settling what a measurement decides counts with it.
+  const size_t next = k + branches[0].first.size();
+  const int after = next < own.size() ? own[next] : model_.num_sublayers();
+  done_ += num_settings * (steps_.ShareDone(after, 0) - steps_.ShareDone(t, 0));
   for (const auto& [plan, own_settings] : branches) {
     if (&plan != &branches[0].first) {
       if (absl::Status status = steps_.state().Rewind(t); !status.ok()) return status;
@@ -188,14 +192,10 @@ absl::Status SettingSearch::Settle(size_t k, absl::Span<const Selection> plan) {
   return absl::OkStatus();
 }
 
-// Measures for the k-th sublayer and those up to the next that is measured for, of which the progress then
-// counts all work as done.
-absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(size_t k, double settings) {
-  const std::vector<int>& own = steps_.state().own_sublayers();
-  const int t = own[k];
-  const auto done = [&](double share) { return done_ + settings * (share - steps_.ShareDone(t, 0)); };
+absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(int t, double settings) {
   const auto tell = [&](double within) {
-    furthest_ = std::max(furthest_, share_of_setting_ * done(steps_.ShareDone(t, within)));
+    const double done = done_ + settings * (steps_.ShareDone(t, within) - steps_.ShareDone(t, 0));
+    furthest_ = std::max(furthest_, share_of_setting_ * done);
     observer_.OnStage(Stage::kMeasure, furthest_);
   };
   absl::StatusOr<Knowledge> knowledge = bottom_;
@@ -206,8 +206,6 @@ absl::StatusOr<SettingSearch::Knowledge> SettingSearch::Measure(size_t k, double
   if (!knowledge.ok()) return knowledge;
   if (t == 0) bottom_ = *knowledge;
   tell(1);
-  const size_t next = k + static_cast<size_t>(measure_every_);
-  done_ = done(next < own.size() ? steps_.ShareDone(own[next], 0) : 1);
   return knowledge;
 }
 

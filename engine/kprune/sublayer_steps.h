@@ -48,7 +48,7 @@ class SublayerSteps {
   absl::StatusOr<PrunedSublayer> Settle(int t, absl::Span<const Selection> plan, const Seconds& seconds);
 
   // Share of all the work of one run that is done when `within` of the measurement for sublayer t is, or all
-  // below it where nothing is measured for it.
+  // below it where nothing is measured for it; t may be the number of all sublayers.
   double ShareDone(int t, double within) const;
 
  private:
