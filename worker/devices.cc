@@ -114,7 +114,8 @@ at::ScalarType ComputeType(const std::string& precision, at::Device device) {
 std::string PrecisionWarning(at::ScalarType type, at::Device device) {
   if (type != at::kBFloat16 || !device.is_cpu() || HasFastBFloat16()) return "";
   return "precision \"bf16\" is less exact than \"fp32\" here and no faster: this processor has no fast "
-         "instructions for bfloat16 (AMX, or AVX512-BF16 of AMD's); \"auto\" chooses what is fastest";
+         "instructions for bfloat16 (AMX, AVX512-FP16, or AVX512-BF16 of AMD's); \"auto\" chooses what is "
+         "fastest";
 }
 
 void UseDeterministicAlgorithms(at::Device device) {

@@ -20,7 +20,7 @@ nlohmann::json ProbeDevices();
 absl::StatusOr<at::Device> ResolveDevice(const std::string& device);
 
 // Precision "auto", "fp32" or "bf16" as a type: "auto" is bfloat16 where `device` multiplies such matrices
-// faster than float32 ones (AMX, AVX512-BF16 of AMD's, or a GPU's tensor cores).
+// faster than float32 ones (AMX, AVX512-FP16, AVX512-BF16 of AMD's, or a GPU's tensor cores).
 at::ScalarType ComputeType(const std::string& precision, at::Device device);
 
 // Why computing in `type` on `device` does not pay; empty where it does.

@@ -104,7 +104,7 @@ template <typename S>
 constexpr kprune::GramKernels<S> kGramKernels = {
     kGramColumns<S>, 1, PackGram<S, float>, PackGram<S, BFloat16>, PackGram<S, double>, GramTile<S>};
 
-#if defined(__AVX512BF16__)
+#if KPRUNE_PAIRS
 using kprune::BFloat16Pair;
 
 template <typename E>

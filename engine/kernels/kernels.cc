@@ -15,6 +15,7 @@ namespace kprune {
 #ifdef __x86_64__
 const Kernels& KernelsAvx512Bf16Amx();
 const Kernels& KernelsAvx512Bf16();
+const Kernels& KernelsAvx512Fp16();
 const Kernels& KernelsAvx512();
 const Kernels& KernelsAvx2();
 #endif
@@ -23,14 +24,23 @@ const Kernels& KernelsBaseline();
 namespace {
 
 #ifdef __x86_64__
+unsigned FeaturesInEdx() {  // cpuid, leaf 7
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 ? 0 : d;
+}
+
 // Linux gives a process the state of matrix tiles when it asks; some sandboxes do not.
 bool HasMatrixTiles() {
-  constexpr unsigned kBFloat16 = 1U << 22, kTile = 1U << 24;   // cpuid, leaf 7, edx
+  constexpr unsigned kBFloat16 = 1U << 22, kTile = 1U << 24;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // asm/prctl.h; the state component
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
-  return (d & kBFloat16) != 0 && (d & kTile) != 0 &&
+  const unsigned features = FeaturesInEdx();
+  return (features & kBFloat16) != 0 && (features & kTile) != 0 &&
          syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
+bool HasFloat16() {
+  constexpr unsigned kFloat16 = 1U << 23;
+  return (FeaturesInEdx() & kFloat16) != 0;
 }
 
 // Whether products of pairs of bfloat16 (AVX512-BF16, without tiles) take less time than those of float32. On
@@ -51,6 +61,8 @@ const Kernels* FindCpuKernels(const char* instructions) {
   if (std::strcmp(instructions, "avx512-bf16-amx") == 0)
     return bf16 && tiles ? &KernelsAvx512Bf16Amx() : nullptr;
   if (std::strcmp(instructions, "avx512-bf16") == 0) return bf16 ? &KernelsAvx512Bf16() : nullptr;
+  if (std::strcmp(instructions, "avx512-fp16") == 0)
+    return bf16 && HasFloat16() ? &KernelsAvx512Fp16() : nullptr;
   if (std::strcmp(instructions, "avx512") == 0) return avx512 ? &KernelsAvx512() : nullptr;
   if (std::strcmp(instructions, "avx2") == 0) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &KernelsAvx2() : nullptr;
@@ -61,7 +73,7 @@ const Kernels* FindCpuKernels(const char* instructions) {
 
 const Kernels& CpuKernels() {
   static const Kernels& best = [&]() -> const Kernels& {
-    for (const char* instructions : {"avx512-bf16-amx", "avx512-bf16", "avx512", "avx2"}) {
+    for (const char* instructions : {"avx512-bf16-amx", "avx512-bf16", "avx512-fp16", "avx512", "avx2"}) {
 #ifdef __x86_64__
       if (std::strcmp(instructions, "avx512-bf16") == 0 && !PairsPay()) continue;
 #endif
@@ -72,6 +84,6 @@ const Kernels& CpuKernels() {
   return best;
 }
 
-bool HasFastBFloat16() { return CpuKernels().pair_gram != nullptr; }
+bool HasFastBFloat16() { return CpuKernels().fast_bfloat16; }
 
 }  // namespace kprune

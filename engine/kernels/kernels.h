@@ -1,6 +1,6 @@
 // The inner loops of a forward and backward pass on a CPU, compiled once for each instruction set that pays
-// (AVX-512 with and without bfloat16 and matrix tiles, AVX2, baseline x86-64) and chosen when the program
-// runs.
+// (AVX-512 with and without float16, bfloat16 and matrix tiles, AVX2, baseline x86-64) and chosen when the
+// program runs.
 //
 // Shapes: T tokens, d hidden size, U features (heads * head_dim, or neurons), N sequences. Matrices are
 // row-major. Activations are float32 or bfloat16 (Element); hidden states and sums are float32. All loops
@@ -127,7 +127,8 @@ struct GramKernels {
 };
 
 struct Kernels {
-  const char* instructions;  // "avx512-bf16-amx", "avx512-bf16", "avx512", "avx2" or "baseline"
+  const char*
+      instructions;  // "avx512-bf16-amx", "avx512-bf16", "avx512-fp16", "avx512", "avx2" or "baseline"
   TypedKernels float32;
   TypedKernels bfloat16;
   int64_t (*attention_scratch)(const AttentionShape& shape);
@@ -138,6 +139,7 @@ struct Kernels {
                   const float* vectors, int64_t stride, float* out);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
+  bool fast_bfloat16;                          // products of bfloat16 take less time than those of float32
   const GramKernels<BFloat16Pair>* pair_gram;  // null where these kernels do not multiply pairs
   int64_t panel_columns;
   int64_t tile_rows;  // a product takes so many rows at a time

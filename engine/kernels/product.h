@@ -24,8 +24,8 @@ constexpr int kTileRows = kLanes == 16 ? 14 : 6;  // 2 * kTileRows sums, two of 
 #if defined(__AMX_BF16__)
 constexpr int64_t kFloatsTogether = 320 * 1024;  // of panels; processors with matrix tiles have 2 MiB
 constexpr int64_t kTilePairs = 16;               // what a matrix tile takes of the inner dimension
-#elif defined(__AVX512F__) && !defined(__AVX512BF16__)
-constexpr int64_t kFloatsTogether = 128 * 1024;  // rows are widened once for them all
+#elif defined(__AVX512F__) && !KPRUNE_PAIRS
+constexpr int64_t kFloatsTogether = 128 * 1024;  // rows are converted once for them all
 constexpr int64_t kTilePairs = 1;
 #else
 constexpr int64_t kFloatsTogether = 64 * 1024;
@@ -44,7 +44,7 @@ struct Meeting {
   static Vec Add(Vec sum, Vec a, Vec b) { return sum + a * b; }
 };
 
-#if defined(__AVX512BF16__)
+#if KPRUNE_PAIRS
 // bfloat16 in pairs, which the processor multiplies and adds at once.
 template <>
 struct Meeting<BFloat16> {
@@ -86,7 +86,7 @@ int64_t PackedPanel(int64_t inner) {
 
 // Whether rows of A become float32 before they are multiplied.
 template <typename E>
-constexpr bool kWidensRows = std::is_same_v<E, BFloat16> && Meeting<E>::kDepth == 1;
+constexpr bool kWidensRows = std::is_same_v<E, BFloat16>&& Meeting<E>::kDepth == 1;
 
 // One panel of B: [steps, kPanelColumns], zeros beyond the columns and the inner dimension. Of the transposed
 // B, whose columns are contiguous.
@@ -153,20 +153,17 @@ void PackPanels(const ProductShape& shape, int64_t first, int64_t end, const voi
 
 // Calls tile(first row, rows, panel, the packed panel) for all of a block, kRows rows at a time, and
 // rows(first row, rows) before the first tile of some rows and some panels.
-template <typename E, int64_t kRows, typename Rows, typename Tile>
-void ForEachTile(const ProductShape& shape, const ProductBlock& block, const float* packed, const Rows& rows,
+template <int64_t kRows, typename Rows, typename Tile>
+void ForEachTile(const ProductBlock& block, const float* packed, int64_t panel_size, const Rows& rows,
                  const Tile& tile) {
-  const int64_t panel_size = PackedPanel<E>(shape.inner);
   const int64_t fit = kFloatsTogether / (panel_size > 0 ? panel_size : 1), together = fit > 1 ? fit : 1;
   for (int64_t first = block.first_panel; first < block.end_panel; first += together) {
     const int64_t end = Least(first + together, block.end_panel);
     for (int64_t i = block.first_row; i < block.end_row; i += kRows) {
       const int64_t count = Least(kRows, block.end_row - i);
       rows(i, count);
-      for (int64_t panel = first; panel < end; ++panel) {
-        const float* const here = packed + (panel - block.first_panel) * panel_size;
-        tile(i, count, panel, reinterpret_cast<const typename Meeting<E>::Packed*>(here));
-      }
+      for (int64_t panel = first; panel < end; ++panel)
+        tile(i, count, panel, packed + (panel - block.first_panel) * panel_size);
     }
   }
 }
@@ -184,12 +181,21 @@ struct Results {
     return {c + at, kGelu ? bias + column : nullptr, derivative == nullptr ? nullptr : derivative + at,
             stride};
   }
+  // Of a panel's columns, to be put soon.
+  void Prefetch(int64_t rows) const {
+    constexpr int kForWriting = 1;
+    for (int64_t r = 0; r < rows; ++r) {
+      __builtin_prefetch(c + r * stride, kForWriting);
+      __builtin_prefetch(c + r * stride + kPanelColumns - 1, kForWriting);
+      if (derivative != nullptr) __builtin_prefetch(derivative + r * stride, kForWriting);
+    }
+  }
   // Of a vector of columns, of which `lanes` exist.
   Vec Bias(int64_t column, int64_t lanes) const { return kGelu ? LoadUpTo(bias + column, lanes) : Vec{}; }
   void Put(int64_t row, int64_t column, Vec sums, Vec shift, int64_t lanes) const {
     const int64_t at = row * stride + column;
     if (!kGelu) return StoreUpTo(c + at, sums, lanes);
-    const Activated gelu = GeluOf(sums + shift);
+    const Activated gelu = GeluAs<E>(sums + shift);
     StoreUpTo(c + at, gelu.value, lanes);
     if (derivative != nullptr) StoreUpTo(derivative + at, gelu.derivative, lanes);
   }
@@ -256,7 +262,8 @@ template <typename E, bool kGelu>
 void VectorProduct(const ProductShape& shape, const ProductBlock& block, const E* a, const float* packed,
                    const Results<E, kGelu>& to, float* scratch) {
   using A = std::conditional_t<kWidensRows<E>, float, E>;
-  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const auto* panel_of_b) {
+  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const float* packed_panel) {
+    const auto* const panel_of_b = reinterpret_cast<const typename Meeting<E>::Packed*>(packed_panel);
     const int64_t column = panel * kPanelColumns, lanes = shape.columns - column, inner = shape.inner;
     const A* from;
     int64_t stride = shape.a_stride;
@@ -275,7 +282,7 @@ void VectorProduct(const ProductShape& shape, const ProductBlock& block, const E
     if constexpr (kWidensRows<E>)
       WidenRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, scratch);
   };
-  ForEachTile<E, kTileRows>(shape, block, packed, before, tile);
+  ForEachTile<kTileRows>(block, packed, PackedPanel<E>(shape.inner), before, tile);
 }
 
 }  // namespace

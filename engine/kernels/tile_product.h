@@ -79,7 +79,8 @@ void TileProduct(const ProductShape& shape, const ProductBlock& block, const BFl
     fetched = i + kSquare;
   };
   Pending<kGelu> last{nullptr, to, 0, 0};
-  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const uint32_t* panel_of_b) {
+  const auto tile = [&](int64_t i, int64_t rows, int64_t panel, const float* packed_panel) {
+    const uint32_t* const panel_of_b = reinterpret_cast<const uint32_t*>(packed_panel);
     const int64_t end = Least(Least(fetched + each, i + 2 * kSquare), block.end_row);
     for (; fetched < end; ++fetched) {
       constexpr int kForReading = 0, kIntoSecondCache = 2;
@@ -98,7 +99,7 @@ void TileProduct(const ProductShape& shape, const ProductBlock& block, const BFl
     other_sums = sums;
     sums = put;
   };
-  ForEachTile<BFloat16, kSquare>(shape, block, packed, pack_rows, tile);
+  ForEachTile<kSquare>(block, packed, PackedPanel<BFloat16>(shape.inner), pack_rows, tile);
   last.Put(0, last.rows);
 }
 

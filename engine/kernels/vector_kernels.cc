@@ -6,6 +6,7 @@
 #include "engine/kernels/activation.h"
 #include "engine/kernels/attention.h"
 #include "engine/kernels/column_gram.h"
+#include "engine/kernels/half_product.h"
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/product.h"
 #include "engine/kernels/small_gemm.h"
@@ -29,7 +30,7 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
     for (int64_t c = 0; c < columns; c += kLanes) {
       const int64_t lanes = columns - c;
       const Vec x = LoadUpTo(h + c, lanes) + LoadUpTo(bias + c, lanes);
-      const Activated gelu = GeluOf(x);
+      const Activated gelu = GeluAs<E>(x);
       StoreUpTo(z + c, gelu.value, lanes);
       if (derivative != nullptr) StoreUpTo(derivative + c, gelu.derivative, lanes);
     }
@@ -162,7 +163,7 @@ void ColumnSquares(int64_t begin, int64_t end, int64_t rows, int64_t units, cons
 
 constexpr int64_t kGramRows = 256;
 
-#if defined(__AVX512BF16__)
+#if KPRUNE_PAIRS
 constexpr int64_t kPairColumns = kGramColumns<float>, kPairPanel = kGramRows / 2 * kPairColumns;
 
 int64_t GramScratch(int64_t width) {
@@ -201,7 +202,7 @@ template <typename E>
 void ColumnGram(int64_t begin, int64_t width, int64_t rows, int64_t units, const void* z_elements,
                 float* gram, float* scratch) {
   const E* z = static_cast<const E*>(z_elements) + begin;
-#if defined(__AVX512BF16__)
+#if KPRUNE_PAIRS
   if constexpr (std::is_same_v<E, BFloat16>) return PairColumnGram(width, rows, units, z, gram, scratch);
 #endif
   const int64_t padded = RoundUp(width);
@@ -238,6 +239,11 @@ void Combine(int64_t begin, int64_t end, int64_t count, int64_t d, const float* 
   }
 }
 
+#if defined(__AVX512BF16__)
+constexpr bool kFastBFloat16 = true;
+#else
+constexpr bool kFastBFloat16 = false;
+#endif
 #if defined(__AMX_BF16__)
 constexpr int64_t kRowsTogether = kSquare;
 #else
@@ -247,6 +253,8 @@ constexpr int64_t kRowsTogether = kTileRows;
 int64_t ProductScratch(int64_t inner) {
 #if defined(__AMX_BF16__)
   return TileScratch(inner);
+#elif defined(__AVX512FP16__)
+  return HalfScratch(inner);
 #else
   return VectorScratch(inner);
 #endif
@@ -258,6 +266,8 @@ void ProductInto(const Results<E, kGelu>& to, const ProductShape& shape, const P
   const E* const rows = static_cast<const E*>(a);
 #if defined(__AMX_BF16__)
   if constexpr (std::is_same_v<E, BFloat16>) return TileProduct(shape, block, rows, packed, to, scratch);
+#elif defined(__AVX512FP16__)
+  if constexpr (std::is_same_v<E, BFloat16>) return HalfProduct(shape, block, rows, packed, to, scratch);
 #endif
   VectorProduct(shape, block, rows, packed, to, scratch);
 }
@@ -277,9 +287,17 @@ void Product(const ProductShape& shape, const ProductBlock& block, const void* a
 
 template <typename E>
 constexpr TypedKernels Typed() {
-  return {Gelu<E>,       AddNorm<E>,   NormBackward<E>,      SegmentDot<E>,         ColumnSquares<E>,
-          ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>, PackedPanel<E>,
-          PackPanels<E>, Product<E>};
+  TypedKernels kernels = {Gelu<E>,        AddNorm<E>,           NormBackward<E>,
+                          SegmentDot<E>,  ColumnSquares<E>,     ColumnGram<E>,
+                          Attention<E>,   AttentionBackward<E>, FirstQueryBackward<E>,
+                          PackedPanel<E>, PackPanels<E>,        Product<E>};
+#if defined(__AVX512FP16__)
+  if constexpr (std::is_same_v<E, BFloat16>) {
+    kernels.packed_panel = PackedHalfPanel;
+    kernels.pack = PackHalfPanels;
+  }
+#endif
+  return kernels;
 }
 
 }  // namespace
@@ -291,8 +309,9 @@ const Kernels& KPRUNE_KERNELS();
 const Kernels& KPRUNE_KERNELS() {
   static constexpr Kernels kKernels = {KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(),
                                        AttentionScratch,     GramScratch,         Combine,
-                                       kGramKernels<double>, kGramKernels<float>, kPairGramKernels,
-                                       kPanelColumns,        kRowsTogether,       ProductScratch};
+                                       kGramKernels<double>, kGramKernels<float>, kFastBFloat16,
+                                       kPairGramKernels,     kPanelColumns,       kRowsTogether,
+                                       ProductScratch};
   return kKernels;
 }
 

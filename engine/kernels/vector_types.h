@@ -10,6 +10,13 @@
 #include <immintrin.h>
 #endif
 
+// Whether bfloat16 is multiplied in pairs: not where float16 is faster.
+#if defined(__AVX512BF16__) && !defined(__AVX512FP16__)
+#define KPRUNE_PAIRS 1
+#else
+#define KPRUNE_PAIRS 0
+#endif
+
 namespace {
 
 #if defined(__AVX512F__)

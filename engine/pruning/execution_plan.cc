@@ -159,7 +159,8 @@ absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Wor
   plan.compute_type = workload.compute_type;
   plan.scratch_directory = scratch_directory;
   plan.rounding = RoundingFor(options, config, workload.device);
-  const int64_t fastest = cuda ? ExecutionPlan::kCudaBatchTokens : ExecutionPlan::kCpuBatchTokens;
+  const int64_t at_once = workload.compute_type == at::kBFloat16 ? 2 : 1;
+  const int64_t fastest = cuda ? ExecutionPlan::kCudaBatchTokens : at_once * ExecutionPlan::kCpuBatchTokens;
   const int64_t limit = options.memory_limit_bytes;
 
   std::vector<Place> places = {Place::kDevice};

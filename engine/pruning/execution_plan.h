@@ -24,7 +24,7 @@ struct ExecutionPlan {
   std::string scratch_directory;             // for streams in a file
   Rounding rounding;                         // what the kept units of a sublayer are multiples of
 
-  static constexpr int64_t kCpuBatchTokens = 1024;
+  static constexpr int64_t kCpuBatchTokens = 1024;  // of float32; of bfloat16 twice as many take its memory
   static constexpr int64_t kCudaBatchTokens = 32768;
   static constexpr int64_t kMinBatchTokens = 64;
   // Sublayers whose units a GPU orders at once: attention and feed-forward in turn, of which the wide ones

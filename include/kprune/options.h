@@ -85,9 +85,9 @@ struct Options {
   // "auto", "cpu" or "cuda:N".
   std::string device = "auto";
 
-  // Precision of the matrix products of the model, one of kPrecisions. "auto" is bf16 where that is faster (a
-  // processor with AMX, AMD's with AVX512-BF16, a GPU with bf16 tensor cores), else fp32. Gram matrices
-  // accumulate in float64 whatever is chosen.
+  // Precision of the matrix products of the model, one of kPrecisions. "auto" is bf16 where that is faster (on
+  // processors with AMX or AVX512-FP16, AMD's with AVX512-BF16, GPUs with bf16 tensor cores), else fp32. Gram
+  // matrices accumulate in float64 whatever is chosen.
   std::string precision = "auto";
 
   // Method "refit". Variants of every sample that are made up for measuring and refitting, without labels.

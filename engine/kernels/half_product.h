@@ -1,0 +1,277 @@
+// Products of bfloat16 by processors that multiply float16 twice as fast as float32. For vector_kernels.cc
+// alone.
+//
+// float16 has three more digits than bfloat16 but a small range: every row of A and every column of B is
+// scaled by a power of two on the way, so that the exponent of its largest element is known. Elements are
+// multiplied two at a time, each into a sum of its own; sums are float16 for some steps of the inner
+// dimension only, and float32 beyond.
+#ifndef KPRUNE_ENGINE_KERNELS_HALF_PRODUCT_H_
+#define KPRUNE_ENGINE_KERNELS_HALF_PRODUCT_H_
+
+#include "engine/kernels/product.h"
+#include "engine/kernels/vector_types.h"
+
+#if defined(__AVX512FP16__)
+
+namespace {
+
+// Steps, of two elements each, whose sum is float16. Its rounding is then no larger than that of the elements
+// when they became bfloat16.
+constexpr int64_t kHalfSteps = 96;
+// The largest element of a row or column is 2^kRowExponent, or kColumnExponent, to twice that: as large as a
+// sum of so many products allows. Elements that are 2^17 times smaller still keep all their digits.
+constexpr uint32_t kRowExponent = 4, kColumnExponent = 3;
+static_assert(kHalfSteps * (2 << kRowExponent) * (2 << kColumnExponent) <= 65504, "the largest float16");
+
+// The bits of bfloat16 or float16.
+typedef uint16_t Shorts __attribute__((vector_size(KPRUNE_LANES * 4)));
+constexpr int64_t kShorts = 2 * kLanes;
+constexpr __mmask32 kAllShorts = 0xffffffff;
+constexpr uint16_t kMagnitude = 0x7fff;
+
+// The first `count` of a vector, zeros beyond.
+inline Shorts LoadShorts(const BFloat16* from, int64_t count) {
+  const __mmask32 exist = count >= kShorts ? kAllShorts : count > 0 ? (1U << count) - 1 : 0;
+  return reinterpret_cast<Shorts>(_mm512_maskz_loadu_epi16(exist, from));
+}
+
+inline Shorts Larger(Shorts a, Shorts b) { return a > b ? a : b; }
+
+// One half of a vector, each element in 32 bits.
+inline BitVec Widened(Shorts x, int half) {
+  const __m512i all = reinterpret_cast<__m512i>(x);
+  const __m256i part = half == 0 ? _mm512_maskz_extracti64x4_epi64(0xff, all, 0)
+                                 : _mm512_maskz_extracti64x4_epi64(0xff, all, 1);
+  return __builtin_convertvector(reinterpret_cast<HalfVec>(part), BitVec);
+}
+
+// What is subtracted from the exponents of rows or columns, and what their products are multiplied by in
+// turn: not a number where elements are not finite.
+struct Scales {
+  BitVec less;
+  Vec back;
+};
+
+// Given the bits of the largest magnitudes, and the exponent they are to have.
+inline Scales ScalesFor(BitVec largest, uint32_t exponent) {
+  constexpr uint32_t kHalfBias = 15, kFloatBias = 127, kNotFinite = 255;
+  const BitVec biased = largest >> 7, wanted = (kHalfBias + exponent) | BitVec{};
+  const BitVec less = biased > wanted ? biased - wanted : BitVec{};
+  const BitVec back = (less + kHalfBias) << 23;
+  static_assert(2 * kHalfBias + 1 < kFloatBias, "no exponent of a float is left");
+  return {less, reinterpret_cast<Vec>(biased == kNotFinite ? kNotFinite << 23 | 1 | BitVec{} : back)};
+}
+
+// bfloat16 as float16 with smaller exponents; what is smaller than all float16 becomes zero.
+inline Shorts ToHalf(Shorts x, Shorts less) {
+  const __m512i kept = _mm512_maskz_subs_epu16(kAllShorts, reinterpret_cast<__m512i>(x & kMagnitude),
+                                               reinterpret_cast<__m512i>(less << 7));
+  return (x & static_cast<uint16_t>(~kMagnitude)) | reinterpret_cast<Shorts>(kept) << 3;
+}
+
+inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count) {
+  Shorts largest{};
+  for (int64_t k = 0; k < count; k += kShorts)
+    largest = Larger(largest, LoadShorts(elements + k, count - k) & kMagnitude);
+  const auto larger = [](BitVec a, BitVec b) { return a > b ? a : b; };
+  BitVec words = larger(Widened(largest, 0), Widened(largest, 1));
+  const BitVec numbers = reinterpret_cast<BitVec>(LaneNumbers());
+  for (uint32_t half = kLanes / 2; half > 0; half /= 2)
+    words = larger(words, Shuffle(words, words, numbers ^ half));
+  return words[0];
+}
+
+// Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16, and
+// Scales::back of its columns.
+inline int64_t HalfSteps(int64_t inner) { return (inner + 1) / 2; }
+inline int64_t PackedHalfPanel(int64_t inner) { return (HalfSteps(inner) + 1) * kPanelColumns; }
+static_assert(kPanelColumns == kShorts, "a panel is a vector wide");
+
+// kLanes columns of the transposed B, whose columns are contiguous; `columns` of them exist. Returns
+// Scales::back.
+inline Vec PackHalfColumns(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed) {
+  const int64_t steps = HalfSteps(shape.inner);
+  BitVec largest{};
+  for (int64_t c = 0; c < Least(kLanes, columns); ++c)
+    largest[c] = LargestMagnitude(b + c * shape.b_stride, shape.inner);
+  const Scales scales = ScalesFor(largest, kColumnExponent);
+  for (int64_t k = 0; k < steps; k += kLanes) {
+    BitVec square[kLanes];
+    for (int64_t c = 0; c < kLanes; ++c) {
+      const int64_t left = c < columns ? shape.inner - 2 * k : 0;
+      const Shorts less = static_cast<uint16_t>(scales.less[c]) | Shorts{};
+      square[c] = reinterpret_cast<BitVec>(ToHalf(LoadShorts(b + c * shape.b_stride + 2 * k, left), less));
+    }
+    TransposeSquare(square);
+    for (int64_t i = 0; i < Least(kLanes, steps - k); ++i)
+      StoreWords(packed + (k + i) * kPanelColumns, square[i]);
+  }
+  return scales.back;
+}
+
+// A panel of B as it is, whose rows are contiguous; `columns` of it exist.
+inline void PackHalfRows(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed,
+                         float* back) {
+  Shorts largest{}, less{};
+  for (int64_t k = 0; k < shape.inner; ++k)
+    largest = Larger(largest, LoadShorts(b + k * shape.b_stride, columns) & kMagnitude);
+  for (int half = 0; half < 2; ++half) {
+    const Scales scales = ScalesFor(Widened(largest, half), kColumnExponent);
+    Store(back + half * kLanes, scales.back);
+    for (int64_t c = 0; c < kLanes; ++c) less[half * kLanes + c] = static_cast<uint16_t>(scales.less[c]);
+  }
+  for (int64_t k = 0; k < shape.inner; k += 2) {
+    const BFloat16* const row = b + k * shape.b_stride;
+    const int64_t below = k + 1 < shape.inner ? columns : 0;
+    const Shorts upper = ToHalf(LoadShorts(row, columns), less);
+    const Shorts lower = ToHalf(LoadShorts(row + shape.b_stride, below), less);
+    for (int half = 0; half < 2; ++half)
+      StoreWords(packed + k / 2 * kPanelColumns + half * kLanes, Widened(upper, half) | Widened(lower, half)
+                                                                                            << 16);
+  }
+}
+
+inline void PackHalfPanels(const ProductShape& shape, int64_t first, int64_t end, const void* elements,
+                           float* to) {
+  for (int64_t panel = first; panel < end; ++panel, to += PackedHalfPanel(shape.inner)) {
+    const BFloat16* const b = static_cast<const BFloat16*>(elements);
+    uint32_t* const packed = reinterpret_cast<uint32_t*>(to);
+    float* const back = to + HalfSteps(shape.inner) * kPanelColumns;
+    const int64_t column = panel * kPanelColumns, columns = shape.columns - column;
+    if (!shape.b_transposed) {
+      PackHalfRows(shape, columns, b + column, packed, back);
+      continue;
+    }
+    for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
+      const BFloat16* const here = b + (column + c) * shape.b_stride;
+      Store(back + c, PackHalfColumns(shape, columns - c, here, packed + c));
+    }
+  }
+}
+
+// Some rows of A: [rows, steps] pairs of float16, and Scales::back of each.
+struct HalfRows {
+  uint32_t* pairs;
+  float* back;
+};
+
+inline void ConvertRows(const BFloat16* a, int64_t stride, int64_t rows, int64_t inner, const HalfRows& to) {
+  const int64_t steps = HalfSteps(inner);
+  for (int64_t r = 0; r < rows; ++r) {
+    const BFloat16* const row = a + r * stride;
+    const Scales scales = ScalesFor(LargestMagnitude(row, inner) | BitVec{}, kRowExponent);
+    to.back[r] = scales.back[0];
+    const Shorts less = static_cast<uint16_t>(scales.less[0]) | Shorts{};
+    for (int64_t k = 0; k < steps; k += kLanes) {
+      const Shorts halves = ToHalf(LoadShorts(row + 2 * k, inner - 2 * k), less);
+      const auto exist = static_cast<__mmask16>(steps - k >= kLanes ? kAllLanes : (1U << (steps - k)) - 1);
+      _mm512_mask_storeu_epi32(to.pairs + r * steps + k, exist, reinterpret_cast<__m512i>(halves));
+    }
+  }
+}
+
+// The sum of the two halves of every pair.
+inline Vec SumOfPairs(__m512h pairs) {
+  const __m512i bits = reinterpret_cast<__m512i>(pairs);
+  const __m512h both =
+      _mm512_add_ph(pairs, reinterpret_cast<__m512h>(_mm512_maskz_rol_epi32(kAllLanes, bits, 16)));
+  return _mm512_maskz_cvtph_ps(kAllLanes,
+                               _mm512_maskz_cvtepi32_epi16(kAllLanes, reinterpret_cast<__m512i>(both)));
+}
+
+// A part of the inner dimension for which rows of A stay in the first cache while panels pass by, and the
+// most panels whose sums wait for the next part.
+constexpr int64_t kStepsTogether = 384, kPanelsTogether = 32;
+
+struct Steps {
+  int64_t begin, end, all;
+};
+
+// sums [R, kPanelColumns] = R rows of A times some steps of a packed panel, as both are scaled; added to the
+// sums of the steps before.
+template <int R>
+inline void HalfTile(const Steps& steps, const uint32_t* a, const uint32_t* packed, float* sums) {
+  for (int64_t first = steps.begin; first < steps.end; first += kHalfSteps) {
+    __m512h pairs[R][2];
+    for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm512_setzero_ph();
+    const int64_t end = Least(first + kHalfSteps, steps.end);
+    for (int64_t k = first; k < end; ++k) {
+      const auto left = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns));
+      const auto right = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns + kLanes));
+      for (int r = 0; r < R; ++r) {
+        const auto row = reinterpret_cast<__m512h>(a[r * steps.all + k] | BitVec{});
+        pairs[r][0] = _mm512_fmadd_ph(row, left, pairs[r][0]);
+        pairs[r][1] = _mm512_fmadd_ph(row, right, pairs[r][1]);
+      }
+    }
+    for (int r = 0; r < R; ++r) {
+      for (int v = 0; v < 2; ++v) {
+        float* const to = sums + r * kPanelColumns + v * kLanes;
+        const Vec more = SumOfPairs(pairs[r][v]);
+        Store(to, first == 0 ? more : Load(to) + more);
+      }
+    }
+  }
+}
+
+// Any number of rows up to R.
+template <int R>
+inline void HalfTileOf(int64_t rows, const Steps& steps, const uint32_t* a, const uint32_t* packed,
+                       float* sums) {
+  if constexpr (R > 0) {
+    if (rows == R) return HalfTile<R>(steps, a, packed, sums);
+    HalfTileOf<R - 1>(rows, steps, a, packed, sums);
+  }
+}
+
+constexpr int64_t kTileSums = kTileRows * kPanelColumns;
+
+// What HalfProduct works in: sums of tiles, HalfRows::back, the rows.
+inline int64_t HalfScratch(int64_t inner) {
+  static_assert(kTileRows <= kLanes);
+  return kPanelsTogether * kTileSums + kLanes + kTileRows * HalfSteps(inner);
+}
+
+template <bool kGelu>
+void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFloat16* a, const float* packed,
+                 const Results<BFloat16, kGelu>& to, float* scratch) {
+  const int64_t steps = HalfSteps(shape.inner), panel_size = PackedHalfPanel(shape.inner);
+  float *const sums = scratch, *const back = sums + kPanelsTogether * kTileSums;
+  const HalfRows half_rows{reinterpret_cast<uint32_t*>(back + kLanes), back};
+  const auto put = [&](int64_t i, int64_t rows, int64_t panel, const float* tile, const float* of_columns) {
+    for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
+      const int64_t column = panel * kPanelColumns + c, lanes = shape.columns - column;
+      if (lanes <= 0) return;
+      const Results<BFloat16, kGelu> here = to.At(i, column);
+      const Vec shift = here.Bias(0, lanes), scale = Load(of_columns + c);
+      for (int64_t r = 0; r < rows; ++r)
+        here.Put(r, 0, Load(tile + r * kPanelColumns + c) * back[r] * scale, shift, lanes);
+    }
+  };
+  for (int64_t i = 0; steps == 0 && i < kPanelsTogether * kTileSums; ++i) sums[i] = 0;
+  for (int64_t first = block.first_panel; first < block.end_panel; first += kPanelsTogether) {
+    const int64_t end = Least(first + kPanelsTogether, block.end_panel);
+    for (int64_t i = block.first_row; i < block.end_row; i += kTileRows) {
+      const int64_t rows = Least(kTileRows, block.end_row - i);
+      ConvertRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, half_rows);
+      int64_t step = 0;
+      do {
+        const Steps part{step, Least(step + kStepsTogether, steps), steps};
+        for (int64_t panel = first; panel < end; ++panel) {
+          const float* const of_b = packed + (panel - block.first_panel) * panel_size;
+          float* const tile = sums + (panel - first) * kTileSums;
+          if (part.end == steps) to.At(i, panel * kPanelColumns).Prefetch(rows);
+          HalfTileOf<kTileRows>(rows, part, half_rows.pairs, reinterpret_cast<const uint32_t*>(of_b), tile);
+          if (part.end == steps) put(i, rows, panel, tile, of_b + steps * kPanelColumns);
+        }
+        step = part.end;
+      } while (step < steps);
+    }
+  }
+}
+
+}  // namespace
+
+#endif  // __AVX512FP16__
+
+#endif  // KPRUNE_ENGINE_KERNELS_HALF_PRODUCT_H_
