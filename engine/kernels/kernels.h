@@ -47,7 +47,11 @@ struct TypedKernels {
   // Stegun, 7.1.26).
   void (*gelu)(int64_t rows, int64_t columns, const void* h, const void* bias, void* z, void* derivative);
 
-  // y = x + branch + branch_bias; out = LayerNorm(y), as float32 and, unless `out_element` is null, as
+  // y = x + branch + branch_bias.
+  void (*add_branch)(int64_t rows, int64_t d, const float* x, const void* branch, const void* branch_bias,
+                     float* y);
+
+  // The same y; out = LayerNorm(y), as float32 and, unless `out_element` is null, as
   // elements. statistics[2 r] is the mean of row r of y, statistics[2 r + 1] one over its standard deviation.
   void (*add_norm)(int64_t rows, int64_t d, const float* x, const void* branch, const void* branch_bias,
                    const float* weight, const float* bias, double eps, float* y, float* statistics,

@@ -38,6 +38,20 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
 }
 
 template <typename E>
+void AddBranch(int64_t rows, int64_t d, const float* x, const void* branch_elements,
+               const void* branch_bias_elements, float* y) {
+  const E* branch = static_cast<const E*>(branch_elements);
+  const E* branch_bias = static_cast<const E*>(branch_bias_elements);
+  for (int64_t row = 0; row < rows * d; row += d) {
+    for (int64_t c = 0; c < d; c += kLanes) {
+      const Vec value =
+          LoadUpTo(x + row + c, d - c) + LoadUpTo(branch + row + c, d - c) + LoadUpTo(branch_bias + c, d - c);
+      StoreUpTo(y + row + c, value, d - c);
+    }
+  }
+}
+
+template <typename E>
 void AddNorm(int64_t rows, int64_t d, const float* x, const void* branch_elements,
              const void* branch_bias_elements, const float* weight, const float* bias, double eps, float* y,
              float* statistics, float* out, void* out_elements) {
@@ -287,10 +301,10 @@ void Product(const ProductShape& shape, const ProductBlock& block, const void* a
 
 template <typename E>
 constexpr TypedKernels Typed() {
-  TypedKernels kernels = {Gelu<E>,        AddNorm<E>,           NormBackward<E>,
-                          SegmentDot<E>,  ColumnSquares<E>,     ColumnGram<E>,
-                          Attention<E>,   AttentionBackward<E>, FirstQueryBackward<E>,
-                          PackedPanel<E>, PackPanels<E>,        Product<E>};
+  TypedKernels kernels = {
+      Gelu<E>,          AddBranch<E>,  AddNorm<E>,   NormBackward<E>,      SegmentDot<E>,
+      ColumnSquares<E>, ColumnGram<E>, Attention<E>, AttentionBackward<E>, FirstQueryBackward<E>,
+      PackedPanel<E>,   PackPanels<E>, Product<E>};
 #if defined(__AVX512FP16__)
   if constexpr (std::is_same_v<E, BFloat16>) {
     kernels.packed_panel = PackedHalfPanel;

@@ -89,7 +89,9 @@ at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_T
   if (z_TU.size(1) == 0) return x_Td + out.bias;
   at::Tensor branch = at::empty({z_TU.size(0), out.weight.size(0)}, out.weight.options());
   MatrixProduct(z_TU.to(out.weight.scalar_type()), out.weight.t(), branch);
-  return (x_Td + out.bias).add_(branch);
+  at::Tensor y_Td = at::empty_like(x_Td);
+  AddBranch(x_Td, branch, out.bias, y_Td);
+  return y_Td;
 }
 
 at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const {

@@ -91,10 +91,15 @@ void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor&
   ActivateBiased(name, h, z_TU, derivative_TU);
 }
 
+void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+               const at::Tensor& y_Td) {
+  at::Tensor y = y_Td;
+  at::add_out(y, x_Td, branch_Td).add_(branch_bias_d);
+}
+
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
-  at::Tensor y = result.y_Td;
-  at::add_out(y, x_Td, branch_Td).add_(branch_bias_d);
+  AddBranch(x_Td, branch_Td, branch_bias_d, result.y_Td);
   const auto [out, mean, rstd] =
       at::native_layer_norm(result.y_Td, {norm.weight.size(0)}, norm.weight, norm.bias, norm.eps);
   result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));

@@ -19,6 +19,8 @@ void ActivateBiased(const std::string& name, const at::Tensor& h_TU, const at::T
 
 void Activate(const std::string& name, const at::Tensor& h_TU, const at::Tensor& bias_U,
               const at::Tensor& z_TU, const at::Tensor& derivative_TU);
+void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+               const at::Tensor& y_Td);
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result);
 void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,

@@ -91,6 +91,17 @@ void GatedBackward(const at::Tensor& gradient_TU, const at::Tensor& derivatives_
   }
 }
 
+void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+               const at::Tensor& y_Td) {
+  if (!HasKernels(branch_Td)) return portable::AddBranch(x_Td, branch_Td, branch_bias_d, y_Td);
+  const int64_t d = x_Td.size(1);
+  ShareOut(x_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+    const int64_t from = begin * d;
+    KernelsOf(branch_Td).add_branch(end - begin, d, At<float>(x_Td, from), Bytes(branch_Td, from),
+                                    Bytes(branch_bias_d, 0), At<float>(y_Td, from));
+  });
+}
+
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
   if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, branch_bias_d, norm, result);
@@ -129,27 +140,36 @@ at::Tensor SegmentDot(const at::Tensor& z_TU, const at::Tensor& gradient_TU, con
   const TypedKernels& kernels = KernelsOf(z_TU);
   const int64_t units = z_TU.size(1);
   at::Tensor sums_NU = at::empty({segments.size(), units}, z_TU.options().dtype(at::kFloat));
-  constexpr int64_t kColumns = 64;  // a multiple of every vector: threads never share a cache line
-  ShareOut((units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
-           [&](int64_t begin, int64_t end) {
-             kernels.segment_dot(begin * kColumns, std::min(end * kColumns, units), units, segments.size(),
-                                 segments.offsets.data(), Bytes(z_TU, 0), Bytes(gradient_TU, 0),
-                                 Bytes(derivative_TU, 0), At<float>(sums_NU, 0));
-           });
+  // Neighbours of what is read are read next: a segment's rows, many columns of them.
+  constexpr int64_t kColumns = 512;
+  const int64_t blocks = (units + kColumns - 1) / kColumns, count = segments.size() * blocks;
+  const int64_t elements = z_TU.size(0) * units / std::max<int64_t>(1, count);
+  ShareOut(count, GrainOf(elements), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t n = i / blocks, column = i % blocks * kColumns;
+      kernels.segment_dot(column, std::min(column + kColumns, units), units, 1, segments.offsets.data() + n,
+                          Bytes(z_TU, 0), Bytes(gradient_TU, 0), Bytes(derivative_TU, 0),
+                          At<float>(sums_NU, n * units));
+    }
+  });
   return sums_NU;
 }
 
 at::Tensor ColumnSquares(const at::Tensor& z_TU) {
   if (!HasKernels(z_TU)) return portable::ColumnSquares(z_TU);
-  const int64_t units = z_TU.size(1);
-  at::Tensor sums_U = at::zeros({units}, z_TU.options().dtype(at::kFloat));
-  constexpr int64_t kColumns = 64;
-  ShareOut((units + kColumns - 1) / kColumns, GrainOf(z_TU.size(0) * kColumns),
-           [&](int64_t begin, int64_t end) {
-             KernelsOf(z_TU).column_squares(begin * kColumns, std::min(end * kColumns, units), z_TU.size(0),
-                                            units, Bytes(z_TU, 0), At<float>(sums_U, 0));
-           });
-  return sums_U;
+  const int64_t rows = z_TU.size(0), units = z_TU.size(1);
+  // A sum for some rows each: they lie next to each other.
+  constexpr int64_t kRows = 128;
+  const int64_t blocks = (rows + kRows - 1) / kRows;
+  at::Tensor sums_BU = at::zeros({blocks, units}, z_TU.options().dtype(at::kFloat));
+  ShareOut(blocks, GrainOf(kRows * units), [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kRows;
+      KernelsOf(z_TU).column_squares(0, units, std::min(kRows, rows - first), units,
+                                     Bytes(z_TU, first * units), At<float>(sums_BU, block * units));
+    }
+  });
+  return sums_BU.sum(0);
 }
 
 at::Tensor HeadGrams(const at::Tensor& z_TU, int64_t heads) {

@@ -37,8 +37,12 @@ struct LayerNorm {
   at::Tensor operator()(const at::Tensor& x) const;
 };
 
+// y = x + branch + branch_bias.
+void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
+               const at::Tensor& y_Td);
+
 struct NormResult {
-  at::Tensor y_Td;            // x + branch + branch_bias
+  at::Tensor y_Td;            // as of AddBranch
   at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation
   at::Tensor out_Td;          // LayerNorm(y); may be x
   at::Tensor out_element_Td;  // the same in the compute type; undefined: not wanted

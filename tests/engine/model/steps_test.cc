@@ -35,6 +35,7 @@ std::vector<Sample> Lengths(const std::vector<int>& lengths) {
 // One implementation of all steps.
 struct Steps {
   decltype(&Activate) activate;
+  decltype(&AddBranch) add_branch;
   decltype(&AddNorm) add_norm;
   decltype(&NormBackward) norm_backward;
   decltype(&SegmentDot) segment_dot;
@@ -45,11 +46,12 @@ struct Steps {
   decltype(&FirstQueryBackward) first_query_backward;
 };
 
-constexpr Steps kOnKernels = {&Activate,  &AddNorm, &NormBackward,   &SegmentDot,        &ColumnSquares,
-                              &HeadGrams, &Attend,  &AttendBackward, &FirstQueryBackward};
-constexpr Steps kPortable = {&portable::Activate,   &portable::AddNorm,        &portable::NormBackward,
-                             &portable::SegmentDot, &portable::ColumnSquares,  &portable::HeadGrams,
-                             &portable::Attend,     &portable::AttendBackward, &portable::FirstQueryBackward};
+constexpr Steps kOnKernels = {&Activate,      &AddBranch, &AddNorm, &NormBackward,   &SegmentDot,
+                              &ColumnSquares, &HeadGrams, &Attend,  &AttendBackward, &FirstQueryBackward};
+constexpr Steps kPortable = {&portable::Activate,          &portable::AddBranch,  &portable::AddNorm,
+                             &portable::NormBackward,      &portable::SegmentDot, &portable::ColumnSquares,
+                             &portable::HeadGrams,         &portable::Attend,     &portable::AttendBackward,
+                             &portable::FirstQueryBackward};
 
 struct Case {
   at::ScalarType type;
@@ -175,6 +177,9 @@ TEST_P(StepsTest, AddNormAndItsBackward) {
     const NormResult result{Floats({13, d}), Floats({13, 2}), Floats({13, d}), Empty({13, d})};
     const NormResult wide{Wide(x), at::empty({13, 2}, at::kDouble), Wide(x).clone(), at::Tensor()};
     steps_.add_norm(x, branch, bias, norm, result);
+    const at::Tensor y = at::empty_like(result.y_Td);
+    steps_.add_branch(x, branch, bias, y);
+    EXPECT_TRUE(at::equal(y, result.y_Td));
     portable::AddNorm(Wide(x), Wide(branch), Wide(bias), wide_norm, wide);
     ExpectClose(result.out_Td, wide.out_Td);
     ExpectClose(result.out_element_Td, wide.out_Td);
