@@ -42,7 +42,7 @@ double AddSublayers(const BenchInputs& inputs, const PruningRun& run, const Opti
   double measure = 0, search = 0, tune = 0, measure_flops = 0, total_flops = 0;
   Json rows = Json::array();
   for (const SublayerPruned& sublayer : run.sublayers) {
-    const bool measured = sublayer.index % options.measure_every == 0;
+    const bool measured = options.measures_before(sublayer.index);
     const double flops = measured ? MeasurementFlops(config, counts, passes, sublayer.index) : 0;
     Json& row = rows.emplace_back(SublayerJson(sublayer));
     row["analytic_measure_flops"] = counted ? Json(flops) : Json();

@@ -14,6 +14,8 @@
 namespace kprune {
 namespace {
 
+// Until the server has said its first word, which takes several ways there and back with TLS.
+constexpr int kConnectMs = 10 * 1000;
 // A server that came back is found within a round or two.
 constexpr int kFirstReconnectMs = 100;
 constexpr int kLongestReconnectMs = 1000;
@@ -30,7 +32,8 @@ struct Call {
 std::unique_ptr<v1::JobService::Stub> ServerPoll::Connect(const std::string& server) const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kFirstReconnectMs);
+  // By its name a wait between tries; what it bounds from below is how long one may take.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   // Servers are this exporter's neighbours; a proxy of the environment leads elsewhere.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

@@ -62,7 +62,8 @@ inline Scales ScalesFor(BitVec largest, uint32_t exponent) {
   return {less, reinterpret_cast<Vec>(biased == kNotFinite ? kNotFinite << 23 | 1 | BitVec{} : back)};
 }
 
-// bfloat16 as float16 with smaller exponents; what is smaller than all float16 becomes zero.
+// bfloat16 as float16 with smaller exponents. What is below float16's normal numbers becomes smaller still, or
+// zero.
 inline Shorts ToHalf(Shorts x, Shorts less) {
   const __m512i kept = _mm512_maskz_subs_epu16(kAllShorts, reinterpret_cast<__m512i>(x & kMagnitude),
                                                reinterpret_cast<__m512i>(less << 7));

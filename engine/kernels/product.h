@@ -207,10 +207,7 @@ inline void ProductTile(int64_t inner, const A* a, int64_t a_stride,
                         const typename Meeting<A>::Packed* packed, const Results<E, kGelu>& to,
                         int64_t lanes) {
   using M = Meeting<A>;
-  for (int r = 0; r < R; ++r) {
-    __builtin_prefetch(to.c + r * to.stride, 1);
-    __builtin_prefetch(to.c + r * to.stride + kPanelColumns - 1, 1);
-  }
+  to.Prefetch(R);
   Vec sums[R][2] = {};
   const int64_t whole = inner / M::kDepth;
   for (int64_t k = 0; k < whole; ++k) {

@@ -166,7 +166,7 @@ absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
 double SublayerSteps::ShareDone(int t, double within) const {
   double all = 0, done = 0;
   for (const int s : state_.own_sublayers()) {
-    const bool measured = state_.IndexOf(s) % options_.measure_every == 0;
+    const bool measured = options_.measures_before(state_.IndexOf(s));
     const double measuring = measured ? state_.teacher().num_sublayers() - state_.StreamsAt(s) : 0;
     all += measuring + 1;
     done += s < t ? measuring + 1 : s == t ? within * measuring : 0;

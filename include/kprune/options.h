@@ -189,6 +189,9 @@ struct Options {
   }
   bool has_several_models() const { return max_drop || keep_flops.size() > 1; }
 
+  // Whether knowledge is measured before the k-th of the sublayers.
+  bool measures_before(int k) const { return k % measure_every == 0; }
+
   double default_mu() const { return scoring == "paper-code" ? 64.0 : 1.0; }
   double effective_mu() const { return mu.value_or(default_mu()); }
   bool chooses_setting() const { return auto_lambda_rep || auto_mu; }

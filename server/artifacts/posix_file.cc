@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,12 @@ constexpr size_t kWriteBytes = 128 << 10;
 }  // namespace
 
 absl::Status ErrnoStatus(std::string_view action, const std::filesystem::path& path) {
-  return absl::ErrnoToStatus(errno, absl::StrCat("cannot ", std::string(action), " ", path.string()));
+  const int error = errno;
+  const std::string message = absl::StrCat("cannot ", std::string(action), " ", path.string());
+  // The disk is not full: as soon as others have closed theirs, it works.
+  if (error == EMFILE || error == ENFILE)
+    return absl::UnavailableError(absl::StrCat(message, ": too many files are open; try again"));
+  return absl::ErrnoToStatus(error, message);
 }
 
 absl::StatusOr<PosixFile> PosixFile::Open(Disk& disk, const std::filesystem::path& path, int flags) {
