@@ -2,64 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <bit>
 #include <cmath>
-#include <limits>
-#include <memory>
 #include <numbers>
-#include <random>
 #include <string>
 #include <vector>
+
+#include "tests/engine/kernels/instruction_sets.h"
 
 namespace kprune {
 namespace {
 
-std::vector<float> Random(size_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(random);
-  return values;
-}
-
 // Every instruction set that this processor runs gives what the baseline gives; model/steps_test.cc holds the
 // one that is chosen against float64.
-class KernelsTest : public ::testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    kernels_ = FindCpuKernels(GetParam().c_str());
-    if (kernels_ == nullptr) GTEST_SKIP() << "this processor has no " << GetParam();
-  }
-  static void ExpectClose(const std::vector<float>& a, const std::vector<float>& b) {
-    ASSERT_EQ(a.size(), b.size());
-    for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2e-5 * std::max(1.0f, std::abs(b[i]))) << i;
-  }
-
-  // `floats` of them in `memory`, aligned to 64 bytes.
-  static float* AlignedScratch(int64_t floats, std::vector<float>& memory) {
-    memory.resize(floats + 16);
-    void* aligned = memory.data();
-    size_t space = memory.size() * sizeof(float);
-    return static_cast<float*>(std::align(64, floats * sizeof(float), aligned, space));
-  }
-
-  void RunProduct(const TypedKernels& typed, const ProductShape& shape, const ProductBlock& block,
-                  const void* a, const void* b, void* c, const GeluEpilogue* gelu = nullptr) const {
-    const int64_t panels = block.end_panel - block.first_panel;
-    std::vector<float> packed_memory, memory;
-    float* const packed = AlignedScratch(panels * typed.packed_panel(shape.inner), packed_memory);
-    typed.pack(shape, block.first_panel, block.end_panel, b, packed);
-    typed.product(shape, block, a, packed, c, gelu,
-                  AlignedScratch(kernels_->product_scratch(shape.inner), memory));
-  }
-
-  // Of a product of bfloat16 over the sum of its terms' magnitudes: short sums may be float16.
-  static double SumError() { return GetParam() == "avx512-fp16" ? 2e-3 : 2e-6; }
-
-  const Kernels* kernels_ = nullptr;
-  const Kernels& baseline_ = *FindCpuKernels("baseline");
-};
+class KernelsTest : public InstructionSetTest {};
 
 TEST_P(KernelsTest, Examples) {
   EXPECT_EQ(GetParam(), kernels_->instructions);
@@ -203,20 +158,6 @@ TEST_P(KernelsTest, SumsOfColumnsAndRows) {
   }
 }
 
-// Numbers that bfloat16 holds exactly, in either type.
-std::vector<uint16_t> ToBFloat16(const std::vector<float>& values) {
-  std::vector<uint16_t> bits(values.size());
-  for (size_t i = 0; i < values.size(); ++i) bits[i] = std::bit_cast<uint32_t>(values[i]) >> 16;
-  return bits;
-}
-
-std::vector<float> ToFloat(const std::vector<uint16_t>& bits) {
-  std::vector<float> values(bits.size());
-  for (size_t i = 0; i < bits.size(); ++i)
-    values[i] = std::bit_cast<float>(static_cast<uint32_t>(bits[i]) << 16);
-  return values;
-}
-
 TEST_P(KernelsTest, SumsOfHeads) {
   for (const int64_t width : {11, 32, 40, 64}) {
     for (const int64_t rows : {0, 1, 37, 300}) {
@@ -239,123 +180,6 @@ TEST_P(KernelsTest, SumsOfHeads) {
       }
     }
   }
-}
-
-// Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
-// float64.
-TEST_P(KernelsTest, ProductsOfOddSizes) {
-  const int64_t panel = kernels_->panel_columns;
-  struct Size {
-    int64_t rows, inner, columns;
-  };
-  for (const Size& size : {Size{1, 1, 1}, Size{14, 16, panel}, Size{15, 33, panel + 1},
-                           Size{41, 7, 3 * panel - 5}, Size{3, 2100, 2 * panel}, Size{29, 64, 5 * panel}}) {
-    for (const bool transposed : {false, true}) {
-      SCOPED_TRACE(::testing::Message() << size.rows << " x " << size.inner << " x " << size.columns
-                                        << (transposed ? " transposed" : ""));
-      const std::vector<uint16_t> a = ToBFloat16(Random(size.rows * size.inner, 1)),
-                                  b = ToBFloat16(Random(size.inner * size.columns, 2));
-      const std::vector<float> wide_a = ToFloat(a), wide_b = ToFloat(b);
-      const ProductShape shape{
-          size.rows,    size.inner, size.columns, size.inner, transposed ? size.inner : size.columns,
-          size.columns, transposed};
-      std::vector<float> wide_c(size.rows * size.columns, -1);
-      std::vector<uint16_t> c(wide_c.size());
-      const int64_t panels = (size.columns + panel - 1) / panel, cut = size.rows / 3;
-      for (const ProductBlock& block : {ProductBlock{0, cut, 0, 1}, ProductBlock{cut, size.rows, 0, 1},
-                                        ProductBlock{0, size.rows, 1, panels}}) {
-        RunProduct(kernels_->float32, shape, block, wide_a.data(), wide_b.data(), wide_c.data());
-        RunProduct(kernels_->bfloat16, shape, block, a.data(), b.data(), c.data());
-      }
-      const std::vector<float> rounded = ToFloat(c);
-      for (int64_t i = 0; i < size.rows; ++i) {
-        for (int64_t j = 0; j < size.columns; ++j) {
-          double sum = 0, magnitude = 0;
-          for (int64_t k = 0; k < size.inner; ++k) {
-            const double term = static_cast<double>(wide_a[i * size.inner + k]) *
-                                wide_b[transposed ? j * size.inner + k : k * size.columns + j];
-            sum += term;
-            magnitude += std::abs(term);
-          }
-          ASSERT_NEAR(wide_c[i * size.columns + j], sum, 2e-6 * magnitude + 1e-12) << i << " " << j;
-          ASSERT_NEAR(rounded[i * size.columns + j], sum,
-                      SumError() * magnitude + 0.004 * std::abs(sum) + 1e-12);
-        }
-      }
-    }
-  }
-}
-
-// Rows and columns of very different sizes, with elements of very different sizes in each.
-TEST_P(KernelsTest, ProductsOfAllMagnitudes) {
-  const int64_t rows = 16, inner = 70, columns = kernels_->panel_columns + 7;
-  std::vector<float> wide_a = Random(rows * inner, 1), wide_b = Random(inner * columns, 2);
-  const auto size_of_row = [](int64_t i) { return std::ldexp(1.0f, 8 * static_cast<int>(i) - 64); };
-  const auto size_of_column = [](int64_t j) { return std::ldexp(1.0f, 20 - static_cast<int>(j)); };
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t k = 0; k < inner; ++k) wide_a[i * inner + k] *= i == 3 ? 0 : size_of_row(i);
-    wide_a[i * inner + i] *= 4096;  // an outlier, which one column does not see
-    for (int64_t j = 0; j < columns; ++j) wide_b[i * columns + j] *= j == 1 ? 0 : 1;
-  }
-  for (int64_t k = 0; k < inner; ++k) {
-    for (int64_t j = 0; j < columns; ++j) wide_b[k * columns + j] *= size_of_column(j);
-  }
-  const std::vector<uint16_t> a = ToBFloat16(wide_a), b = ToBFloat16(wide_b);
-  wide_a = ToFloat(a);
-  wide_b = ToFloat(b);
-  std::vector<uint16_t> c(rows * columns);
-  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 2},
-             a.data(), b.data(), c.data());
-  const std::vector<float> found = ToFloat(c);
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) {
-      double sum = 0, magnitude = 0;
-      for (int64_t k = 0; k < inner; ++k) {
-        const double term = static_cast<double>(wide_a[i * inner + k]) * wide_b[k * columns + j];
-        sum += term;
-        magnitude += std::abs(term);
-      }
-      ASSERT_NEAR(found[i * columns + j], sum, SumError() * magnitude + 0.004 * std::abs(sum))
-          << i << " " << j;
-    }
-  }
-}
-
-TEST_P(KernelsTest, WhatIsNotFiniteStaysInItsRow) {
-  const int64_t rows = 3, inner = 40, columns = 5;
-  std::vector<float> wide_a = Random(rows * inner, 1);
-  wide_a[0 * inner + 7] = std::numeric_limits<float>::infinity();
-  wide_a[2 * inner + 33] = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<uint16_t> a = ToBFloat16(wide_a), b = ToBFloat16(Random(inner * columns, 2));
-  std::vector<uint16_t> c(rows * columns);
-  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 1},
-             a.data(), b.data(), c.data());
-  const std::vector<float> found = ToFloat(c);
-  for (int64_t j = 0; j < columns; ++j) {
-    EXPECT_FALSE(std::isfinite(found[j])) << j;
-    EXPECT_TRUE(std::isfinite(found[columns + j])) << j;
-    EXPECT_TRUE(std::isnan(found[2 * columns + j])) << j;
-  }
-}
-
-TEST_P(KernelsTest, AnActivatedProductIsTheProductThenItsActivation) {
-  const int64_t rows = 17, inner = 20, columns = kernels_->panel_columns + 3;
-  const std::vector<float> a = Random(rows * inner, 1), b = Random(inner * columns, 2),
-                           bias = Random(columns, 3);
-  const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
-  const ProductBlock all{0, rows, 0, 2};
-  std::vector<float> h(rows * columns), z(h.size()), derivative(h.size()), fused(h.size()),
-      fused_derivative(h.size());
-  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), h.data());
-  kernels_->float32.gelu(rows, columns, h.data(), bias.data(), z.data(), derivative.data());
-  const GeluEpilogue gelu{bias.data(), fused_derivative.data()};
-  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), fused.data(), &gelu);
-  ExpectClose(fused, z);
-  ExpectClose(fused_derivative, derivative);
-  const GeluEpilogue value_alone{bias.data(), nullptr};
-  std::vector<float> again(h.size());
-  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), again.data(), &value_alone);
-  EXPECT_EQ(again, fused);
 }
 
 // On numbers that bfloat16 holds exactly the types differ by the rounding of what they store, and activations
@@ -438,14 +262,7 @@ TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
   EXPECT_EQ(out[6], 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest,
-                         ::testing::Values("baseline", "avx2", "avx512", "avx512-fp16", "avx512-bf16",
-                                           "avx512-bf16-amx"),
-                         [](const auto& info) {
-                           std::string name = info.param;  // a test's name has no hyphen
-                           std::erase(name, '-');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest, InstructionSets(), InstructionSetName);
 
 }  // namespace
 }  // namespace kprune

@@ -1,0 +1,135 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "tests/engine/kernels/instruction_sets.h"
+
+namespace kprune {
+namespace {
+
+class ProductTest : public InstructionSetTest {};
+
+// Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
+// float64.
+TEST_P(ProductTest, ProductsOfOddSizes) {
+  const int64_t panel = kernels_->panel_columns;
+  struct Size {
+    int64_t rows, inner, columns;
+  };
+  for (const Size& size : {Size{1, 1, 1}, Size{14, 16, panel}, Size{15, 33, panel + 1},
+                           Size{41, 7, 3 * panel - 5}, Size{3, 2100, 2 * panel}, Size{29, 64, 5 * panel}}) {
+    for (const bool transposed : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << size.rows << " x " << size.inner << " x " << size.columns
+                                        << (transposed ? " transposed" : ""));
+      const std::vector<uint16_t> a = ToBFloat16(Random(size.rows * size.inner, 1)),
+                                  b = ToBFloat16(Random(size.inner * size.columns, 2));
+      const std::vector<float> wide_a = ToFloat(a), wide_b = ToFloat(b);
+      const ProductShape shape{
+          size.rows,    size.inner, size.columns, size.inner, transposed ? size.inner : size.columns,
+          size.columns, transposed};
+      std::vector<float> wide_c(size.rows * size.columns, -1);
+      std::vector<uint16_t> c(wide_c.size());
+      const int64_t panels = (size.columns + panel - 1) / panel, cut = size.rows / 3;
+      for (const ProductBlock& block : {ProductBlock{0, cut, 0, 1}, ProductBlock{cut, size.rows, 0, 1},
+                                        ProductBlock{0, size.rows, 1, panels}}) {
+        RunProduct(kernels_->float32, shape, block, wide_a.data(), wide_b.data(), wide_c.data());
+        RunProduct(kernels_->bfloat16, shape, block, a.data(), b.data(), c.data());
+      }
+      const std::vector<float> rounded = ToFloat(c);
+      for (int64_t i = 0; i < size.rows; ++i) {
+        for (int64_t j = 0; j < size.columns; ++j) {
+          double sum = 0, magnitude = 0;
+          for (int64_t k = 0; k < size.inner; ++k) {
+            const double term = static_cast<double>(wide_a[i * size.inner + k]) *
+                                wide_b[transposed ? j * size.inner + k : k * size.columns + j];
+            sum += term;
+            magnitude += std::abs(term);
+          }
+          ASSERT_NEAR(wide_c[i * size.columns + j], sum, 2e-6 * magnitude + 1e-12) << i << " " << j;
+          ASSERT_NEAR(rounded[i * size.columns + j], sum,
+                      SumError() * magnitude + 0.004 * std::abs(sum) + 1e-12);
+        }
+      }
+    }
+  }
+}
+
+// Rows and columns of very different sizes, with elements of very different sizes in each.
+TEST_P(ProductTest, ProductsOfAllMagnitudes) {
+  const int64_t rows = 16, inner = 70, columns = kernels_->panel_columns + 7;
+  std::vector<float> wide_a = Random(rows * inner, 1), wide_b = Random(inner * columns, 2);
+  const auto size_of_row = [](int64_t i) { return std::ldexp(1.0f, 8 * static_cast<int>(i) - 64); };
+  const auto size_of_column = [](int64_t j) { return std::ldexp(1.0f, 20 - static_cast<int>(j)); };
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t k = 0; k < inner; ++k) wide_a[i * inner + k] *= i == 3 ? 0 : size_of_row(i);
+    wide_a[i * inner + i] *= 4096;  // an outlier, which one column does not see
+    for (int64_t j = 0; j < columns; ++j) wide_b[i * columns + j] *= j == 1 ? 0 : 1;
+  }
+  for (int64_t k = 0; k < inner; ++k) {
+    for (int64_t j = 0; j < columns; ++j) wide_b[k * columns + j] *= size_of_column(j);
+  }
+  const std::vector<uint16_t> a = ToBFloat16(wide_a), b = ToBFloat16(wide_b);
+  wide_a = ToFloat(a);
+  wide_b = ToFloat(b);
+  std::vector<uint16_t> c(rows * columns);
+  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 2},
+             a.data(), b.data(), c.data());
+  const std::vector<float> found = ToFloat(c);
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < columns; ++j) {
+      double sum = 0, magnitude = 0;
+      for (int64_t k = 0; k < inner; ++k) {
+        const double term = static_cast<double>(wide_a[i * inner + k]) * wide_b[k * columns + j];
+        sum += term;
+        magnitude += std::abs(term);
+      }
+      ASSERT_NEAR(found[i * columns + j], sum, SumError() * magnitude + 0.004 * std::abs(sum))
+          << i << " " << j;
+    }
+  }
+}
+
+TEST_P(ProductTest, WhatIsNotFiniteStaysInItsRow) {
+  const int64_t rows = 3, inner = 40, columns = 5;
+  std::vector<float> wide_a = Random(rows * inner, 1);
+  wide_a[0 * inner + 7] = std::numeric_limits<float>::infinity();
+  wide_a[2 * inner + 33] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<uint16_t> a = ToBFloat16(wide_a), b = ToBFloat16(Random(inner * columns, 2));
+  std::vector<uint16_t> c(rows * columns);
+  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 1},
+             a.data(), b.data(), c.data());
+  const std::vector<float> found = ToFloat(c);
+  for (int64_t j = 0; j < columns; ++j) {
+    EXPECT_FALSE(std::isfinite(found[j])) << j;
+    EXPECT_TRUE(std::isfinite(found[columns + j])) << j;
+    EXPECT_TRUE(std::isnan(found[2 * columns + j])) << j;
+  }
+}
+
+TEST_P(ProductTest, AnActivatedProductIsTheProductThenItsActivation) {
+  const int64_t rows = 17, inner = 20, columns = kernels_->panel_columns + 3;
+  const std::vector<float> a = Random(rows * inner, 1), b = Random(inner * columns, 2),
+                           bias = Random(columns, 3);
+  const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
+  const ProductBlock all{0, rows, 0, 2};
+  std::vector<float> h(rows * columns), z(h.size()), derivative(h.size()), fused(h.size()),
+      fused_derivative(h.size());
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), h.data());
+  kernels_->float32.gelu(rows, columns, h.data(), bias.data(), z.data(), derivative.data());
+  const GeluEpilogue gelu{bias.data(), fused_derivative.data()};
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), fused.data(), &gelu);
+  ExpectClose(fused, z);
+  ExpectClose(fused_derivative, derivative);
+  const GeluEpilogue value_alone{bias.data(), nullptr};
+  std::vector<float> again(h.size());
+  RunProduct(kernels_->float32, shape, all, a.data(), b.data(), again.data(), &value_alone);
+  EXPECT_EQ(again, fused);
+}
+
+INSTANTIATE_TEST_SUITE_P(InstructionSets, ProductTest, InstructionSets(), InstructionSetName);
+
+}  // namespace
+}  // namespace kprune
