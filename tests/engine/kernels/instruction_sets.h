@@ -14,7 +14,7 @@
 
 #include "engine/kernels/kernels.h"
 
-namespace kprune {
+namespace kprune::testing {
 
 inline std::vector<float> Random(size_t count, unsigned seed) {
   std::mt19937 random(seed);
@@ -85,6 +85,6 @@ inline std::string InstructionSetName(const ::testing::TestParamInfo<std::string
   return name;
 }
 
-}  // namespace kprune
+}  // namespace kprune::testing
 
 #endif  // KPRUNE_TESTS_ENGINE_KERNELS_INSTRUCTION_SETS_H_

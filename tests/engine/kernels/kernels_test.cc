@@ -12,6 +12,13 @@
 namespace kprune {
 namespace {
 
+using testing::InstructionSetName;
+using testing::InstructionSets;
+using testing::InstructionSetTest;
+using testing::Random;
+using testing::ToBFloat16;
+using testing::ToFloat;
+
 // Every instruction set that this processor runs gives what the baseline gives; model/steps_test.cc holds the
 // one that is chosen against float64.
 class KernelsTest : public InstructionSetTest {};

@@ -10,6 +10,13 @@
 namespace kprune {
 namespace {
 
+using testing::InstructionSetName;
+using testing::InstructionSets;
+using testing::InstructionSetTest;
+using testing::Random;
+using testing::ToBFloat16;
+using testing::ToFloat;
+
 class ProductTest : public InstructionSetTest {};
 
 // Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
