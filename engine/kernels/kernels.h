@@ -131,8 +131,8 @@ struct GramKernels {
 };
 
 struct Kernels {
-  const char*
-      instructions;  // "avx512-bf16-amx", "avx512-bf16", "avx512-fp16", "avx512", "avx2" or "baseline"
+  // "avx512-bf16-amx", "avx512-bf16", "avx512-fp16", "avx512", "avx2" or "baseline".
+  const char* instructions;
   TypedKernels float32;
   TypedKernels bfloat16;
   int64_t (*attention_scratch)(const AttentionShape& shape);
@@ -143,7 +143,7 @@ struct Kernels {
                   const float* vectors, int64_t stride, float* out);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
-  bool fast_bfloat16;                          // products of bfloat16 take less time than those of float32
+  bool fast_bfloat16;  // products of bfloat16 take less time than those of float32
   const GramKernels<BFloat16Pair>* pair_gram;  // null where these kernels do not multiply pairs
   int64_t panel_columns;
   int64_t tile_rows;  // a product takes so many rows at a time
