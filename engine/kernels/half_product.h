@@ -15,13 +15,13 @@
 
 namespace {
 
-// Steps, of two elements each, whose sum is float16. Its rounding is then no larger than that of the elements
-// when they became bfloat16.
+// Steps, of two elements each, whose sum is float16. Its rounding is then about that of results which become
+// bfloat16; of terms that are all equal, three times that.
 constexpr int64_t kHalfSteps = 96;
-// The largest element of a row or column is 2^kRowExponent, or kColumnExponent, to twice that: as large as a
-// sum of so many products allows. Elements that are 2^17 times smaller still keep all their digits.
-constexpr uint32_t kRowExponent = 4, kColumnExponent = 3;
-static_assert(kHalfSteps * (2 << kRowExponent) * (2 << kColumnExponent) <= 65504, "the largest float16");
+// The largest element of a row or column is 2^kLargest to twice that: as large as the sum of two elements' so
+// many products allows. Elements that are 2^17 times smaller still keep all their digits.
+constexpr uint32_t kLargest = 3;
+static_assert(2 * kHalfSteps * (2 << kLargest) * (2 << kLargest) <= 65504, "the largest float16");
 
 // The bits of bfloat16 or float16.
 typedef uint16_t Shorts __attribute__((vector_size(KPRUNE_LANES * 4)));
@@ -52,18 +52,18 @@ struct Scales {
   Vec back;
 };
 
-// Given the bits of the largest magnitudes, and the exponent they are to have.
-inline Scales ScalesFor(BitVec largest, uint32_t exponent) {
+// Given the bits of the largest magnitudes.
+inline Scales ScalesFor(BitVec largest) {
   constexpr uint32_t kHalfBias = 15, kFloatBias = 127, kNotFinite = 255;
-  const BitVec biased = largest >> 7, wanted = (kHalfBias + exponent) | BitVec{};
+  const BitVec biased = largest >> 7, wanted = (kHalfBias + kLargest) | BitVec{};
   const BitVec less = biased > wanted ? biased - wanted : BitVec{};
   const BitVec back = (less + kHalfBias) << 23;
   static_assert(2 * kHalfBias + 1 < kFloatBias, "no exponent of a float is left");
   return {less, reinterpret_cast<Vec>(biased == kNotFinite ? kNotFinite << 23 | 1 | BitVec{} : back)};
 }
 
-// bfloat16 as float16 with smaller exponents. What is below float16's normal numbers becomes smaller still, or
-// zero.
+// bfloat16 as float16 with smaller exponents. What is below float16's normal numbers becomes smaller still,
+// or zero.
 inline Shorts ToHalf(Shorts x, Shorts less) {
   const __m512i kept = _mm512_maskz_subs_epu16(kAllShorts, reinterpret_cast<__m512i>(x & kMagnitude),
                                                reinterpret_cast<__m512i>(less << 7));
@@ -95,7 +95,7 @@ inline Vec PackHalfColumns(const ProductShape& shape, int64_t columns, const BFl
   BitVec largest{};
   for (int64_t c = 0; c < Least(kLanes, columns); ++c)
     largest[c] = LargestMagnitude(b + c * shape.b_stride, shape.inner);
-  const Scales scales = ScalesFor(largest, kColumnExponent);
+  const Scales scales = ScalesFor(largest);
   for (int64_t k = 0; k < steps; k += kLanes) {
     BitVec square[kLanes];
     for (int64_t c = 0; c < kLanes; ++c) {
@@ -117,7 +117,7 @@ inline void PackHalfRows(const ProductShape& shape, int64_t columns, const BFloa
   for (int64_t k = 0; k < shape.inner; ++k)
     largest = Larger(largest, LoadShorts(b + k * shape.b_stride, columns) & kMagnitude);
   for (int half = 0; half < 2; ++half) {
-    const Scales scales = ScalesFor(Widened(largest, half), kColumnExponent);
+    const Scales scales = ScalesFor(Widened(largest, half));
     Store(back + half * kLanes, scales.back);
     for (int64_t c = 0; c < kLanes; ++c) less[half * kLanes + c] = static_cast<uint16_t>(scales.less[c]);
   }
@@ -160,7 +160,7 @@ inline void ConvertRows(const BFloat16* a, int64_t stride, int64_t rows, int64_t
   const int64_t steps = HalfSteps(inner);
   for (int64_t r = 0; r < rows; ++r) {
     const BFloat16* const row = a + r * stride;
-    const Scales scales = ScalesFor(LargestMagnitude(row, inner) | BitVec{}, kRowExponent);
+    const Scales scales = ScalesFor(LargestMagnitude(row, inner) | BitVec{});
     to.back[r] = scales.back[0];
     const Shorts less = static_cast<uint16_t>(scales.less[0]) | Shorts{};
     for (int64_t k = 0; k < steps; k += kLanes) {

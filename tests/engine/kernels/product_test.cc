@@ -26,8 +26,9 @@ TEST_P(ProductTest, ProductsOfOddSizes) {
   struct Size {
     int64_t rows, inner, columns;
   };
-  for (const Size& size : {Size{1, 1, 1}, Size{14, 16, panel}, Size{15, 33, panel + 1},
-                           Size{41, 7, 3 * panel - 5}, Size{3, 2100, 2 * panel}, Size{29, 64, 5 * panel}}) {
+  for (const Size& size :
+       {Size{1, 1, 1}, Size{14, 16, panel}, Size{15, 33, panel + 1}, Size{41, 7, 3 * panel - 5},
+        Size{3, 2100, 2 * panel}, Size{29, 64, 5 * panel}, Size{15, 900, 33 * panel + 1}}) {
     for (const bool transposed : {false, true}) {
       SCOPED_TRACE(::testing::Message() << size.rows << " x " << size.inner << " x " << size.columns
                                         << (transposed ? " transposed" : ""));
@@ -97,6 +98,20 @@ TEST_P(ProductTest, ProductsOfAllMagnitudes) {
           << i << " " << j;
     }
   }
+}
+
+// As large as sums can be when the largest elements are known. Equal terms round alike: short sums in float16
+// are less exact than of terms that differ.
+TEST_P(ProductTest, ProductsOfEqualElements) {
+  const int64_t rows = 2, inner = 500, columns = 3;
+  const std::vector<uint16_t> a = ToBFloat16(std::vector<float>(rows * inner, 1.9921875f)),
+                              b = ToBFloat16(std::vector<float>(inner * columns, -1.9921875f));
+  std::vector<uint16_t> c(rows * columns);
+  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 1},
+             a.data(), b.data(), c.data());
+  constexpr float kSum = -1.9921875f * 1.9921875f * 500;
+  const float allowed = GetParam() == "avx512-fp16" ? 0.012f : 0.004f;
+  for (const float found : ToFloat(c)) EXPECT_NEAR(found, kSum, -allowed * kSum);
 }
 
 TEST_P(ProductTest, WhatIsNotFiniteStaysInItsRow) {
