@@ -19,6 +19,9 @@ constexpr int64_t kCudaContextBytes = int64_t{600} << 20;
 // What remains resident in the machine's memory where a GPU computes: the same libraries, and CUDA's.
 constexpr int64_t kCudaHostBytes = int64_t{1600} << 20;
 
+// The libraries that exported files are checked with, and their programs: measured as what remains, too.
+constexpr int64_t kExportBytes = int64_t{64} << 20;
+
 // Samples as read, and the index tensors of the batches.
 constexpr int64_t kIndexBytesPerToken = 60;
 
@@ -75,7 +78,8 @@ int64_t EvaluationBytes(const ModelConfig& config, const Workload& workload, dou
   const double kept = static_cast<double>(workload.parameters) - (1 - keep) * sublayers;
   const double widest =
       static_cast<double>(std::max<int64_t>(WidestFeatures(config), 4 * config.hidden_size));
-  return static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
+  return kExportBytes +
+         static_cast<int64_t>(4 * (static_cast<double>(workload.parameters) + 3 * kept) +
                               kEvaluationTokens * 4 * (2 * widest + 4.0 * config.hidden_size)) +
          JudgedBytes(config, workload);
 }

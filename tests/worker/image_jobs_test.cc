@@ -126,7 +126,7 @@ TEST_F(ImageJobTest, AJobThatWasCancelledGoesOnWhereItWas) {
   const std::string whole = ReadFile(job_ / "result/model.safetensors");
   fs::remove_all(job_ / "result");
   int cancelled = 0;
-  for (int at = 20; !job_.has_result(); at += 12) {
+  for (int at = 10; !job_.has_result(); at += 6) {
     RecordingObserver observer(at);
     const absl::Status status = job_.Run("prune", WithOptions({{"keep_flops", 0.5}}), observer);
     if (status.ok()) break;
