@@ -35,8 +35,6 @@ inline Shorts LoadShorts(const BFloat16* from, int64_t count) {
   return reinterpret_cast<Shorts>(_mm512_maskz_loadu_epi16(exist, from));
 }
 
-inline Shorts Larger(Shorts a, Shorts b) { return a > b ? a : b; }
-
 // One half of a vector, each element in 32 bits.
 inline BitVec Widened(Shorts x, int half) {
   const __m512i all = reinterpret_cast<__m512i>(x);
@@ -73,13 +71,8 @@ inline Shorts ToHalf(Shorts x, Shorts less) {
 inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count) {
   Shorts largest{};
   for (int64_t k = 0; k < count; k += kShorts)
-    largest = Larger(largest, LoadShorts(elements + k, count - k) & kMagnitude);
-  const auto larger = [](BitVec a, BitVec b) { return a > b ? a : b; };
-  BitVec words = larger(Widened(largest, 0), Widened(largest, 1));
-  const BitVec numbers = reinterpret_cast<BitVec>(LaneNumbers());
-  for (uint32_t half = kLanes / 2; half > 0; half /= 2)
-    words = larger(words, Shuffle(words, words, numbers ^ half));
-  return words[0];
+    largest = Max(largest, LoadShorts(elements + k, count - k) & kMagnitude);
+  return Reduce(Max(Widened(largest, 0), Widened(largest, 1)), Max<BitVec>);
 }
 
 // Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16, and
@@ -115,7 +108,7 @@ inline void PackHalfRows(const ProductShape& shape, int64_t columns, const BFloa
                          float* back) {
   Shorts largest{}, less{};
   for (int64_t k = 0; k < shape.inner; ++k)
-    largest = Larger(largest, LoadShorts(b + k * shape.b_stride, columns) & kMagnitude);
+    largest = Max(largest, LoadShorts(b + k * shape.b_stride, columns) & kMagnitude);
   for (int half = 0; half < 2; ++half) {
     const Scales scales = ScalesFor(Widened(largest, half));
     Store(back + half * kLanes, scales.back);
@@ -215,16 +208,6 @@ inline void HalfTile(const Steps& steps, const uint32_t* a, const uint32_t* pack
   }
 }
 
-// Any number of rows up to R.
-template <int R>
-inline void HalfTileOf(int64_t rows, const Steps& steps, const uint32_t* a, const uint32_t* packed,
-                       float* sums) {
-  if constexpr (R > 0) {
-    if (rows == R) return HalfTile<R>(steps, a, packed, sums);
-    HalfTileOf<R - 1>(rows, steps, a, packed, sums);
-  }
-}
-
 constexpr int64_t kTileSums = kTileRows * kPanelColumns;
 
 // What HalfProduct works in: sums of tiles, HalfRows::back, the rows.
@@ -262,7 +245,9 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
           const float* const of_b = packed + (panel - block.first_panel) * panel_size;
           float* const tile = sums + (panel - first) * kTileSums;
           if (part.end == steps) to.At(i, panel * kPanelColumns).Prefetch(rows);
-          HalfTileOf<kTileRows>(rows, part, half_rows.pairs, reinterpret_cast<const uint32_t*>(of_b), tile);
+          WithRows<kTileRows>(rows, [&](auto count) {
+            HalfTile<count>(part, half_rows.pairs, reinterpret_cast<const uint32_t*>(of_b), tile);
+          });
           if (part.end == steps) put(i, rows, panel, tile, of_b + steps * kPanelColumns);
         }
         step = part.end;

@@ -233,13 +233,12 @@ inline void ProductTile(int64_t inner, const A* a, int64_t a_stride,
   }
 }
 
-// The last rows, fewer than a tile.
-template <typename A, typename E, int R, bool kGelu>
-inline void LastRows(int64_t rows, int64_t inner, const A* a, int64_t a_stride,
-                     const typename Meeting<A>::Packed* packed, const Results<E, kGelu>& to, int64_t lanes) {
-  if constexpr (R > 0) {
-    if (rows == R) return ProductTile<A, E, R, kGelu>(inner, a, a_stride, packed, to, lanes);
-    LastRows<A, E, R - 1, kGelu>(rows, inner, a, a_stride, packed, to, lanes);
+// body(R), a constant, of as many rows as there are: kMost at most.
+template <int kMost, typename Body>
+inline void WithRows(int64_t rows, const Body& body) {
+  if constexpr (kMost > 0) {
+    if (rows == kMost) return body(std::integral_constant<int, kMost>());
+    WithRows<kMost - 1>(rows, body);
   }
 }
 
@@ -271,9 +270,9 @@ void VectorProduct(const ProductShape& shape, const ProductBlock& block, const E
       from = a + i * stride;
     }
     const Results<E, kGelu> here = to.At(i, column);
-    if (rows == kTileRows)
-      return ProductTile<A, E, kTileRows, kGelu>(inner, from, stride, panel_of_b, here, lanes);
-    LastRows<A, E, kTileRows - 1, kGelu>(rows, inner, from, stride, panel_of_b, here, lanes);
+    WithRows<kTileRows>(rows, [&](auto count) {
+      ProductTile<A, E, count, kGelu>(inner, from, stride, panel_of_b, here, lanes);
+    });
   };
   const auto before = [&]([[maybe_unused]] int64_t i, [[maybe_unused]] int64_t rows) {
     if constexpr (kWidensRows<E>)

@@ -37,17 +37,21 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
   }
 }
 
+// A vector of x + branch + branch_bias, from column c of d on; the row begins at `row`.
+template <typename E>
+inline Vec PlusBranch(const float* x, const E* branch, const E* branch_bias, int64_t row, int64_t c,
+                      int64_t d) {
+  return LoadUpTo(x + row + c, d - c) + LoadUpTo(branch + row + c, d - c) + LoadUpTo(branch_bias + c, d - c);
+}
+
 template <typename E>
 void AddBranch(int64_t rows, int64_t d, const float* x, const void* branch_elements,
                const void* branch_bias_elements, float* y) {
   const E* branch = static_cast<const E*>(branch_elements);
   const E* branch_bias = static_cast<const E*>(branch_bias_elements);
   for (int64_t row = 0; row < rows * d; row += d) {
-    for (int64_t c = 0; c < d; c += kLanes) {
-      const Vec value =
-          LoadUpTo(x + row + c, d - c) + LoadUpTo(branch + row + c, d - c) + LoadUpTo(branch_bias + c, d - c);
-      StoreUpTo(y + row + c, value, d - c);
-    }
+    for (int64_t c = 0; c < d; c += kLanes)
+      StoreUpTo(y + row + c, PlusBranch(x, branch, branch_bias, row, c, d), d - c);
   }
 }
 
@@ -62,8 +66,7 @@ void AddNorm(int64_t rows, int64_t d, const float* x, const void* branch_element
     const int64_t row = r * d;
     Vec sum{};
     for (int64_t c = 0; c < d; c += kLanes) {
-      const Vec value =
-          LoadUpTo(x + row + c, d - c) + LoadUpTo(branch + row + c, d - c) + LoadUpTo(branch_bias + c, d - c);
+      const Vec value = PlusBranch(x, branch, branch_bias, row, c, d);
       StoreUpTo(y + row + c, value, d - c);
       sum += value;
     }

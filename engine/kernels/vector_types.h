@@ -122,7 +122,10 @@ inline Vec KeepLanes(Vec x, int64_t lanes, float other = 0) {
   return LaneNumbers() < static_cast<int32_t>(lanes) ? x : Splat(other);
 }
 
-inline Vec Max(Vec a, Vec b) { return a > b ? a : b; }
+template <typename V>
+inline V Max(V a, V b) {
+  return a > b ? a : b;
+}
 inline Vec Min(Vec a, Vec b) { return a < b ? a : b; }
 
 // Lane i is lane numbers[i] of a, or of b where that is kLanes and more; the numbers are known to the
@@ -140,8 +143,8 @@ inline V Shuffle(V a, V b, BitVec numbers) {
 }
 
 // What `combine` makes of all lanes, half of them at a time.
-template <typename Combine>
-inline float Reduce(Vec x, const Combine& combine) {
+template <typename V, typename Combine>
+inline auto Reduce(V x, const Combine& combine) {
   const BitVec numbers = reinterpret_cast<BitVec>(LaneNumbers());
   for (uint32_t half = kLanes / 2; half > 0; half /= 2) x = combine(x, Shuffle(x, x, numbers ^ half));
   return x[0];

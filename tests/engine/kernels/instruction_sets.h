@@ -16,28 +16,6 @@
 
 namespace kprune::testing {
 
-inline std::vector<float> Random(size_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(count);
-  for (float& value : values) value = normal(random);
-  return values;
-}
-
-// Numbers that bfloat16 holds exactly, in either type.
-inline std::vector<uint16_t> ToBFloat16(const std::vector<float>& values) {
-  std::vector<uint16_t> bits(values.size());
-  for (size_t i = 0; i < values.size(); ++i) bits[i] = std::bit_cast<uint32_t>(values[i]) >> 16;
-  return bits;
-}
-
-inline std::vector<float> ToFloat(const std::vector<uint16_t>& bits) {
-  std::vector<float> values(bits.size());
-  for (size_t i = 0; i < bits.size(); ++i)
-    values[i] = std::bit_cast<float>(static_cast<uint32_t>(bits[i]) << 16);
-  return values;
-}
-
 // A test of one instruction set, skipped where this processor has none of the name.
 class InstructionSetTest : public ::testing::TestWithParam<std::string> {
  protected:
@@ -45,6 +23,28 @@ class InstructionSetTest : public ::testing::TestWithParam<std::string> {
     kernels_ = FindCpuKernels(GetParam().c_str());
     if (kernels_ == nullptr) GTEST_SKIP() << "this processor has no " << GetParam();
   }
+  static std::vector<float> Random(size_t count, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    std::vector<float> values(count);
+    for (float& value : values) value = normal(random);
+    return values;
+  }
+
+  // Numbers that bfloat16 holds exactly, in either type.
+  static std::vector<uint16_t> ToBFloat16(const std::vector<float>& values) {
+    std::vector<uint16_t> bits(values.size());
+    for (size_t i = 0; i < values.size(); ++i) bits[i] = std::bit_cast<uint32_t>(values[i]) >> 16;
+    return bits;
+  }
+
+  static std::vector<float> ToFloat(const std::vector<uint16_t>& bits) {
+    std::vector<float> values(bits.size());
+    for (size_t i = 0; i < bits.size(); ++i)
+      values[i] = std::bit_cast<float>(static_cast<uint32_t>(bits[i]) << 16);
+    return values;
+  }
+
   static void ExpectClose(const std::vector<float>& a, const std::vector<float>& b) {
     ASSERT_EQ(a.size(), b.size());
     for (size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 2e-5 * std::max(1.0f, std::abs(b[i]))) << i;

@@ -12,16 +12,9 @@
 namespace kprune {
 namespace {
 
-using testing::InstructionSetName;
-using testing::InstructionSets;
-using testing::InstructionSetTest;
-using testing::Random;
-using testing::ToBFloat16;
-using testing::ToFloat;
-
 // Every instruction set that this processor runs gives what the baseline gives; model/steps_test.cc holds the
 // one that is chosen against float64.
-class KernelsTest : public InstructionSetTest {};
+class KernelsTest : public testing::InstructionSetTest {};
 
 TEST_P(KernelsTest, Examples) {
   EXPECT_EQ(GetParam(), kernels_->instructions);
@@ -269,7 +262,8 @@ TEST_P(KernelsTest, BFloat16RoundsToTheNearestEven) {
   EXPECT_EQ(out[6], 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest, InstructionSets(), InstructionSetName);
+INSTANTIATE_TEST_SUITE_P(InstructionSets, KernelsTest, testing::InstructionSets(),
+                         testing::InstructionSetName);
 
 }  // namespace
 }  // namespace kprune

@@ -10,14 +10,24 @@
 namespace kprune {
 namespace {
 
-using testing::InstructionSetName;
-using testing::InstructionSets;
-using testing::InstructionSetTest;
-using testing::Random;
-using testing::ToBFloat16;
-using testing::ToFloat;
-
-class ProductTest : public InstructionSetTest {};
+class ProductTest : public testing::InstructionSetTest {
+ protected:
+  // An element of a product in float64, and the sum of its terms' magnitudes.
+  struct Element {
+    double sum = 0, magnitude = 0;
+  };
+  static Element ElementOf(const ProductShape& shape, const std::vector<float>& a,
+                           const std::vector<float>& b, int64_t i, int64_t j) {
+    Element element;
+    for (int64_t k = 0; k < shape.inner; ++k) {
+      const int64_t of_b = shape.b_transposed ? j * shape.b_stride + k : k * shape.b_stride + j;
+      const double term = static_cast<double>(a[i * shape.a_stride + k]) * b[of_b];
+      element.sum += term;
+      element.magnitude += std::abs(term);
+    }
+    return element;
+  }
+};
 
 // Products of all sizes around tiles, panels and pairs, by blocks as threads share them out, against sums in
 // float64.
@@ -49,13 +59,7 @@ TEST_P(ProductTest, ProductsOfOddSizes) {
       const std::vector<float> rounded = ToFloat(c);
       for (int64_t i = 0; i < size.rows; ++i) {
         for (int64_t j = 0; j < size.columns; ++j) {
-          double sum = 0, magnitude = 0;
-          for (int64_t k = 0; k < size.inner; ++k) {
-            const double term = static_cast<double>(wide_a[i * size.inner + k]) *
-                                wide_b[transposed ? j * size.inner + k : k * size.columns + j];
-            sum += term;
-            magnitude += std::abs(term);
-          }
+          const auto [sum, magnitude] = ElementOf(shape, wide_a, wide_b, i, j);
           ASSERT_NEAR(wide_c[i * size.columns + j], sum, 2e-6 * magnitude + 1e-12) << i << " " << j;
           ASSERT_NEAR(rounded[i * size.columns + j], sum,
                       SumError() * magnitude + 0.004 * std::abs(sum) + 1e-12);
@@ -83,17 +87,12 @@ TEST_P(ProductTest, ProductsOfAllMagnitudes) {
   wide_a = ToFloat(a);
   wide_b = ToFloat(b);
   std::vector<uint16_t> c(rows * columns);
-  RunProduct(kernels_->bfloat16, {rows, inner, columns, inner, columns, columns, false}, {0, rows, 0, 2},
-             a.data(), b.data(), c.data());
+  const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
+  RunProduct(kernels_->bfloat16, shape, {0, rows, 0, 2}, a.data(), b.data(), c.data());
   const std::vector<float> found = ToFloat(c);
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = 0; j < columns; ++j) {
-      double sum = 0, magnitude = 0;
-      for (int64_t k = 0; k < inner; ++k) {
-        const double term = static_cast<double>(wide_a[i * inner + k]) * wide_b[k * columns + j];
-        sum += term;
-        magnitude += std::abs(term);
-      }
+      const auto [sum, magnitude] = ElementOf(shape, wide_a, wide_b, i, j);
       ASSERT_NEAR(found[i * columns + j], sum, SumError() * magnitude + 0.004 * std::abs(sum))
           << i << " " << j;
     }
@@ -151,7 +150,8 @@ TEST_P(ProductTest, AnActivatedProductIsTheProductThenItsActivation) {
   EXPECT_EQ(again, fused);
 }
 
-INSTANTIATE_TEST_SUITE_P(InstructionSets, ProductTest, InstructionSets(), InstructionSetName);
+INSTANTIATE_TEST_SUITE_P(InstructionSets, ProductTest, testing::InstructionSets(),
+                         testing::InstructionSetName);
 
 }  // namespace
 }  // namespace kprune
