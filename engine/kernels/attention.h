@@ -13,7 +13,8 @@ using kprune::AttentionShape;
 inline int64_t RoundUp(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 // to [rows, padded] = scale * (from + bias) for columns 0 .. width - 1 of from [., stride]; zeros beyond.
-// `bias` may be null.
+// `bias` may be null. Asks for the next `width` columns: rows are too far apart for processors to see them
+// coming.
 template <typename E>
 void Pack(int64_t rows, int64_t width, int64_t padded, const E* from, int64_t stride, const E* bias,
           float scale, float* to) {
@@ -22,6 +23,7 @@ void Pack(int64_t rows, int64_t width, int64_t padded, const E* from, int64_t st
     const int64_t lanes = c < width ? width - c : 0;
     const Vec shift = bias == nullptr ? Vec{} : LoadUpTo(bias + c, lanes);
     for (int64_t r = 0; r < rows; ++r) {
+      __builtin_prefetch(from + r * stride + c + width);
       const Vec x = c < whole ? Load(from + r * stride + c) : LoadPart(from + r * stride + c, lanes);
       Store(to + r * padded + c, (x + shift) * scale);
     }

@@ -68,39 +68,42 @@ inline Shorts ToHalf(Shorts x, Shorts less) {
   return (x & static_cast<uint16_t>(~kMagnitude)) | reinterpret_cast<Shorts>(kept) << 3;
 }
 
-inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count) {
+inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count, int64_t ahead = 0) {
   Shorts largest{};
-  for (int64_t k = 0; k < count; k += kShorts)
+  for (int64_t k = 0; k < count; k += kShorts) {
+    __builtin_prefetch(elements + k + ahead);
     largest = Max(largest, LoadShorts(elements + k, count - k) & kMagnitude);
+  }
   return Reduce(Max(Widened(largest, 0), Widened(largest, 1)), Max<BitVec>);
 }
 
-// Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16, and
-// Scales::back of its columns.
+// Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16, those
+// of even columns first, and Scales::back of its columns.
 inline int64_t HalfSteps(int64_t inner) { return (inner + 1) / 2; }
 inline int64_t PackedHalfPanel(int64_t inner) { return (HalfSteps(inner) + 1) * kPanelColumns; }
 static_assert(kPanelColumns == kShorts, "a panel is a vector wide");
 
-// kLanes columns of the transposed B, whose columns are contiguous; `columns` of them exist. Returns
-// Scales::back.
-inline Vec PackHalfColumns(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed) {
+// Every second column of a panel of the transposed B, whose columns are contiguous; the first `columns` of the
+// panel's exist.
+inline void PackHalfColumns(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed,
+                            float* back) {
   const int64_t steps = HalfSteps(shape.inner);
   BitVec largest{};
-  for (int64_t c = 0; c < Least(kLanes, columns); ++c)
-    largest[c] = LargestMagnitude(b + c * shape.b_stride, shape.inner);
+  for (int64_t c = 0; 2 * c < columns && c < kLanes; ++c)
+    largest[c] = LargestMagnitude(b + 2 * c * shape.b_stride, shape.inner, 8 * shape.b_stride);
   const Scales scales = ScalesFor(largest);
   for (int64_t k = 0; k < steps; k += kLanes) {
     BitVec square[kLanes];
     for (int64_t c = 0; c < kLanes; ++c) {
-      const int64_t left = c < columns ? shape.inner - 2 * k : 0;
+      const int64_t left = 2 * c < columns ? shape.inner - 2 * k : 0;
       const Shorts less = static_cast<uint16_t>(scales.less[c]) | Shorts{};
-      square[c] = reinterpret_cast<BitVec>(ToHalf(LoadShorts(b + c * shape.b_stride + 2 * k, left), less));
+      square[c] = reinterpret_cast<BitVec>(ToHalf(LoadShorts(b + 2 * c * shape.b_stride + 2 * k, left), less));
     }
     TransposeSquare(square);
     for (int64_t i = 0; i < Least(kLanes, steps - k); ++i)
       StoreWords(packed + (k + i) * kPanelColumns, square[i]);
   }
-  return scales.back;
+  for (int64_t c = 0; c < kLanes; ++c) back[2 * c] = scales.back[c];
 }
 
 // A panel of B as it is, whose rows are contiguous; `columns` of it exist.
@@ -119,9 +122,9 @@ inline void PackHalfRows(const ProductShape& shape, int64_t columns, const BFloa
     const int64_t below = k + 1 < shape.inner ? columns : 0;
     const Shorts upper = ToHalf(LoadShorts(row, columns), less);
     const Shorts lower = ToHalf(LoadShorts(row + shape.b_stride, below), less);
-    for (int half = 0; half < 2; ++half)
-      StoreWords(packed + k / 2 * kPanelColumns + half * kLanes, Widened(upper, half) | Widened(lower, half)
-                                                                                            << 16);
+    const auto first = reinterpret_cast<BitVec>(upper), second = reinterpret_cast<BitVec>(lower);
+    StoreWords(packed + k / 2 * kPanelColumns, (first & 0xffff) | second << 16);
+    StoreWords(packed + k / 2 * kPanelColumns + kLanes, first >> 16 | (second & 0xffff0000));
   }
 }
 
@@ -136,9 +139,9 @@ inline void PackHalfPanels(const ProductShape& shape, int64_t first, int64_t end
       PackHalfRows(shape, columns, b + column, packed, back);
       continue;
     }
-    for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
-      const BFloat16* const here = b + (column + c) * shape.b_stride;
-      Store(back + c, PackHalfColumns(shape, columns - c, here, packed + c));
+    for (int64_t odd = 0; odd < 2; ++odd) {
+      const BFloat16* const here = b + (column + odd) * shape.b_stride;
+      PackHalfColumns(shape, columns - odd, here, packed + odd * kLanes, back + odd);
     }
   }
 }
@@ -164,13 +167,26 @@ inline void ConvertRows(const BFloat16* a, int64_t stride, int64_t rows, int64_t
   }
 }
 
-// The sum of the two halves of every pair.
-inline Vec SumOfPairs(__m512h pairs) {
-  const __m512i bits = reinterpret_cast<__m512i>(pairs);
-  const __m512h both =
-      _mm512_add_ph(pairs, reinterpret_cast<__m512h>(_mm512_maskz_rol_epi32(kAllLanes, bits, 16)));
-  return _mm512_maskz_cvtph_ps(kAllLanes,
-                               _mm512_maskz_cvtepi32_epi16(kAllLanes, reinterpret_cast<__m512i>(both)));
+// Of a panel: pairs of its even columns and of its odd ones, each with a sum in either half.
+struct HalfSums {
+  __m512h even, odd;
+};
+
+// The sums of a panel's columns, in their order, as float32.
+struct FloatSums {
+  Vec left, right;
+};
+
+inline FloatSums SumsOfPairs(const HalfSums& pairs) {
+  constexpr __mmask32 kUpperHalves = 0xaaaaaaaa;
+  const auto even = reinterpret_cast<__m512i>(pairs.even), odd = reinterpret_cast<__m512i>(pairs.odd);
+  const __m512i outer = _mm512_mask_blend_epi16(kUpperHalves, even, odd);
+  const __m512i inner = _mm512_maskz_rol_epi32(kAllLanes, _mm512_mask_blend_epi16(kUpperHalves, odd, even), 16);
+  const auto sums = reinterpret_cast<__m512i>(
+      _mm512_add_ph(reinterpret_cast<__m512h>(outer), reinterpret_cast<__m512h>(inner)));
+  const auto wide = [](__m256i half) { return _mm512_maskz_cvtph_ps(kAllLanes, half); };
+  return {wide(_mm512_maskz_extracti64x4_epi64(0xff, sums, 0)),
+          wide(_mm512_maskz_extracti64x4_epi64(0xff, sums, 1))};
 }
 
 // A part of the inner dimension for which rows of A stay in the first cache while panels pass by, and the
@@ -186,24 +202,23 @@ struct Steps {
 template <int R>
 inline void HalfTile(const Steps& steps, const uint32_t* a, const uint32_t* packed, float* sums) {
   for (int64_t first = steps.begin; first < steps.end; first += kHalfSteps) {
-    __m512h pairs[R][2];
-    for (int r = 0; r < R; ++r) pairs[r][0] = pairs[r][1] = _mm512_setzero_ph();
+    HalfSums pairs[R];
+    for (int r = 0; r < R; ++r) pairs[r] = {_mm512_setzero_ph(), _mm512_setzero_ph()};
     const int64_t end = Least(first + kHalfSteps, steps.end);
     for (int64_t k = first; k < end; ++k) {
-      const auto left = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns));
-      const auto right = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns + kLanes));
+      const auto even = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns));
+      const auto odd = reinterpret_cast<__m512h>(Load(packed + k * kPanelColumns + kLanes));
       for (int r = 0; r < R; ++r) {
         const auto row = reinterpret_cast<__m512h>(a[r * steps.all + k] | BitVec{});
-        pairs[r][0] = _mm512_fmadd_ph(row, left, pairs[r][0]);
-        pairs[r][1] = _mm512_fmadd_ph(row, right, pairs[r][1]);
+        pairs[r].even = _mm512_fmadd_ph(row, even, pairs[r].even);
+        pairs[r].odd = _mm512_fmadd_ph(row, odd, pairs[r].odd);
       }
     }
     for (int r = 0; r < R; ++r) {
-      for (int v = 0; v < 2; ++v) {
-        float* const to = sums + r * kPanelColumns + v * kLanes;
-        const Vec more = SumOfPairs(pairs[r][v]);
-        Store(to, first == 0 ? more : Load(to) + more);
-      }
+      float* const to = sums + r * kPanelColumns;
+      const FloatSums more = SumsOfPairs(pairs[r]);
+      Store(to, first == 0 ? more.left : Load(to) + more.left);
+      Store(to + kLanes, first == 0 ? more.right : Load(to + kLanes) + more.right);
     }
   }
 }
@@ -215,6 +230,34 @@ inline int64_t HalfScratch(int64_t inner) {
   static_assert(kTileRows <= kLanes);
   return kPanelsTogether * kTileSums + kLanes + kTileRows * HalfSteps(inner);
 }
+
+// Rows of A on their way into the second cache, some lines before each tile of the rows above them: they are
+// read but once, and a processor that waits for memory multiplies nothing.
+class RowsAhead {
+ public:
+  RowsAhead(const BFloat16* a, int64_t stride, int64_t rows, int64_t inner, int64_t tiles)
+      : row_(a), stride_(stride), rows_(rows), inner_(inner), lines_(rows * Lines() / (tiles > 0 ? tiles : 1) + 1) {}
+
+  void BeforeTile() {
+    for (int64_t i = 0; i < lines_ && rows_ > 0; ++i) {
+      _mm_prefetch(reinterpret_cast<const char*>(row_ + at_), _MM_HINT_T1);
+      at_ += kShorts;
+      if (at_ < inner_) continue;
+      at_ = 0;
+      row_ += stride_;
+      --rows_;
+    }
+  }
+
+ private:
+  int64_t Lines() const { return (inner_ + kShorts - 1) / kShorts; }
+
+  const BFloat16* row_;
+  const int64_t stride_;
+  int64_t rows_;
+  const int64_t inner_, lines_;
+  int64_t at_ = 0;
+};
 
 template <bool kGelu>
 void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFloat16* a, const float* packed,
@@ -238,12 +281,16 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
     for (int64_t i = block.first_row; i < block.end_row; i += kTileRows) {
       const int64_t rows = Least(kTileRows, block.end_row - i);
       ConvertRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, half_rows);
+      const int64_t next = i + rows;
+      RowsAhead ahead(a + next * shape.a_stride, shape.a_stride, Least(kTileRows, block.end_row - next), shape.inner,
+                      (end - first) * ((steps + kStepsTogether - 1) / kStepsTogether));
       int64_t step = 0;
       do {
         const Steps part{step, Least(step + kStepsTogether, steps), steps};
         for (int64_t panel = first; panel < end; ++panel) {
           const float* const of_b = packed + (panel - block.first_panel) * panel_size;
           float* const tile = sums + (panel - first) * kTileSums;
+          ahead.BeforeTile();
           if (part.end == steps) to.At(i, panel * kPanelColumns).Prefetch(rows);
           WithRows<kTileRows>(rows, [&](auto count) {
             HalfTile<count>(part, half_rows.pairs, reinterpret_cast<const uint32_t*>(of_b), tile);
