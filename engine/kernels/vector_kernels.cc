@@ -117,6 +117,13 @@ void NormBackward(int64_t rows, int64_t d, const float* gradient, const void* br
   }
 }
 
+// Asks for the next V vectors of a row: those of many rows are too far apart for processors to see them coming.
+template <typename E, int V>
+inline void PrefetchNext(const E* here) {
+  constexpr int64_t kLine = 64 / sizeof(E), kNext = V * kLanes;
+  for (int64_t c = 0; c < kNext; c += kLine) __builtin_prefetch(here + kNext + c);
+}
+
 // V vectors of columns from `u` on of one segment's rows; `lanes` of them exist.
 template <typename E, int V>
 inline void SegmentDotPanel(int64_t u, int64_t lanes, int64_t units, int64_t begin, int64_t end, const E* z,
@@ -124,6 +131,9 @@ inline void SegmentDotPanel(int64_t u, int64_t lanes, int64_t units, int64_t beg
   Vec totals[V] = {};
   for (int64_t t = begin; t < end; ++t) {
     const int64_t at = t * units + u;
+    PrefetchNext<E, V>(z + at);
+    PrefetchNext<E, V>(gradient + at);
+    if (derivative != nullptr) PrefetchNext<E, V>(derivative + at);
     for (int v = 0; v < V; ++v) {
       const int64_t c = at + v * kLanes, rest = lanes - v * kLanes;
       const Vec g = LoadUpTo(gradient + c, rest);
@@ -158,6 +168,7 @@ inline void ColumnSquaresPanel(int64_t u, int64_t lanes, int64_t rows, int64_t u
                                float* sums) {
   Vec totals[V] = {};
   for (int64_t t = 0; t < rows; ++t) {
+    PrefetchNext<E, V>(z + t * units + u);
     for (int v = 0; v < V; ++v) {
       const Vec x = LoadUpTo(z + t * units + u + v * kLanes, lanes - v * kLanes);
       totals[v] += x * x;
