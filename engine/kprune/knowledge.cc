@@ -72,11 +72,11 @@ void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_
   Sums* const measured = SumsOf(s);
   if (measured == nullptr) return;
   Sums& sums = *measured;
-  at::Tensor gradient = mask_gradient_NU.to(at::kDouble);
-  if (!paper_code_)
+  at::Tensor gradient = mask_gradient_NU;
+  if (!paper_code_ && sublayer.unit_width > 1)
     gradient = gradient.view({batch.size(), sublayer.num_units(), sublayer.unit_width}).sum(2);
   // A mask is one for all places, which come from the top down, ...
-  if (sums.mask_gradient.defined()) gradient += sums.mask_gradient;
+  if (sums.mask_gradient.defined()) gradient = gradient + sums.mask_gradient;
   sums.mask_gradient = gradient;
   if (measured_[&sums - sums_.data()] != s) return;
   sums.mask_gradient = at::Tensor();
@@ -86,11 +86,11 @@ void KnowledgeAccumulator::AddPredictive(int s, const at::Tensor& mask_gradient_
                    .index_add_(0, batch.sample_of_N, gradient);
   }
   if (!kl_gradient_) {
-    sums.mask_gradient_squared += gradient.square().sum(0);
+    sums.mask_gradient_squared += ColumnSquares(gradient);
     return;
   }
   // The paper's code squares the gradient of the group's mean; the Fisher information squares every sample's.
-  sums.group_gradient += gradient.sum(0);
+  sums.group_gradient += gradient.sum(0, /*keepdim=*/false, at::kDouble);
   if (!batch.closes_group) return;
   sums.mask_gradient_squared += (sums.group_gradient / static_cast<double>(batch.group_size)).square();
   sums.group_gradient.zero_();
