@@ -19,14 +19,15 @@ std::vector<double> ToVector(const at::Tensor& values) {
 }  // namespace
 
 KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, std::vector<int> measured,
-                                           const Options& options, int64_t max_tokens)
+                                           const Options& options, int64_t max_tokens,
+                                           std::vector<PassFactors> factors)
     : encoder_(encoder),
       first_(first),
       measured_(std::move(measured)),
       paper_code_(options.scoring == "paper-code"),
       kl_gradient_(options.predictive == "kl-gradient"),
       temperature_(options.temperature),
-      tape_(encoder, first, max_tokens),
+      tape_(encoder, first, max_tokens, std::move(factors)),
       sums_of_(encoder.num_sublayers() - first, -1) {
   for (const int s : measured_) {
     for (const int place : encoder.config.PlacesOf(s))
@@ -102,6 +103,15 @@ void KnowledgeAccumulator::AddRepresentational(int s) {
   if (sums == nullptr || sublayer.num_units() == 0) return;
   sums->feature_gram += sublayer.unit_width == 1 ? ColumnSquares(tape_.features(s))
                                                  : HeadGrams(tape_.features(s), sublayer.num_units());
+}
+
+void KnowledgeAccumulator::Add(const KnowledgeAccumulator& other) {
+  samples_ += other.samples_;
+  tokens_ += other.tokens_;
+  for (size_t i = 0; i < sums_.size(); ++i) {
+    sums_[i].mask_gradient_squared += other.sums_[i].mask_gradient_squared;
+    sums_[i].feature_gram += other.sums_[i].feature_gram;
+  }
 }
 
 KnowledgeAccumulator::Sums* KnowledgeAccumulator::SumsOf(int s) {

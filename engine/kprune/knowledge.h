@@ -41,13 +41,16 @@ class KnowledgeAccumulator {
  public:
   // Of `measured`, rising and each the first place of its weights (Encoder::config.OwnSublayers), none below
   // `first`. `encoder` is borrowed and must not change while batches are added, of at most `max_tokens`
-  // tokens each.
+  // tokens each. `factors`: see Tape.
   KnowledgeAccumulator(const Encoder& encoder, int first, std::vector<int> measured, const Options& options,
-                       int64_t max_tokens);
+                       int64_t max_tokens, std::vector<PassFactors> factors);
 
   // x_Td: hidden states at the input of sublayer `first`. teacher_NC: the uncompressed model's outputs, used
   // by "kl-gradient" only (may be undefined otherwise). Batches of one group follow each other.
   void Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC, at::Generator& random);
+
+  // Adds what another one has of other batches, whole groups of them.
+  void Add(const KnowledgeAccumulator& other);
 
   // One entry for each sublayer measured.
   std::vector<UnitKnowledge> Result() const;

@@ -78,6 +78,15 @@ at::Tensor SublayerSteps::TeacherOutputs(const Batch& batch) const {
   return teacher_outputs_.index_select(0, RowsOfBatch(rows_, batch).to(teacher_outputs_.device()));
 }
 
+// Its own for each sublayer: a resumed run draws what an uninterrupted one does; and for each batch: whoever
+// measures it.
+at::Generator SublayerSteps::RandomOf(int t, const Batch& batch) const {
+  constexpr uint64_t kMany = 1000003;
+  return at::make_generator<at::CPUGeneratorImpl>(
+      (static_cast<uint64_t>(options_.seed) * kMany + static_cast<uint64_t>(t)) * kMany +
+      static_cast<uint64_t>(batch.begin));
+}
+
 std::vector<int> SublayerSteps::From(int t) const {
   const std::vector<int>& own = state_.own_sublayers();
   return {std::find(own.begin(), own.end(), t), own.end()};
@@ -87,20 +96,24 @@ absl::StatusOr<std::vector<UnitKnowledge>> SublayerSteps::Measure(int t,
                                                                   const std::function<void(double)>& tell) {
   std::vector<UnitKnowledge> result;
   absl::Status status = state_.MeasureWithinMemory(absl::StrCat("sublayer ", t), [&]() -> absl::Status {
-    KnowledgeAccumulator knowledge(state_.student(), state_.StreamsAt(t), From(t), options_,
-                                   state_.largest_batch());
-    // Its own for each sublayer: a resumed run draws what an uninterrupted one does.
-    at::Generator random = at::make_generator<at::CPUGeneratorImpl>(
-        static_cast<uint64_t>(options_.seed) * 1000003 + static_cast<uint64_t>(t));
-    absl::Status measured = state_.ForEachBatch([&](const Batch& batch) -> absl::Status {
-      tell(static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
+    const int workers = state_.workers(), first = state_.StreamsAt(t);
+    const std::vector<PassFactors> factors = PassFactorsOf(state_.student(), first, /*packed=*/workers > 1);
+    std::vector<KnowledgeAccumulator> knowledge;
+    knowledge.reserve(workers);
+    while (static_cast<int>(knowledge.size()) < workers)
+      knowledge.emplace_back(state_.student(), first, From(t), options_, state_.largest_piece(), factors);
+    absl::Status measured = state_.ForEachPieceAtOnce([&](int worker, const Batch& batch) -> absl::Status {
+      if (worker == 0) tell(static_cast<double>(batch.begin) / static_cast<double>(state_.tokens()));
       absl::StatusOr<at::Tensor> x_Td = state_.streams().student(batch);
       if (!x_Td.ok()) return x_Td.status();
-      knowledge.Add(batch, *x_Td, TeacherOutputs(batch), random);
+      at::Generator random = RandomOf(t, batch);
+      knowledge[worker].Add(batch, *x_Td, TeacherOutputs(batch), random);
       return absl::OkStatus();
     });
-    if (measured.ok()) result = knowledge.Result();
-    return measured;
+    if (!measured.ok()) return measured;
+    for (int worker = 1; worker < workers; ++worker) knowledge[0].Add(knowledge[worker]);
+    result = knowledge[0].Result();
+    return absl::OkStatus();
   });
   if (!status.ok()) return status;
   return result;

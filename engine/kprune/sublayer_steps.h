@@ -3,6 +3,7 @@
 #ifndef KPRUNE_ENGINE_KPRUNE_SUBLAYER_STEPS_H_
 #define KPRUNE_ENGINE_KPRUNE_SUBLAYER_STEPS_H_
 
+#include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
 
 #include <functional>
@@ -52,6 +53,7 @@ class SublayerSteps {
   double ShareDone(int t, double within) const;
 
  private:
+  at::Generator RandomOf(int t, const Batch& batch) const;
   std::vector<int> From(int t) const;  // what is to be settled, t and above
   absl::Status RunTeacher();
   at::Tensor TeacherOutputs(const Batch& batch) const;  // undefined where they are not compared with

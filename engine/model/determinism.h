@@ -3,6 +3,7 @@
 #define KPRUNE_ENGINE_MODEL_DETERMINISM_H_
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 
 namespace kprune {
 
@@ -32,7 +33,8 @@ class Determinism {
     at::globalContext().setDeterministicAlgorithms(deterministic, warn_only);
   }
 
-  const bool before_ = at::globalContext().deterministicAlgorithms();
+  // In a parallel region, which is a CPU's, other threads look at the setting: it stays as it is, strict enough.
+  const bool before_ = at::globalContext().deterministicAlgorithms() && !at::in_parallel_region();
   const bool warned_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
 };
 

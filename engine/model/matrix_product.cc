@@ -30,31 +30,53 @@ struct Parts {
 
 Parts PartsOf(int64_t tiles, int64_t panels) {
   constexpr int64_t kLeastTiles = 4;
-  const int64_t wanted = kPartsPerThread * at::get_num_threads();
+  const int64_t wanted = at::in_parallel_region() ? 1 : kPartsPerThread * at::get_num_threads();
   const int64_t rows = std::clamp<int64_t>(tiles / kLeastTiles, 1, wanted);
   return {rows, std::min(panels, (wanted + rows - 1) / rows)};
 }
 
-void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
-  if (c.numel() == 0) return;
+const TypedKernels& KernelsOf(const at::Tensor& x) {
+  return x.scalar_type() == at::kBFloat16 ? CpuKernels().bfloat16 : CpuKernels().float32;
+}
+
+// Of a product by b, without what is a matter of the other matrices.
+ProductShape ShapeOf(const at::Tensor& b) {
   const bool transposed = b.stride(1) != 1;
-  const ProductShape shape{
-      a.size(0),   a.size(1), b.size(1), a.stride(0), transposed ? b.stride(1) : b.stride(0),
-      c.stride(0), transposed};
+  return {0, b.size(0), b.size(1), 0, transposed ? b.stride(1) : b.stride(0), 0, transposed};
+}
+
+int64_t PanelsOf(const ProductShape& shape) {
+  return (shape.columns + CpuKernels().panel_columns - 1) / CpuKernels().panel_columns;
+}
+
+// Panels first .. first + count - 1 of b.
+void PackPanels(const at::Tensor& b, const ProductShape& shape, int64_t first, int64_t count, float* packed) {
+  const TypedKernels& kernels = KernelsOf(b);
+  const int64_t panel_size = kernels.packed_panel(shape.inner);
+  ShareOut(count, 1, [&](int64_t begin, int64_t end) {
+    kernels.pack(shape, first + begin, first + end, b.const_data_ptr(), packed + begin * panel_size);
+  });
+}
+
+void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
+  if (c.numel() == 0) return;
+  ProductShape shape = ShapeOf(b.matrix);
+  shape.rows = a.size(0);
+  shape.a_stride = a.stride(0);
+  shape.c_stride = c.stride(0);
   const Kernels& kernels = CpuKernels();
-  const TypedKernels& typed = a.scalar_type() == at::kBFloat16 ? kernels.bfloat16 : kernels.float32;
-  const int64_t panels = (shape.columns + kernels.panel_columns - 1) / kernels.panel_columns;
-  const int64_t panel_size = typed.packed_panel(shape.inner);
+  const TypedKernels& typed = KernelsOf(a);
+  const int64_t panels = PanelsOf(shape), panel_size = typed.packed_panel(shape.inner);
   const int64_t tiles = (shape.rows + kernels.tile_rows - 1) / kernels.tile_rows;
   constexpr int64_t kMostPacked = 4 << 20;  // floats: of a vocabulary's weights, some at a time
-  const int64_t together = std::clamp<int64_t>(kMostPacked / std::max<int64_t>(1, panel_size), 1, panels);
-  const at::Tensor memory = at::empty({together * panel_size}, at::kFloat);
+  const bool is_packed = b.panels.defined();
+  const int64_t together =
+      is_packed ? panels : std::clamp<int64_t>(kMostPacked / std::max<int64_t>(1, panel_size), 1, panels);
+  const at::Tensor memory = is_packed ? b.panels : at::empty({together * panel_size}, at::kFloat);
   float* const packed = memory.mutable_data_ptr<float>();
   for (int64_t first = 0; first < panels; first += together) {
     const int64_t count = std::min(together, panels - first);
-    ShareOut(count, 1, [&](int64_t begin, int64_t end) {
-      typed.pack(shape, first + begin, first + end, b.const_data_ptr(), packed + begin * panel_size);
-    });
+    if (!is_packed) PackPanels(b.matrix, shape, first, count, packed);
     const Parts parts = PartsOf(tiles, count);
     const auto row = [&](int64_t part) {
       return std::min(shape.rows, tiles * part / parts.rows * kernels.tile_rows);
@@ -73,13 +95,23 @@ void RunKernels(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, c
 
 }  // namespace
 
-void MatrixProduct(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
-  if (UsesKernels(a)) return RunKernels(a, b, out, nullptr);
-  at::Tensor result = out;
-  at::mm_out(result, a, b);
+Factor Factor::Packed(const at::Tensor& b) {
+  Factor result(b);
+  if (!UsesKernels(b)) return result;
+  const ProductShape shape = ShapeOf(b);
+  const int64_t panels = PanelsOf(shape);
+  result.panels = at::empty({panels * KernelsOf(b).packed_panel(shape.inner)}, at::kFloat);
+  PackPanels(b, shape, 0, panels, result.panels.mutable_data_ptr<float>());
+  return result;
 }
 
-void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const at::Tensor& weight_dU,
+void MatrixProduct(const at::Tensor& a, const Factor& b, const at::Tensor& out) {
+  if (UsesKernels(a)) return RunKernels(a, b, out, nullptr);
+  at::Tensor result = out;
+  at::mm_out(result, a, b.matrix);
+}
+
+void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const Factor& weight_dU,
                       const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
   if (activation == "gelu" && UsesKernels(x_Td)) {
     const GeluEpilogue gelu{bias_U.const_data_ptr(),
@@ -88,7 +120,7 @@ void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, con
   }
   if (!x_Td.is_cpu()) {  // adds the bias on the way out of the product
     at::Tensor h = derivative_TU.defined() ? derivative_TU : z_TU;
-    at::addmm_out(h, bias_U, x_Td, weight_dU);
+    at::addmm_out(h, bias_U, x_Td, weight_dU.matrix);
     return portable::ActivateBiased(activation, h, z_TU, derivative_TU);
   }
   MatrixProduct(x_Td, weight_dU, z_TU);

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "engine/model/determinism.h"
-#include "engine/model/matrix_product.h"
 
 namespace kprune {
 namespace {
@@ -23,12 +23,23 @@ at::Tensor Matrix(const at::Tensor& flat, int64_t rows, int64_t columns) {
 
 }  // namespace
 
-Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens)
+std::vector<PassFactors> PassFactorsOf(const Encoder& encoder, int first, bool packed) {
+  std::vector<PassFactors> result;
+  const auto factor = [packed](const at::Tensor& b) { return packed ? Factor::Packed(b) : Factor(b); };
+  for (int s = first; s < encoder.num_sublayers(); ++s) {
+    const at::Tensor &in = encoder.sublayers[s].in.weight, &out = encoder.sublayers[s].out.weight;
+    result.push_back({factor(in.t()), factor(out.t()), s > first ? factor(in) : Factor(in), factor(out)});
+  }
+  return result;
+}
+
+Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens, std::vector<PassFactors> factors)
     : encoder_(encoder),
       first_(first),
       last_(encoder.num_sublayers() - 1),
       norm_first_(encoder.sublayers[first].norm_first),
-      type_(encoder.sublayers[first].in.weight.scalar_type()) {
+      type_(encoder.sublayers[first].in.weight.scalar_type()),
+      factors_(std::move(factors)) {
   const int64_t d = encoder.config.hidden_size;
   const at::TensorOptions wide = encoder.hidden_options();
   const at::TensorOptions element = wide.dtype(type_);
@@ -95,7 +106,7 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
     if (out.weight.size(1) == 0) {
       branch.zero_();
     } else {
-      MatrixProduct(z, out.weight.t(), branch);
+      MatrixProduct(z, factors_[s - first_].out, branch);
     }
     if (norm_first_ && s == last_) return norm.y_Td.copy_(x + out.bias).add_(branch);
     AddNorm(x, branch, out.bias, encoder_.sublayers[norm_first_ ? s + 1 : s].norm, norm);
@@ -118,7 +129,7 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
     if (first_only) first_features_NU_ = FirstTokens(z, *batch_);
     return;
   }
-  const at::Tensor weight = sublayer.in.weight.t();
+  const Factor& weight = factors_[s - first_].in;
   const at::Tensor& bias = sublayer.in.bias;
   if (sublayer.kind == SublayerKind::kAttention) {
     MatrixProduct(x_Td, weight, projected);
@@ -207,7 +218,7 @@ void Tape::Backward(const at::Tensor& gradient_Rd, const Visitor& visitor) {
 at::Tensor Tape::FeatureGradient(int s, const at::Tensor& gradient_Rd) {
   const Sublayer& sublayer = encoder_.sublayers[s];
   const at::Tensor result = Matrix(feature_gradient_, gradient_Rd.size(0), sublayer.num_features());
-  MatrixProduct(gradient_Rd, sublayer.out.weight, result);
+  MatrixProduct(gradient_Rd, factors_[s - first_].out_backward, result);
   return result;
 }
 
@@ -228,7 +239,7 @@ at::Tensor Tape::GradientAtInput(int s, const at::Tensor& feature_gradient) {
                   at_projection);
   }
   const at::Tensor branch = Rows(branch_Td_, at_projection.size(0));
-  MatrixProduct(at_projection, sublayer.in.weight, branch);
+  MatrixProduct(at_projection, factors_[s - first_].in_backward, branch);
   return branch;
 }
 

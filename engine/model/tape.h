@@ -14,17 +14,28 @@
 
 #include "engine/model/batch.h"
 #include "engine/model/encoder.h"
+#include "engine/model/matrix_product.h"
 #include "engine/model/steps.h"
 
 namespace kprune {
+
+// What the passes multiply by in one sublayer: its projections, and on the way down the same transposed.
+struct PassFactors {
+  Factor in, out, in_backward, out_backward;
+};
+
+// Of sublayers first .. 2L - 1, `packed` once or in every product.
+std::vector<PassFactors> PassFactorsOf(const Encoder& encoder, int first, bool packed);
 
 // Where the head reads first tokens alone, the last sublayer's output and the last attention's output
 // gradient exist for those only. Features exist for all tokens. Not thread-safe.
 class Tape {
  public:
   // For sublayers first .. 2L - 1 of `encoder`, which is borrowed, and batches of at most `max_tokens`
-  // tokens.
-  Tape(const Encoder& encoder, int first, int64_t max_tokens);
+  // tokens. `factors`: its PassFactorsOf, which several tapes may share.
+  Tape(const Encoder& encoder, int first, int64_t max_tokens, std::vector<PassFactors> factors);
+  Tape(const Encoder& encoder, int first, int64_t max_tokens)
+      : Tape(encoder, first, max_tokens, PassFactorsOf(encoder, first, /*packed=*/false)) {}
 
   // Runs from the input of sublayer `first`; returns what the head reads, valid until the next call.
   at::Tensor Forward(const Batch& batch, const at::Tensor& x_Td);  // [R, d]
@@ -80,6 +91,7 @@ class Tape {
   const int last_;
   const bool norm_first_;
   const at::ScalarType type_;
+  const std::vector<PassFactors> factors_;              // of sublayers first ..
   std::vector<Saved> saved_;                            // of sublayers first ..
   at::Tensor first_features_NU_, first_derivative_NU_;  // of the last sublayer, where first tokens are enough
   at::Tensor x_Td_, x_element_Td_;                      // hidden states on the way up

@@ -1,5 +1,7 @@
 #include "engine/pruning/execution_plan.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 #include "absl/status/status.h"
@@ -55,6 +57,11 @@ int64_t ModelBytes(const ModelConfig& config, const Workload& workload, double k
   double bytes = 4.0 * static_cast<double>(workload.parameters) + 4 * keep * sublayers;
   if (workload.compute_type == at::kBFloat16) bytes += 2 * (1 + keep) * sublayers;
   return static_cast<int64_t>(bytes);
+}
+
+// Projections that are packed once, both ways.
+int64_t PackedBytes(const ModelConfig& config, at::ScalarType compute_type) {
+  return 2 * SublayerParameters(config) * static_cast<int64_t>(c10::elementSize(compute_type));
 }
 
 // Logits of so many tokens, and what is made of them on the way to a gradient.
@@ -131,6 +138,11 @@ int64_t PredictHostMemory(const ModelConfig& config, const Workload& workload, c
 
 }  // namespace
 
+int MeasuredAtOnce(at::Device device, int64_t batch_tokens) {
+  const int threads = at::get_num_threads();
+  return device.is_cpu() && batch_tokens / threads >= ExecutionPlan::kThreadTokens ? threads : 1;
+}
+
 int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
                           const ExecutionPlan& plan) {
   // Half as much again: what is kept is not spread evenly over the sublayers.
@@ -140,8 +152,10 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
   const int64_t streams =
       StreamBytes(config, options, Spilled(plan, workload.device) ? batch_tokens : workload.tokens);
   const bool refit = options.method == "refit";
+  const bool packed = !refit && MeasuredAtOnce(workload.device, plan.batch_tokens) > 1;
   const int64_t measuring = batch_tokens * Tape::BytesPerToken(config, workload.compute_type) +
-                            OutputBytes(config, batch_tokens) + (refit ? FisherBytes(config) : 0);
+                            OutputBytes(config, batch_tokens) + (refit ? FisherBytes(config) : 0) +
+                            (packed ? PackedBytes(config, workload.compute_type) : 0);
   const int64_t searching =
       refit ? FisherBytes(config) + SearchBytes(config, batch_tokens, workload.device) : 0;
   const int64_t tuning = TuningBytes(config, keep, batch_tokens);

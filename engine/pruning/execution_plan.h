@@ -27,6 +27,8 @@ struct ExecutionPlan {
   static constexpr int64_t kCpuBatchTokens = 1024;  // of float32; of bfloat16 twice as many take its memory
   static constexpr int64_t kCudaBatchTokens = 32768;
   static constexpr int64_t kMinBatchTokens = 64;
+  // Fewest tokens with which a thread measures a batch of its own.
+  static constexpr int64_t kThreadTokens = 512;
   // Sublayers whose units a GPU orders at once: attention and feed-forward in turn, of which the wide ones
   // count.
   static constexpr int64_t kOrderedTogether = 8;
@@ -51,6 +53,11 @@ struct Workload {
 // smallest plan fits.
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
                                             const Options& options, const std::string& scratch_directory);
+
+// Batches of batch_tokens / MeasuredAtOnce tokens that are measured at once, each by a thread of its own, which
+// waits for no other: as many as LibTorch has threads on a CPU, but 1 where those would be too small to be
+// worth it.
+int MeasuredAtOnce(at::Device device, int64_t batch_tokens);
 
 // Largest size that a job which carries out `plan` reaches, in bytes: on a CPU the worker's resident memory,
 // on a GPU the device memory. Evaluation of the result is counted, too.

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -157,6 +158,7 @@ class FileStates : public HiddenStates {
  private:
   absl::StatusOr<at::Tensor> ReadRows(int64_t begin, int64_t count) override {
     const bool on_cpu = device().is_cpu();
+    const std::lock_guard lock(mutex_);
     const at::Tensor rows = on_cpu ? FreeBuffer(count) : Pinned(count);
     if (absl::Status status = ReadBytes(begin, rows); !status.ok()) return status;
     return on_cpu ? rows : rows.to(device(), /*non_blocking=*/true);
@@ -221,6 +223,7 @@ class FileStates : public HiddenStates {
 
   const std::string directory_;
   int fd_ = -1;
+  std::mutex mutex_;
   at::Tensor buffer_;  // of the largest piece so far, where the device is the CPU
 };
 

@@ -1,9 +1,12 @@
 #include "engine/pruning/pruning_state.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <utility>
 
@@ -18,6 +21,12 @@ namespace {
 Linear OnDevice(const Linear& linear, at::Device device) {
   if (!linear.weight.defined()) return {};
   return {linear.weight.to(device), linear.bias.to(device)};
+}
+
+int64_t LargestOf(const std::vector<Batch>& batches) {
+  int64_t largest = 0;
+  for (const Batch& batch : batches) largest = std::max(largest, batch.tokens());
+  return largest;
 }
 
 }  // namespace
@@ -47,11 +56,9 @@ int64_t PruningState::rounding(int t) const {
                                                                 : plan_.rounding.neurons;
 }
 
-int64_t PruningState::largest_batch() const {
-  int64_t largest = 0;
-  for (const Batch& batch : batches_) largest = std::max(largest, batch.tokens());
-  return largest;
-}
+int64_t PruningState::largest_batch() const { return LargestOf(batches_); }
+
+int64_t PruningState::largest_piece() const { return LargestOf(workers() > 1 ? pieces_ : batches_); }
 
 int PruningState::IndexOf(int t) const {
   return static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) -
@@ -130,6 +137,42 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
   for (const Batch& batch : batches_) {
     if (observer_.cancelled()) return absl::CancelledError("the job was cancelled");
     if (absl::Status status = step(batch); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PruningState::ForEachPieceAtOnce(
+    const std::function<absl::Status(int worker, const Batch&)>& step) const {
+  const int workers = this->workers();
+  if (workers == 1) return ForEachBatch([&](const Batch& batch) { return step(0, batch); });
+  std::vector<absl::Status> results(workers);
+  std::atomic<bool> stop = false;
+  const auto work = [&](int worker) -> absl::Status {
+    int64_t group = 0;
+    for (const Batch& piece : pieces_) {
+      if (group % workers == worker) {
+        if (stop) return absl::OkStatus();
+        if (worker == 0 && observer_.cancelled()) return absl::CancelledError("the job was cancelled");
+        if (absl::Status status = step(worker, piece); !status.ok()) return status;
+      }
+      if (piece.closes_group || order_.group_size == kAnyNumber) ++group;
+    }
+    return absl::OkStatus();
+  };
+  at::parallel_for(0, workers, 1, [&](int64_t begin, int64_t end) {
+    const c10::NoGradGuard no_grad;
+    for (int64_t worker = begin; worker < end; ++worker) {
+      try {
+        results[worker] = work(static_cast<int>(worker));
+      } catch (...) {
+        stop = true;
+        throw;
+      }
+      if (!results[worker].ok()) stop = true;
+    }
+  });
+  for (const absl::Status& result : results) {
+    if (!result.ok()) return result;
   }
   return absl::OkStatus();
 }
@@ -324,7 +367,11 @@ absl::Status PruningState::AdvancePast(int t) {
 void PruningState::SetBatchTokens(int64_t batch_tokens) {
   if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
   plan_.batch_tokens = batch_tokens;
-  batches_ = MakeBatches(samples_, order_.group_size, order_.batch_order, device(), batch_tokens);
+  const auto cut = [&](int64_t tokens) {
+    return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), tokens);
+  };
+  batches_ = cut(batch_tokens);
+  pieces_ = workers() > 1 ? cut(batch_tokens / workers()) : std::vector<Batch>();
 }
 
 void PruningState::WarnOfOverfitting(int t) {

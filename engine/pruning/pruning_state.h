@@ -130,6 +130,13 @@ class PruningState {
   // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
   absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
 
+  // Calls step(worker, batch) for every batch of a finer cut, of largest_piece() tokens at most: workers() at
+  // once, each from a thread of its own, which number 0 is the calling one of, and with whole groups. Which
+  // worker gets a batch depends on the batches alone.
+  int workers() const { return MeasuredAtOnce(device(), plan_.batch_tokens); }
+  int64_t largest_piece() const;
+  absl::Status ForEachPieceAtOnce(const std::function<absl::Status(int worker, const Batch&)>& step) const;
+
   // Calls step(batch, states) for every batch and every place of sublayer t, with the teacher's hidden states
   // at the input: what the refit of an input projection needs.
   using PlaceStep = std::function<absl::Status(const Batch&, const PlaceStates&)>;
@@ -188,6 +195,7 @@ class PruningState {
   double budget_left_;
   std::vector<Selection> decided_;
   std::vector<Batch> batches_;
+  std::vector<Batch> pieces_;  // of batch_tokens / workers() tokens, where several are measured at once
   std::optional<Streams> streams_;
   bool teacher_is_at_output_ = false;  // of the sublayer at whose input the student's stream stands
   Stopwatch settling_;                 // since the last Keep

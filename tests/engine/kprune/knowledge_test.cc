@@ -82,7 +82,8 @@ std::vector<UnitKnowledge> MeasureFast(const Encoder& encoder, int first, absl::
   for (const Batch& batch : batches) largest = std::max(largest, batch.tokens());
   std::vector<int> measured = encoder.config.OwnSublayers();
   std::erase_if(measured, [&](int s) { return s < first; });
-  KnowledgeAccumulator knowledge(encoder, first, measured, options, largest);
+  KnowledgeAccumulator knowledge(encoder, first, measured, options, largest,
+                                 PassFactorsOf(encoder, first, /*packed=*/false));
   for (const Batch& batch : batches) {
     at::Tensor x = encoder.Embed(batch);
     for (int s = 0; s < first; ++s) x = encoder.Forward(s, x, batch);
