@@ -28,6 +28,13 @@ at::Tensor FirstTwoTokens(const at::Tensor& x_Td, const Batch& batch) {
       .view({batch.size(), 2 * x_Td.size(1)});
 }
 
+// What features add to the hidden states but for the bias.
+at::Tensor Branch(const Linear& out, const at::Tensor& z_TU) {
+  at::Tensor branch = at::empty({z_TU.size(0), out.weight.size(0)}, out.weight.options());
+  MatrixProduct(z_TU.to(out.weight.scalar_type()), out.weight.t(), branch);
+  return branch;
+}
+
 }  // namespace
 
 at::Tensor FirstTokens(const at::Tensor& x_Td, const Batch& batch) {
@@ -87,10 +94,8 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
   const Linear& out = sublayers[t].out;
   if (z_TU.size(1) == 0) return x_Td + out.bias;
-  at::Tensor branch = at::empty({z_TU.size(0), out.weight.size(0)}, out.weight.options());
-  MatrixProduct(z_TU.to(out.weight.scalar_type()), out.weight.t(), branch);
   at::Tensor y_Td = at::empty_like(x_Td);
-  AddBranch(x_Td, branch, out.bias, y_Td);
+  AddBranch(x_Td, Branch(out, z_TU), out.bias, y_Td);
   return y_Td;
 }
 
@@ -104,7 +109,14 @@ at::Tensor Encoder::Input(int t, const at::Tensor& x_Td) const {
 }
 
 at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) const {
-  return Norm(t, PreNorm(t, x_Td, Features(t, x_Td, batch)));
+  const Sublayer& sublayer = sublayers[t];
+  const at::Tensor z_TU = Features(t, x_Td, batch);
+  if (sublayer.norm_first || z_TU.size(1) == 0) return Norm(t, PreNorm(t, x_Td, z_TU));
+  at::Tensor out_Td = at::empty_like(x_Td);
+  const at::Tensor statistics_T2 = at::empty({x_Td.size(0), 2}, x_Td.options());
+  AddNorm(x_Td, Branch(sublayer.out, z_TU), sublayer.out.bias, sublayer.norm,
+          {out_Td, statistics_T2, out_Td, /*out_element_Td=*/at::Tensor()});
+  return out_Td;
 }
 
 at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {

@@ -44,7 +44,7 @@ void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Te
 struct NormResult {
   at::Tensor y_Td;            // as of AddBranch
   at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation
-  at::Tensor out_Td;          // LayerNorm(y); may be x
+  at::Tensor out_Td;          // LayerNorm(y); may be x or y
   at::Tensor out_element_Td;  // the same in the compute type; undefined: not wanted
 };
 
