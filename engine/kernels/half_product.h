@@ -77,14 +77,14 @@ inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count, int64_
   return Reduce(Max(Widened(largest, 0), Widened(largest, 1)), Max<BitVec>);
 }
 
-// Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16, those
-// of even columns first, and Scales::back of its columns.
+// Steps over the inner dimension, and floats of a packed panel: [steps, kPanelColumns] pairs of float16,
+// those of even columns first, and Scales::back of its columns.
 inline int64_t HalfSteps(int64_t inner) { return (inner + 1) / 2; }
 inline int64_t PackedHalfPanel(int64_t inner) { return (HalfSteps(inner) + 1) * kPanelColumns; }
 static_assert(kPanelColumns == kShorts, "a panel is a vector wide");
 
-// Every second column of a panel of the transposed B, whose columns are contiguous; the first `columns` of the
-// panel's exist.
+// Every second column of a panel of the transposed B, whose columns are contiguous; the first `columns` of
+// the panel's exist.
 inline void PackHalfColumns(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed,
                             float* back) {
   const int64_t steps = HalfSteps(shape.inner);
@@ -97,7 +97,8 @@ inline void PackHalfColumns(const ProductShape& shape, int64_t columns, const BF
     for (int64_t c = 0; c < kLanes; ++c) {
       const int64_t left = 2 * c < columns ? shape.inner - 2 * k : 0;
       const Shorts less = static_cast<uint16_t>(scales.less[c]) | Shorts{};
-      square[c] = reinterpret_cast<BitVec>(ToHalf(LoadShorts(b + 2 * c * shape.b_stride + 2 * k, left), less));
+      square[c] =
+          reinterpret_cast<BitVec>(ToHalf(LoadShorts(b + 2 * c * shape.b_stride + 2 * k, left), less));
     }
     TransposeSquare(square);
     for (int64_t i = 0; i < Least(kLanes, steps - k); ++i)
@@ -181,7 +182,8 @@ inline FloatSums SumsOfPairs(const HalfSums& pairs) {
   constexpr __mmask32 kUpperHalves = 0xaaaaaaaa;
   const auto even = reinterpret_cast<__m512i>(pairs.even), odd = reinterpret_cast<__m512i>(pairs.odd);
   const __m512i outer = _mm512_mask_blend_epi16(kUpperHalves, even, odd);
-  const __m512i inner = _mm512_maskz_rol_epi32(kAllLanes, _mm512_mask_blend_epi16(kUpperHalves, odd, even), 16);
+  const __m512i inner =
+      _mm512_maskz_rol_epi32(kAllLanes, _mm512_mask_blend_epi16(kUpperHalves, odd, even), 16);
   const auto sums = reinterpret_cast<__m512i>(
       _mm512_add_ph(reinterpret_cast<__m512h>(outer), reinterpret_cast<__m512h>(inner)));
   const auto wide = [](__m256i half) { return _mm512_maskz_cvtph_ps(kAllLanes, half); };
@@ -236,7 +238,11 @@ inline int64_t HalfScratch(int64_t inner) {
 class RowsAhead {
  public:
   RowsAhead(const BFloat16* a, int64_t stride, int64_t rows, int64_t inner, int64_t tiles)
-      : row_(a), stride_(stride), rows_(rows), inner_(inner), lines_(rows * Lines() / (tiles > 0 ? tiles : 1) + 1) {}
+      : row_(a),
+        stride_(stride),
+        rows_(rows),
+        inner_(inner),
+        lines_(rows * Lines() / (tiles > 0 ? tiles : 1) + 1) {}
 
   void BeforeTile() {
     for (int64_t i = 0; i < lines_ && rows_ > 0; ++i) {
@@ -282,8 +288,8 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
       const int64_t rows = Least(kTileRows, block.end_row - i);
       ConvertRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, half_rows);
       const int64_t next = i + rows;
-      RowsAhead ahead(a + next * shape.a_stride, shape.a_stride, Least(kTileRows, block.end_row - next), shape.inner,
-                      (end - first) * ((steps + kStepsTogether - 1) / kStepsTogether));
+      RowsAhead ahead(a + next * shape.a_stride, shape.a_stride, Least(kTileRows, block.end_row - next),
+                      shape.inner, (end - first) * ((steps + kStepsTogether - 1) / kStepsTogether));
       int64_t step = 0;
       do {
         const Steps part{step, Least(step + kStepsTogether, steps), steps};

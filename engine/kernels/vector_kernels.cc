@@ -37,6 +37,9 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
   }
 }
 
+// Rows between what a pass over rows works on and what it asks for.
+constexpr int64_t kRowsAhead = 3;
+
 // A vector of x + branch + branch_bias, from column c of d on; the row begins at `row`.
 template <typename E>
 inline Vec PlusBranch(const float* x, const E* branch, const E* branch_bias, int64_t row, int64_t c,
@@ -66,6 +69,9 @@ void AddNorm(int64_t rows, int64_t d, const float* x, const void* branch_element
     const int64_t row = r * d;
     Vec sum{};
     for (int64_t c = 0; c < d; c += kLanes) {
+      __builtin_prefetch(x + row + c + kRowsAhead * d);
+      __builtin_prefetch(branch + row + c + kRowsAhead * d);
+      __builtin_prefetch(y + row + c + kRowsAhead * d);
       const Vec value = PlusBranch(x, branch, branch_bias, row, c, d);
       StoreUpTo(y + row + c, value, d - c);
       sum += value;
@@ -99,6 +105,9 @@ void NormBackward(int64_t rows, int64_t d, const float* gradient, const void* br
     const float mean = statistics[2 * r], rstd = statistics[2 * r + 1];
     Vec sum{}, product{};
     for (int64_t c = 0; c < d; c += kLanes) {
+      __builtin_prefetch(gradient + row + c + kRowsAhead * d);
+      __builtin_prefetch(y + row + c + kRowsAhead * d);
+      if (branch != nullptr) __builtin_prefetch(branch + row + c + kRowsAhead * d);
       Vec g = LoadUpTo(gradient + row + c, d - c);
       if (branch != nullptr) g += LoadUpTo(branch + row + c, d - c);
       g *= LoadUpTo(weight + c, d - c);  // beyond the row: zero
@@ -117,7 +126,8 @@ void NormBackward(int64_t rows, int64_t d, const float* gradient, const void* br
   }
 }
 
-// Asks for the next V vectors of a row: those of many rows are too far apart for processors to see them coming.
+// Asks for the next V vectors of a row: those of many rows are too far apart for processors to see them
+// coming.
 template <typename E, int V>
 inline void PrefetchNext(const E* here) {
   constexpr int64_t kLine = 64 / sizeof(E), kNext = V * kLanes;

@@ -163,7 +163,7 @@ absl::StatusOr<TunedProjection> SublayerSteps::Tune(int t, bool from_teacher) {
   const auto tune = [&](Products products) -> absl::StatusOr<TunedProjection> {
     TuningAccumulator equations(state_.result().sublayers[t], products);
     const auto add = [&](const Batch& batch, const PlaceStates& at) {
-      equations.Add(state_.student().Features(at.place, at.x_Td, batch), at.x_Td, at.y_Td);
+      equations.Add(state_.Features(batch, at), at.x_Td, at.y_Td);
       return absl::OkStatus();
     };
     if (absl::Status status = state_.ForEachOutput(t, add, from_teacher); !status.ok()) return status;

@@ -33,7 +33,8 @@ class Determinism {
     at::globalContext().setDeterministicAlgorithms(deterministic, warn_only);
   }
 
-  // In a parallel region, which is a CPU's, other threads look at the setting: it stays as it is, strict enough.
+  // In a parallel region, which is a CPU's, other threads look at the setting: it stays as it is, strict
+  // enough.
   const bool before_ = at::globalContext().deterministicAlgorithms() && !at::in_parallel_region();
   const bool warned_only_ = at::globalContext().deterministicAlgorithmsWarnOnly();
 };

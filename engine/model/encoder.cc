@@ -109,8 +109,11 @@ at::Tensor Encoder::Input(int t, const at::Tensor& x_Td) const {
 }
 
 at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) const {
+  return Finish(t, x_Td, Features(t, x_Td, batch));
+}
+
+at::Tensor Encoder::Finish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
   const Sublayer& sublayer = sublayers[t];
-  const at::Tensor z_TU = Features(t, x_Td, batch);
   if (sublayer.norm_first || z_TU.size(1) == 0) return Norm(t, PreNorm(t, x_Td, z_TU));
   at::Tensor out_Td = at::empty_like(x_Td);
   const at::Tensor statistics_T2 = at::empty({x_Td.size(0), 2}, x_Td.options());

@@ -96,6 +96,7 @@ class Encoder {
   at::Tensor Features(int t, const at::Tensor& x_Td, const Batch& batch) const;     // [T, U]
   at::Tensor PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const;  // [T, d]
   at::Tensor Norm(int t, const at::Tensor& y_Td) const;                             // [T, d]
+  at::Tensor Finish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const;   // Norm of PreNorm
   at::Tensor Forward(int t, const at::Tensor& x_Td, const Batch& batch) const;      // one sublayer
   // The task head: logits, or (pooled, normalised) embeddings.
   at::Tensor Output(const at::Tensor& x_Td, const Batch& batch) const;  // [N, C]

@@ -2,9 +2,9 @@
 //
 // On a CPU those of bfloat16, and with AVX-512 those of float32, are kernels of ours
 // (engine/kernels/product.h): a product of many rows packs its weights anew without being slowed down by it,
-// takes any number of rows, and applies an activation while its sums are in registers. bfloat16 is multiplied by matrix
-// tiles (AMX) or in pairs where that is fast, else as float32. Other types and devices take what LibTorch
-// chooses.
+// takes any number of rows, and applies an activation while its sums are in registers. bfloat16 is multiplied
+// by matrix tiles (AMX) or in pairs where that is fast, else as float32. Other types and devices take what
+// LibTorch chooses.
 #ifndef KPRUNE_ENGINE_MODEL_MATRIX_PRODUCT_H_
 #define KPRUNE_ENGINE_MODEL_MATRIX_PRODUCT_H_
 

@@ -182,7 +182,7 @@ void FirstQueryBackward(const at::Tensor& qkv, const at::Tensor& bias, const at:
   }
   const at::Tensor gradient_qkv = at::empty_like(qkv);
   portable::AttendBackward(qkv, bias, heads, batch, gradient_TU, gradient_qkv, form);
-  gradient_Td.copy_(gradient_qkv.mm(weight));
+  gradient_Td.copy_(gradient_qkv.mm(weight.to(gradient_qkv.scalar_type())));
 }
 
 }  // namespace kprune::portable

@@ -59,6 +59,8 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens, std::vector<Pa
     x_element_Td_ = at::empty({max_tokens, d}, element);
     gradient_element_Td_ = at::empty({max_tokens, d}, element);
   }
+  if (encoder.reads_first_tokens() && first < last_ - 1)
+    last_attention_in_ = encoder.sublayers[last_ - 1].in.weight.to(wide);
   feature_gradient_ = at::empty({max_tokens * features}, element);
   projection_gradient_ = at::empty({max_tokens * projections}, element);
 }
@@ -260,7 +262,7 @@ at::Tensor Tape::LastAttentionGradient(const at::Tensor& feature_gradient_NU) {
     all.zero_();
   } else {
     FirstQueryBackward(Rows(saved_[s - first_].projected, batch_->tokens()), sublayer.in.bias,
-                       sublayer.in.weight, sublayer.num_units(), *batch_, feature_gradient_NU, all,
+                       last_attention_in_, sublayer.num_units(), *batch_, feature_gradient_NU, all,
                        sublayer.attention());
     if (norm_first_) NormBackward(all, {}, sublayer.norm, PreNorm(s - 1, batch_->tokens()), all, {});
   }

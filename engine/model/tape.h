@@ -99,7 +99,8 @@ class Tape {
   at::Tensor branch_Td_;  // what a projection gives, or the gradient at its input
   at::Tensor feature_gradient_, projection_gradient_;  // flat: at features; at query, key and value
   const Batch* batch_ = nullptr;
-  std::vector<int64_t> ones_;  // 0, 1, 2 ..: offsets of segments of one row each
+  at::Tensor last_attention_in_;  // its input projection in float32, where only first tokens ask
+  std::vector<int64_t> ones_;     // 0, 1, 2 ..: offsets of segments of one row each
   at::Tensor ones_device_;
 };
 

@@ -143,6 +143,10 @@ int MeasuredAtOnce(at::Device device, int64_t batch_tokens) {
   return device.is_cpu() && batch_tokens / threads >= ExecutionPlan::kThreadTokens ? threads : 1;
 }
 
+int64_t KeptFeatureBytes(const ModelConfig& config, at::ScalarType compute_type, int64_t batch_tokens) {
+  return batch_tokens * Tape::BytesPerToken(config, compute_type) / 4;
+}
+
 int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, const Options& options,
                           const ExecutionPlan& plan) {
   // Half as much again: what is kept is not spread evenly over the sublayers.
@@ -158,7 +162,11 @@ int64_t PredictPeakMemory(const ModelConfig& config, const Workload& workload, c
                             (packed ? PackedBytes(config, workload.compute_type) : 0);
   const int64_t searching =
       refit ? FisherBytes(config) + SearchBytes(config, batch_tokens, workload.device) : 0;
-  const int64_t tuning = TuningBytes(config, keep, batch_tokens);
+  const double all_features = keep * static_cast<double>(WidestFeatures(config) * workload.tokens) *
+                              static_cast<double>(c10::elementSize(workload.compute_type));
+  const int64_t tuning = TuningBytes(config, keep, batch_tokens) +
+                         std::min(KeptFeatureBytes(config, workload.compute_type, batch_tokens),
+                                  static_cast<int64_t>(all_features));
   const int64_t models = ModelBytes(config, workload, share);
   const int64_t pruning = models + streams + std::max({measuring, searching, tuning});
   // Of several models each is judged while the streams wait for the next, and of several settings, too; the

@@ -54,10 +54,14 @@ struct Workload {
 absl::StatusOr<ExecutionPlan> PlanExecution(const ModelConfig& config, const Workload& workload,
                                             const Options& options, const std::string& scratch_directory);
 
-// Batches of batch_tokens / MeasuredAtOnce tokens that are measured at once, each by a thread of its own, which
-// waits for no other: as many as LibTorch has threads on a CPU, but 1 where those would be too small to be
-// worth it.
+// Batches of batch_tokens / MeasuredAtOnce tokens that are measured at once, each by a thread of its own,
+// which waits for no other: as many as LibTorch has threads on a CPU, but 1 where those would be too small to
+// be worth it.
 int MeasuredAtOnce(at::Device device, int64_t batch_tokens);
+
+// Most bytes of features that are kept of a sublayer between its tuning and the step past it: a quarter of
+// what one batch takes while knowledge is measured, which is free by then.
+int64_t KeptFeatureBytes(const ModelConfig& config, at::ScalarType compute_type, int64_t batch_tokens);
 
 // Largest size that a job which carries out `plan` reaches, in bytes: on a CPU the worker's resident memory,
 // on a GPU the device memory. Evaluation of the result is counted, too.

@@ -1,12 +1,9 @@
 #include "engine/pruning/pruning_state.h"
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 #include <malloc.h>
 
 #include <algorithm>
-#include <atomic>
 #include <numeric>
 #include <utility>
 
@@ -58,7 +55,7 @@ int64_t PruningState::rounding(int t) const {
 
 int64_t PruningState::largest_batch() const { return LargestOf(batches_); }
 
-int64_t PruningState::largest_piece() const { return LargestOf(workers() > 1 ? pieces_ : batches_); }
+int64_t PruningState::largest_piece() const { return LargestOf(pieces()); }
 
 int PruningState::IndexOf(int t) const {
   return static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) -
@@ -141,40 +138,9 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
   return absl::OkStatus();
 }
 
-absl::Status PruningState::ForEachPieceAtOnce(
-    const std::function<absl::Status(int worker, const Batch&)>& step) const {
-  const int workers = this->workers();
-  if (workers == 1) return ForEachBatch([&](const Batch& batch) { return step(0, batch); });
-  std::vector<absl::Status> results(workers);
-  std::atomic<bool> stop = false;
-  const auto work = [&](int worker) -> absl::Status {
-    int64_t group = 0;
-    for (const Batch& piece : pieces_) {
-      if (group % workers == worker) {
-        if (stop) return absl::OkStatus();
-        if (worker == 0 && observer_.cancelled()) return absl::CancelledError("the job was cancelled");
-        if (absl::Status status = step(worker, piece); !status.ok()) return status;
-      }
-      if (piece.closes_group || order_.group_size == kAnyNumber) ++group;
-    }
-    return absl::OkStatus();
-  };
-  at::parallel_for(0, workers, 1, [&](int64_t begin, int64_t end) {
-    const c10::NoGradGuard no_grad;
-    for (int64_t worker = begin; worker < end; ++worker) {
-      try {
-        results[worker] = work(static_cast<int>(worker));
-      } catch (...) {
-        stop = true;
-        throw;
-      }
-      if (!results[worker].ok()) stop = true;
-    }
-  });
-  for (const absl::Status& result : results) {
-    if (!result.ok()) return result;
-  }
-  return absl::OkStatus();
+absl::Status PruningState::ForEachPieceAtOnce(const WorkerStep& step) const {
+  return ForEachAtOnce(pieces(), order_.group_size != kAnyNumber, workers(),
+                       [this] { return observer_.cancelled(); }, step);
 }
 
 absl::Status PruningState::ForEachInput(int t, const PlaceStep& step) {
@@ -223,6 +189,25 @@ absl::Status PruningState::ForEachPlace(int t, bool from_teacher, bool outputs, 
     }
     return absl::OkStatus();
   });
+}
+
+at::Tensor PruningState::Features(const Batch& batch, const PlaceStates& at) {
+  if (IsShared(at.place)) return student_.Features(at.place, at.x_Td, batch);
+  features_.resize(batches_.size());
+  at::Tensor& kept = features_[&batch - batches_.data()];
+  if (kept.defined()) return kept;
+  const at::Tensor z_TU = student_.Features(at.place, at.x_Td, batch);
+  const auto bytes = static_cast<int64_t>(z_TU.nbytes());
+  if (feature_bytes_ + bytes <= KeptFeatureBytes(teacher_.config, plan_.compute_type, largest_batch())) {
+    feature_bytes_ += bytes;
+    kept = z_TU;
+  }
+  return z_TU;
+}
+
+std::vector<at::Tensor> PruningState::TakeFeatures() {
+  feature_bytes_ = 0;
+  return std::exchange(features_, {});
 }
 
 absl::Status PruningState::MeasureWithinMemory(const std::string& what,
@@ -310,11 +295,13 @@ absl::Status PruningState::Replay(int t, const SublayerCheckpoint& record) {
 
 void PruningState::Keep(int t, const Selection& keep) {
   settling_ = Stopwatch();
+  TakeFeatures();
   for (Encoder* encoder : {&student_, &result_.encoder}) encoder->Keep(t, keep);
   WarnOfOverfitting(t);
 }
 
 void PruningState::ReplaceInput(int t, const Linear& in) {
+  TakeFeatures();
   for (Encoder* encoder : {&student_, &result_.encoder}) encoder->ReplaceInput(t, in);
 }
 
@@ -348,6 +335,8 @@ void PruningState::Record(int t, const PrunedSublayer& pruned) {
 // Both streams go through t, or through all layers that share it once the last of their two is settled.
 absl::Status PruningState::AdvancePast(int t) {
   const bool teacher_is_at_output = std::exchange(teacher_is_at_output_, false);
+  std::vector<at::Tensor> features = TakeFeatures();
+  features.resize(batches_.size());
   const int last = teacher_.config.PlacesOf(t).back();
   const bool more_at_this_place = IsShared(t) && t % 2 == 0,
              nothing_above = last + 1 == teacher_.num_sublayers();
@@ -358,7 +347,8 @@ absl::Status PruningState::AdvancePast(int t) {
         if (absl::Status status = streams_->AdvanceTeacherToOutput(s, batch).status(); !status.ok())
           return status;
       }
-      if (absl::Status status = streams_->Advance(student_, s, batch); !status.ok()) return status;
+      const at::Tensor z_TU = std::exchange(features[&batch - batches_.data()], {});
+      if (absl::Status status = streams_->Advance(student_, s, batch, z_TU); !status.ok()) return status;
     }
     return absl::OkStatus();
   });
@@ -367,6 +357,7 @@ absl::Status PruningState::AdvancePast(int t) {
 void PruningState::SetBatchTokens(int64_t batch_tokens) {
   if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
   plan_.batch_tokens = batch_tokens;
+  TakeFeatures();
   const auto cut = [&](int64_t tokens) {
     return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), tokens);
   };

@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "engine/data/samples.h"
 #include "engine/model/encoder.h"
+#include "engine/pruning/at_once.h"
 #include "engine/pruning/budget.h"
 #include "engine/pruning/checkpoint.h"
 #include "engine/pruning/execution_plan.h"
@@ -130,12 +131,11 @@ class PruningState {
   // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
   absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
 
-  // Calls step(worker, batch) for every batch of a finer cut, of largest_piece() tokens at most: workers() at
-  // once, each from a thread of its own, which number 0 is the calling one of, and with whole groups. Which
-  // worker gets a batch depends on the batches alone.
+  // ForEachAtOnce of a finer cut, with which all workers' batches together have plan().batch_tokens tokens; each
+  // has at most largest_piece().
   int workers() const { return MeasuredAtOnce(device(), plan_.batch_tokens); }
-  int64_t largest_piece() const;
-  absl::Status ForEachPieceAtOnce(const std::function<absl::Status(int worker, const Batch&)>& step) const;
+  int64_t largest_piece() const;  // tokens
+  absl::Status ForEachPieceAtOnce(const WorkerStep& step) const;
 
   // Calls step(batch, states) for every batch and every place of sublayer t, with the teacher's hidden states
   // at the input: what the refit of an input projection needs.
@@ -147,6 +147,10 @@ class PruningState {
   // student's hidden states are taken from the teacher, too, as long as the student has no weights that go
   // with its units.
   absl::Status ForEachOutput(int t, const PlaceStep& step, bool from_teacher = false);
+
+  // The student's features in the place that a step of ForEachOutput sees. Those of as many batches as memory
+  // allows are kept until the streams go on, which need them again.
+  at::Tensor Features(const Batch& batch, const PlaceStates& at);
 
   // Calls `measure`, and again with smaller batches where memory runs out, after a warning that begins with
   // `what`.
@@ -172,12 +176,14 @@ class PruningState {
   const PruningResult& pruned() const { return result_; }
 
  private:
+  const std::vector<Batch>& pieces() const { return workers() > 1 ? pieces_ : batches_; }
   absl::Status Replay(int t, const SublayerCheckpoint& record);
   absl::Status Settle(int t, Checkpoint* checkpoint,
                       const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);
   void LeaveFrom(int k);
   void Record(int t, const PrunedSublayer& pruned);
   absl::Status AdvancePast(int t);
+  std::vector<at::Tensor> TakeFeatures();
   absl::Status ForEachPlace(int t, bool from_teacher, bool outputs, const PlaceStep& step);
   void SetBatchTokens(int64_t batch_tokens);
   void WarnOfOverfitting(int t);
@@ -198,6 +204,8 @@ class PruningState {
   std::vector<Batch> pieces_;  // of batch_tokens / workers() tokens, where several are measured at once
   std::optional<Streams> streams_;
   bool teacher_is_at_output_ = false;  // of the sublayer at whose input the student's stream stands
+  std::vector<at::Tensor> features_;   // kept, of each batch
+  int64_t feature_bytes_ = 0;          // of these
   Stopwatch settling_;                 // since the last Keep
   bool warned_of_overfitting_ = false;
 };

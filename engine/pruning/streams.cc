@@ -41,11 +41,12 @@ absl::StatusOr<at::Tensor> Streams::AdvanceTeacherToOutput(int t, const Batch& b
   return y_Td;
 }
 
-absl::Status Streams::Advance(const Encoder& student, int t, const Batch& batch) {
+absl::Status Streams::Advance(const Encoder& student, int t, const Batch& batch, const at::Tensor& z_TU) {
   absl::StatusOr<at::Tensor> x_Td = student_->Read(batch.begin, batch.end());
   if (!x_Td.ok()) return x_Td.status();
-  if (absl::Status status = student_->Write(batch.begin, student.Forward(t, *x_Td, batch)); !status.ok())
-    return status;
+  const at::Tensor output_Td =
+      student.Finish(t, *x_Td, z_TU.defined() ? z_TU : student.Features(t, *x_Td, batch));
+  if (absl::Status status = student_->Write(batch.begin, output_Td); !status.ok()) return status;
   absl::StatusOr<at::Tensor> y_Td = teacher_->Read(batch.begin, batch.end());
   if (!y_Td.ok()) return y_Td.status();
   return teacher_->Write(batch.begin, teacher_model_->Norm(t, *y_Td));

@@ -42,8 +42,8 @@ class Streams {
   absl::Status SetStudent(const Batch& batch, const at::Tensor& x_Td);
 
   // Moves the student's tokens of a batch through the finished sublayer t and the teacher's through the norm:
-  // both then stand at the input of t + 1.
-  absl::Status Advance(const Encoder& student, int t, const Batch& batch);
+  // both then stand at the input of t + 1. z_TU: the student's features there, or undefined.
+  absl::Status Advance(const Encoder& student, int t, const Batch& batch, const at::Tensor& z_TU);
 
  private:
   Streams(const Encoder& teacher, std::unique_ptr<HiddenStates> student_states,

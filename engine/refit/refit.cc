@@ -335,7 +335,7 @@ absl::StatusOr<AffineFit> RefitRun::RefitOutput(int t, bool from_teacher) {
     absl::StatusOr<at::Tensor> weights_T = token_weights_->Of(at.place, places, batch);
     if (!weights_T.ok()) return weights_T.status();
     const at::Tensor residual_Td = (at.y_Td - at.x_Td).sub_(target.out.bias);
-    equations.Add(state_.student().Features(at.place, at.x_Td, batch), residual_Td, *weights_T);
+    equations.Add(state_.Features(batch, at), residual_Td, *weights_T);
     return absl::OkStatus();
   };
   absl::Status status = state_.ForEachOutput(t, add, from_teacher);

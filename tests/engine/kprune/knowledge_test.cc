@@ -118,6 +118,33 @@ TEST_P(KnowledgeTest, PredictiveKnowledgeIsHalfTheFisherInformationOfEachMask) {
   }
 }
 
+TEST_P(KnowledgeTest, WhatSeveralMeasureAddsUp) {
+  const auto add = [&](KnowledgeAccumulator& knowledge, const Batch& batch) {
+    const c10::NoGradGuard no_grad;
+    at::Generator random = at::make_generator<at::CPUGeneratorImpl>(0);
+    knowledge.Add(batch, encoder_.Embed(batch), {}, random);
+  };
+  const auto make = [&](bool packed) {
+    return KnowledgeAccumulator(encoder_, 0, encoder_.config.OwnSublayers(), {}, 100,
+                                PassFactorsOf(encoder_, 0, packed));
+  };
+  KnowledgeAccumulator one = make(false), first = make(true), second = make(true);
+  ASSERT_GE(batches_.size(), 3u);
+  for (size_t k = 0; k < batches_.size(); ++k) {
+    add(one, batches_[k]);
+    add(k % 2 == 0 ? first : second, batches_[k]);
+  }
+  first.Add(second);
+  const std::vector<UnitKnowledge> expected = one.Result(), found = first.Result();
+  for (size_t s = 0; s < expected.size(); ++s) {
+    for (size_t u = 0; u < expected[s].predictive.size(); ++u) {
+      EXPECT_NEAR(found[s].predictive[u], expected[s].predictive[u], 1e-12 * expected[s].predictive[u]);
+      EXPECT_NEAR(found[s].representational[u], expected[s].representational[u],
+                  1e-12 * expected[s].representational[u]);
+    }
+  }
+}
+
 TEST_P(KnowledgeTest, AUnitThatAllLayersShareHasOneMask) {
   const Encoder shared = testing::SharingLayers(encoder_), slow = InDouble(shared);
   const auto knowledge = MeasureFast(shared, 0, batches_, {}), apart = MeasureFast(encoder_, 0, batches_, {});

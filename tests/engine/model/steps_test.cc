@@ -139,6 +139,9 @@ TEST_P(StepsTest, ProductsAndActivatedProducts) {
       const at::Tensor product = Empty({rows, 101});
       MatrixProduct(x, weight, product);
       ExpectClose(product, h);
+      const at::Tensor packed_product = Empty({rows, 101});
+      MatrixProduct(x, Factor::Packed(weight), packed_product);
+      EXPECT_TRUE(packed_product.equal(product));
       for (const char* activation : {"gelu", "relu"}) {
         SCOPED_TRACE(activation);
         const at::Tensor z = Empty({rows, 101}), derivative = Empty({rows, 101});
@@ -165,6 +168,9 @@ TEST_P(StepsTest, ProductsOfViewsAndOfNothing) {
   const at::Tensor zeros = Empty({30, 33});
   MatrixProduct(Random({30, 0}), Random({0, 33}), zeros);
   EXPECT_EQ(zeros.abs().max().item<float>(), 0) << "sums over nothing";
+  MatrixProduct(Random({30, 0}), Factor::Packed(Random({0, 33})), zeros.fill_(1));
+  EXPECT_EQ(zeros.abs().max().item<float>(), 0) << "packed or not";
+  MatrixProduct(x, Factor::Packed(weight.narrow(1, 0, 0)), none);
 }
 
 TEST_P(StepsTest, AddNormAndItsBackward) {
