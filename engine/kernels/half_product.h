@@ -68,6 +68,7 @@ inline Shorts ToHalf(Shorts x, Shorts less) {
   return (x & static_cast<uint16_t>(~kMagnitude)) | reinterpret_cast<Shorts>(kept) << 3;
 }
 
+// Asks for the elements that are `ahead` of these.
 inline uint32_t LargestMagnitude(const BFloat16* elements, int64_t count, int64_t ahead = 0) {
   Shorts largest{};
   for (int64_t k = 0; k < count; k += kShorts) {
@@ -88,9 +89,10 @@ static_assert(kPanelColumns == kShorts, "a panel is a vector wide");
 inline void PackHalfColumns(const ProductShape& shape, int64_t columns, const BFloat16* b, uint32_t* packed,
                             float* back) {
   const int64_t steps = HalfSteps(shape.inner);
+  constexpr int64_t kColumnsAhead = 8;
   BitVec largest{};
   for (int64_t c = 0; 2 * c < columns && c < kLanes; ++c)
-    largest[c] = LargestMagnitude(b + 2 * c * shape.b_stride, shape.inner, 8 * shape.b_stride);
+    largest[c] = LargestMagnitude(b + 2 * c * shape.b_stride, shape.inner, kColumnsAhead * shape.b_stride);
   const Scales scales = ScalesFor(largest);
   for (int64_t k = 0; k < steps; k += kLanes) {
     BitVec square[kLanes];
@@ -297,7 +299,6 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
           const float* const of_b = packed + (panel - block.first_panel) * panel_size;
           float* const tile = sums + (panel - first) * kTileSums;
           ahead.BeforeTile();
-          if (part.end == steps) to.At(i, panel * kPanelColumns).Prefetch(rows);
           WithRows<kTileRows>(rows, [&](auto count) {
             HalfTile<count>(part, half_rows.pairs, reinterpret_cast<const uint32_t*>(of_b), tile);
           });

@@ -11,6 +11,7 @@
 #include "engine/model/share_out.h"
 #include "engine/model/steps.h"
 #include "engine/model/thread_scratch.h"
+#include "engine/model/typed_kernels.h"
 
 namespace kprune {
 namespace {
@@ -33,10 +34,6 @@ Parts PartsOf(int64_t tiles, int64_t panels) {
   const int64_t wanted = at::in_parallel_region() ? 1 : kPartsPerThread * at::get_num_threads();
   const int64_t rows = std::clamp<int64_t>(tiles / kLeastTiles, 1, wanted);
   return {rows, std::min(panels, (wanted + rows - 1) / rows)};
-}
-
-const TypedKernels& KernelsOf(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16 ? CpuKernels().bfloat16 : CpuKernels().float32;
 }
 
 // Of a product by b, without what is a matter of the other matrices.

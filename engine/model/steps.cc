@@ -6,6 +6,7 @@
 #include "engine/model/portable_steps.h"
 #include "engine/model/share_out.h"
 #include "engine/model/thread_scratch.h"
+#include "engine/model/typed_kernels.h"
 
 namespace kprune {
 namespace {
@@ -15,10 +16,6 @@ constexpr int64_t kGrain = 16384;
 
 bool HasKernels(const at::Tensor& x) {
   return x.is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
-}
-
-const TypedKernels& KernelsOf(const at::Tensor& x) {
-  return x.scalar_type() == at::kBFloat16 ? CpuKernels().bfloat16 : CpuKernels().float32;
 }
 
 int64_t GrainOf(int64_t elements_each) {

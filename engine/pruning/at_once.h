@@ -12,10 +12,10 @@ namespace kprune {
 
 using WorkerStep = std::function<absl::Status(int worker, const Batch&)>;
 
-// Calls step(worker, batch) for every batch, from `workers` of LibTorch's threads: number 0 is the calling one,
-// and what a step calls of LibTorch runs in its own thread alone. Which worker gets a batch depends on the
-// batches alone, so that sums of each worker's, added up in their order, are the same every time; with
-// `in_groups`, a group is one worker's. No parameter gets a gradient.
+// Calls step(worker, batch) for every batch, from `workers` of LibTorch's threads: number 0 is the calling
+// one, and what a step calls of LibTorch runs in its own thread alone where there are several. Which worker
+// gets a batch depends on the batches alone, so that sums of each worker's, added up in their order, are the
+// same every time; with `in_groups`, a group is one worker's. No parameter gets a gradient.
 //
 // Worker 0 asks `cancelled` before each of its batches. The first error, be it a status or an exception, ends
 // all; the lowest worker's is returned.

@@ -21,9 +21,9 @@ enum class Place { kDevice, kHost, kFile };
 std::string_view place_name(Place place);
 
 // Rows come back bit for bit as they were written; rows that were never written have no defined value. Owns
-// its memory or file. Not thread-safe; on a CUDA device all calls must come with the same current stream,
-// which orders the copies, and only kFile waits for the device. A piece that does not fit the device's memory
-// throws torch's out-of-memory exception and leaves this object usable.
+// its memory or file. Not thread-safe, but threads may read at once on a CPU; on a CUDA device all calls must
+// come with the same current stream, which orders the copies, and only kFile waits for the device. A piece
+// that does not fit the device's memory throws torch's out-of-memory exception and leaves this object usable.
 class HiddenStates {
  public:
   // Reserves all of the memory or disk space at once. `device` is where rows are computed. With kHost and a

@@ -55,7 +55,7 @@ int64_t PruningState::rounding(int t) const {
 
 int64_t PruningState::largest_batch() const { return LargestOf(batches_); }
 
-int64_t PruningState::largest_piece() const { return LargestOf(pieces()); }
+int64_t PruningState::largest_piece() { return LargestOf(pieces()); }
 
 int PruningState::IndexOf(int t) const {
   return static_cast<int>(std::find(own_sublayers_.begin(), own_sublayers_.end(), t) -
@@ -138,9 +138,15 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
   return absl::OkStatus();
 }
 
-absl::Status PruningState::ForEachPieceAtOnce(const WorkerStep& step) const {
-  return ForEachAtOnce(pieces(), order_.group_size != kAnyNumber, workers(),
-                       [this] { return observer_.cancelled(); }, step);
+const std::vector<Batch>& PruningState::pieces() {
+  if (workers() == 1) return batches_;
+  if (pieces_.empty()) pieces_ = Cut(plan_.batch_tokens / workers());
+  return pieces_;
+}
+
+absl::Status PruningState::ForEachPieceAtOnce(const WorkerStep& step) {
+  return ForEachAtOnce(
+      pieces(), order_.group_size != kAnyNumber, workers(), [this] { return observer_.cancelled(); }, step);
 }
 
 absl::Status PruningState::ForEachInput(int t, const PlaceStep& step) {
@@ -354,15 +360,16 @@ absl::Status PruningState::AdvancePast(int t) {
   });
 }
 
+std::vector<Batch> PruningState::Cut(int64_t batch_tokens) const {
+  return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), batch_tokens);
+}
+
 void PruningState::SetBatchTokens(int64_t batch_tokens) {
   if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
   plan_.batch_tokens = batch_tokens;
   TakeFeatures();
-  const auto cut = [&](int64_t tokens) {
-    return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), tokens);
-  };
-  batches_ = cut(batch_tokens);
-  pieces_ = workers() > 1 ? cut(batch_tokens / workers()) : std::vector<Batch>();
+  batches_ = Cut(batch_tokens);
+  pieces_.clear();
 }
 
 void PruningState::WarnOfOverfitting(int t) {

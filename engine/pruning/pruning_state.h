@@ -131,11 +131,11 @@ class PruningState {
   // Calls step(batch) for every batch; Cancelled as soon as the observer says so.
   absl::Status ForEachBatch(const std::function<absl::Status(const Batch&)>& step) const;
 
-  // ForEachAtOnce of a finer cut, with which all workers' batches together have plan().batch_tokens tokens; each
-  // has at most largest_piece().
+  // ForEachAtOnce of a finer cut, with which all workers' batches together have plan().batch_tokens tokens;
+  // each has at most largest_piece().
   int workers() const { return MeasuredAtOnce(device(), plan_.batch_tokens); }
-  int64_t largest_piece() const;  // tokens
-  absl::Status ForEachPieceAtOnce(const WorkerStep& step) const;
+  int64_t largest_piece();  // tokens
+  absl::Status ForEachPieceAtOnce(const WorkerStep& step);
 
   // Calls step(batch, states) for every batch and every place of sublayer t, with the teacher's hidden states
   // at the input: what the refit of an input projection needs.
@@ -176,7 +176,8 @@ class PruningState {
   const PruningResult& pruned() const { return result_; }
 
  private:
-  const std::vector<Batch>& pieces() const { return workers() > 1 ? pieces_ : batches_; }
+  const std::vector<Batch>& pieces();
+  std::vector<Batch> Cut(int64_t batch_tokens) const;
   absl::Status Replay(int t, const SublayerCheckpoint& record);
   absl::Status Settle(int t, Checkpoint* checkpoint,
                       const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);

@@ -20,8 +20,8 @@ namespace kprune {
 
 // Hidden states of every token, in the order of the batches: the student's at the input of the target, and
 // the teacher's at the same place or, between AdvanceTeacherToOutput and Advance, at the target's output
-// before the norm. Whichever batches cut the tokens up, the rows stay the same. Not thread-safe. Errors are
-// those of HiddenStates.
+// before the norm. Whichever batches cut the tokens up, the rows stay the same. Not thread-safe, but threads
+// may read at once on a CPU. Errors are those of HiddenStates.
 class Streams {
  public:
   // `teacher` is borrowed. `directory` is where the streams live when `place` says file.
