@@ -22,7 +22,7 @@ at::Tensor DifferentiableForward(const Encoder& encoder, int t, const at::Tensor
   const at::Tensor z_TU = DifferentiableFeatures(encoder, t, x_Td, batch);
   at::Tensor y_Td = x_Td + out.bias;
   if (z_TU.size(1) > 0) y_Td = y_Td + z_TU.matmul(out.weight.t());
-  return encoder.Norm(t, y_Td);
+  return encoder.sublayers[t].norm_first ? y_Td : encoder.sublayers[t].norm(y_Td);
 }
 
 }  // namespace kprune

@@ -47,8 +47,9 @@ alignas(64) constexpr float kGeluPolynomials[4][16] = {
 
 // For results that become bfloat16: Phi within 7e-6, its derivative within 8e-5.
 inline Activated ShortGeluOf(Vec x) {
-  const BitVec bits = reinterpret_cast<BitVec>(x), sign = bits & 0x80000000;
-  const Vec magnitude = Min(reinterpret_cast<Vec>(bits ^ sign), Splat(15.3f * kGeluSpacing));
+  const BitVec sign = reinterpret_cast<BitVec>(x) & 0x80000000;
+  constexpr int kLesserMagnitude = 0b1010;
+  const Vec magnitude = _mm512_maskz_range_ps(kAllLanes, x, Splat(15.3f * kGeluSpacing), kLesserMagnitude);
   const Vec shift = Splat(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, in the lowest bits
   const Vec nearest = magnitude * (1 / kGeluSpacing) + shift;
   const Vec r = magnitude - (nearest - shift) * kGeluSpacing;

@@ -40,7 +40,7 @@ inline BitVec Widened(Shorts x, int half) {
   const __m512i all = reinterpret_cast<__m512i>(x);
   const __m256i part = half == 0 ? _mm512_maskz_extracti64x4_epi64(0xff, all, 0)
                                  : _mm512_maskz_extracti64x4_epi64(0xff, all, 1);
-  return __builtin_convertvector(reinterpret_cast<HalfVec>(part), BitVec);
+  return Widened(reinterpret_cast<HalfVec>(part));
 }
 
 // What is subtracted from the exponents of rows or columns, and what their products are multiplied by in
@@ -194,8 +194,8 @@ inline FloatSums SumsOfPairs(const HalfSums& pairs) {
 }
 
 // A part of the inner dimension for which rows of A stay in the first cache while panels pass by, and the
-// most panels whose sums wait for the next part.
-constexpr int64_t kStepsTogether = 384, kPanelsTogether = 32;
+// most panels that pass by before the next part and the next rows.
+constexpr int64_t kStepsTogether = 384, kPanelsTogether = 36;
 
 struct Steps {
   int64_t begin, end, all;
@@ -274,6 +274,19 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
   float *const sums = scratch, *const back = sums + kPanelsTogether * kTileSums;
   const HalfRows half_rows{reinterpret_cast<uint32_t*>(back + kLanes), back};
   const auto put = [&](int64_t i, int64_t rows, int64_t panel, const float* tile, const float* of_columns) {
+    if ((panel + 1) * kPanelColumns <= shape.columns) {  // whole lines of the cache
+      const Results<BFloat16, kGelu> here = to.At(i, panel * kPanelColumns);
+      const Vec left_shift = here.Bias(0, kLanes), right_shift = here.Bias(kLanes, kLanes);
+      const Vec left_scale = Load(of_columns), right_scale = Load(of_columns + kLanes);
+      Vec left_squares{}, right_squares{};
+      for (int64_t r = 0; r < rows; ++r) {
+        const float* const of_row = tile + r * kPanelColumns;
+        here.PutPair(r, Load(of_row) * back[r] * left_scale, Load(of_row + kLanes) * back[r] * right_scale,
+                     left_shift, right_shift, left_squares, right_squares);
+      }
+      here.AddSquares(0, left_squares, kLanes);
+      return here.AddSquares(kLanes, right_squares, kLanes);
+    }
     for (int64_t c = 0; c < kPanelColumns; c += kLanes) {
       const int64_t column = panel * kPanelColumns + c, lanes = shape.columns - column;
       if (lanes <= 0) return;
@@ -284,8 +297,12 @@ void HalfProduct(const ProductShape& shape, const ProductBlock& block, const BFl
     }
   };
   for (int64_t i = 0; steps == 0 && i < kPanelsTogether * kTileSums; ++i) sums[i] = 0;
-  for (int64_t first = block.first_panel; first < block.end_panel; first += kPanelsTogether) {
-    const int64_t end = Least(first + kPanelsTogether, block.end_panel);
+  // Groups are equally large: rows are converted for each of them.
+  const int64_t panels = block.end_panel - block.first_panel;
+  const int64_t groups = (panels + kPanelsTogether - 1) / kPanelsTogether;
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t first = block.first_panel + panels * group / groups;
+    const int64_t end = block.first_panel + panels * (group + 1) / groups;
     for (int64_t i = block.first_row; i < block.end_row; i += kTileRows) {
       const int64_t rows = Least(kTileRows, block.end_row - i);
       ConvertRows(a + i * shape.a_stride, shape.a_stride, rows, shape.inner, half_rows);

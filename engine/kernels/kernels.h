@@ -35,9 +35,11 @@ struct ProductBlock {
 };
 
 // c = gelu(product + bias), a bias for each column; `derivative`, of the shape of c, is gelu' there, or null.
+// Unless it is null, squares[column] += sum over the block's rows of c^2, before c is rounded.
 struct GeluEpilogue {
   const void* bias;
   void* derivative;
+  float* squares = nullptr;
 };
 
 // Functions for one element type of activations; `void` pointers point to elements of it.
@@ -51,8 +53,9 @@ struct TypedKernels {
   void (*add_branch)(int64_t rows, int64_t d, const float* x, const void* branch, const void* branch_bias,
                      float* y);
 
-  // The same y; out = LayerNorm(y), as float32 and, unless `out_element` is null, as
-  // elements. statistics[2 r] is the mean of row r of y, statistics[2 r + 1] one over its standard deviation.
+  // The same y, or x itself where `branch` is null; out = LayerNorm(y), as float32 and, unless `out_element`
+  // is null, as elements. Unless it is null, statistics[2 r] is the mean of row r of y, statistics[2 r + 1]
+  // one over its standard deviation.
   void (*add_norm)(int64_t rows, int64_t d, const float* x, const void* branch, const void* branch_bias,
                    const float* weight, const float* bias, double eps, float* y, float* statistics,
                    float* out, void* out_element);
@@ -141,9 +144,12 @@ struct Kernels {
   // d floats that lie `stride` floats apart.
   void (*combine)(int64_t begin, int64_t end, int64_t count, int64_t d, const float* multiples,
                   const float* vectors, int64_t stride, float* out);
+  // residual = y - x - bias, a bias for each column; returns the sum of its squares.
+  double (*residual)(int64_t rows, int64_t d, const float* y, const float* x, const float* bias,
+                     float* residual);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
-  bool fast_bfloat16;  // products of bfloat16 take less time than those of float32
+  bool fast_bfloat16;                          // products of bfloat16 take less time than those of float32
   const GramKernels<BFloat16Pair>* pair_gram;  // null where these kernels do not multiply pairs
   int64_t panel_columns;
   int64_t tile_rows;  // a product takes so many rows at a time

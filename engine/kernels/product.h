@@ -86,7 +86,7 @@ int64_t PackedPanel(int64_t inner) {
 
 // Whether rows of A become float32 before they are multiplied.
 template <typename E>
-constexpr bool kWidensRows = std::is_same_v<E, BFloat16> && Meeting<E>::kDepth == 1;
+constexpr bool kWidensRows = std::is_same_v<E, BFloat16>&& Meeting<E>::kDepth == 1;
 
 // One panel of B: [steps, kPanelColumns], zeros beyond the columns and the inner dimension. Of the transposed
 // B, whose columns are contiguous.
@@ -174,12 +174,13 @@ struct Results {
   E* c;
   const E* bias;
   E* derivative;
+  float* squares;
   int64_t stride;
 
   Results At(int64_t row, int64_t column) const {
     const int64_t at = row * stride + column;
     return {c + at, kGelu ? bias + column : nullptr, derivative == nullptr ? nullptr : derivative + at,
-            stride};
+            squares == nullptr ? nullptr : squares + column, stride};
   }
   // Of a panel's columns, to be put soon.
   void Prefetch(int64_t rows) const {
@@ -198,6 +199,22 @@ struct Results {
     const Activated gelu = GeluAs<E>(sums + shift);
     StoreUpTo(c + at, gelu.value, lanes);
     if (derivative != nullptr) StoreUpTo(derivative + at, gelu.derivative, lanes);
+    AddSquares(column, gelu.value * gelu.value, lanes);
+  }
+  void AddSquares(int64_t column, Vec more, int64_t lanes) const {
+    if (squares == nullptr) return;
+    StoreUpTo(squares + column, LoadUpTo(squares + column, lanes) + more, lanes);
+  }
+  // Two vectors of columns that exist, whose values' squares are added to left_squares and right_squares.
+  void PutPair(int64_t row, Vec left, Vec right, Vec left_shift, Vec right_shift, Vec& left_squares,
+               Vec& right_squares) const {
+    const int64_t at = row * stride;
+    if (!kGelu) return StorePair(c + at, left, right);
+    const Activated of_left = GeluAs<E>(left + left_shift), of_right = GeluAs<E>(right + right_shift);
+    StorePair(c + at, of_left.value, of_right.value);
+    if (derivative != nullptr) StorePair(derivative + at, of_left.derivative, of_right.derivative);
+    left_squares += of_left.value * of_left.value;
+    right_squares += of_right.value * of_right.value;
   }
 };
 

@@ -40,10 +40,12 @@ void Gelu(int64_t rows, int64_t columns, const void* h_elements, const void* bia
 // Rows between what a pass over rows works on and what it asks for.
 constexpr int64_t kRowsAhead = 3;
 
-// A vector of x + branch + branch_bias, from column c of d on; the row begins at `row`.
+// A vector of x + branch + branch_bias, or of x where `branch` is null, from column c of d on; the row begins
+// at `row`.
 template <typename E>
 inline Vec PlusBranch(const float* x, const E* branch, const E* branch_bias, int64_t row, int64_t c,
                       int64_t d) {
+  if (branch == nullptr) return LoadUpTo(x + row + c, d - c);
   return LoadUpTo(x + row + c, d - c) + LoadUpTo(branch + row + c, d - c) + LoadUpTo(branch_bias + c, d - c);
 }
 
@@ -53,9 +55,29 @@ void AddBranch(int64_t rows, int64_t d, const float* x, const void* branch_eleme
   const E* branch = static_cast<const E*>(branch_elements);
   const E* branch_bias = static_cast<const E*>(branch_bias_elements);
   for (int64_t row = 0; row < rows * d; row += d) {
-    for (int64_t c = 0; c < d; c += kLanes)
+    for (int64_t c = 0; c < d; c += kLanes) {
+      __builtin_prefetch(x + row + c + kRowsAhead * d);
+      __builtin_prefetch(branch + row + c + kRowsAhead * d);
       StoreUpTo(y + row + c, PlusBranch(x, branch, branch_bias, row, c, d), d - c);
+    }
   }
+}
+
+double Residual(int64_t rows, int64_t d, const float* y, const float* x, const float* bias, float* residual) {
+  double all = 0;
+  for (int64_t row = 0; row < rows * d; row += d) {
+    Vec squares{};
+    for (int64_t c = 0; c < d; c += kLanes) {
+      __builtin_prefetch(y + row + c + kRowsAhead * d);
+      __builtin_prefetch(x + row + c + kRowsAhead * d);
+      const Vec value =
+          LoadUpTo(y + row + c, d - c) - LoadUpTo(x + row + c, d - c) - LoadUpTo(bias + c, d - c);
+      StoreUpTo(residual + row + c, value, d - c);
+      squares += value * value;
+    }
+    all += static_cast<double>(Sum(squares));
+  }
+  return all;
 }
 
 template <typename E>
@@ -84,8 +106,10 @@ void AddNorm(int64_t rows, int64_t d, const float* x, const void* branch_element
     }
     const double variance = static_cast<double>(Sum(squares)) / static_cast<double>(d);
     const float rstd = static_cast<float>(1.0 / __builtin_sqrt(variance + eps));
-    statistics[2 * r] = mean;
-    statistics[2 * r + 1] = rstd;
+    if (statistics != nullptr) {
+      statistics[2 * r] = mean;
+      statistics[2 * r + 1] = rstd;
+    }
     for (int64_t c = 0; c < d; c += kLanes) {
       const Vec value = (LoadUpTo(y + row + c, d - c) - mean) * rstd * LoadUpTo(weight + c, d - c) +
                         LoadUpTo(bias + c, d - c);
@@ -315,11 +339,11 @@ void Product(const ProductShape& shape, const ProductBlock& block, const void* a
              void* c, const GeluEpilogue* gelu, float* scratch) {
   E* const out = static_cast<E*>(c);
   if (gelu == nullptr) {
-    const Results<E, false> to = {out, nullptr, nullptr, shape.c_stride};
+    const Results<E, false> to = {out, nullptr, nullptr, nullptr, shape.c_stride};
     return ProductInto(to, shape, block, a, packed, scratch);
   }
   const Results<E, true> to = {out, static_cast<const E*>(gelu->bias), static_cast<E*>(gelu->derivative),
-                               shape.c_stride};
+                               gelu->squares, shape.c_stride};
   ProductInto(to, shape, block, a, packed, scratch);
 }
 
@@ -345,11 +369,11 @@ namespace kprune {
 const Kernels& KPRUNE_KERNELS();
 
 const Kernels& KPRUNE_KERNELS() {
-  static constexpr Kernels kKernels = {KPRUNE_KERNELS_NAME,  Typed<float>(),      Typed<BFloat16>(),
-                                       AttentionScratch,     GramScratch,         Combine,
-                                       kGramKernels<double>, kGramKernels<float>, kFastBFloat16,
-                                       kPairGramKernels,     kPanelColumns,       kRowsTogether,
-                                       ProductScratch};
+  static constexpr Kernels kKernels = {
+      KPRUNE_KERNELS_NAME, Typed<float>(), Typed<BFloat16>(), AttentionScratch,
+      GramScratch,         Combine,        Residual,          kGramKernels<double>,
+      kGramKernels<float>, kFastBFloat16,  kPairGramKernels,  kPanelColumns,
+      kRowsTogether,       ProductScratch};
   return kKernels;
 }
 

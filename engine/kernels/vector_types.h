@@ -40,6 +40,20 @@ struct BFloat16 {
   uint16_t bits;
 };
 
+#if defined(__AVX512F__)
+// With a mask of all lanes: GCC 12 warns of the others' own definitions.
+constexpr __mmask16 kAllLanes = 0xffff;
+#endif
+
+// Each element in 32 bits, with zeros above.
+inline BitVec Widened(HalfVec half) {
+#if defined(__AVX512F__)  // GCC 12 makes two conversions and an insertion of it
+  return reinterpret_cast<BitVec>(_mm512_maskz_cvtepu16_epi32(kAllLanes, reinterpret_cast<__m256i>(half)));
+#else
+  return __builtin_convertvector(half, BitVec);
+#endif
+}
+
 inline int64_t Least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 inline float ToFloat(float x) { return x; }
@@ -66,7 +80,7 @@ inline void StoreWords(void* p, BitVec x) { *static_cast<UnalignedBitVec*>(p) = 
 
 inline Vec Load(const BFloat16* p) {
   const HalfVec half = *reinterpret_cast<const UnalignedHalfVec*>(p);
-  return reinterpret_cast<Vec>(__builtin_convertvector(half, BitVec) << 16);
+  return reinterpret_cast<Vec>(Widened(half) << 16);
 }
 
 // Rounds to nearest, ties to even; what is not a number stays so.
@@ -78,6 +92,21 @@ inline void Store(BFloat16* p, Vec x) {
   const BitVec rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
   const BitVec result = x == x ? rounded : (bits >> 16) | 0x40;
   *reinterpret_cast<UnalignedHalfVec*>(p) = __builtin_convertvector(result, HalfVec);
+#endif
+}
+
+// Two vectors, one after the other.
+inline void StorePair(float* p, Vec left, Vec right) {
+  Store(p, left);
+  Store(p + kLanes, right);
+}
+
+inline void StorePair(BFloat16* p, Vec left, Vec right) {
+#if defined(__AVX512BF16__)
+  StoreWords(p, reinterpret_cast<BitVec>(_mm512_cvtne2ps_pbh(right, left)));
+#else
+  Store(p, left);
+  Store(p + kLanes, right);
 #endif
 }
 
@@ -175,11 +204,6 @@ inline void TransposeSquare(BitVec (&rows)[kLanes]) {
     }
   }
 }
-
-#if defined(__AVX512F__)
-// With a mask of all lanes: GCC 12 warns of the others' own definitions.
-constexpr __mmask16 kAllLanes = 0xffff;
-#endif
 
 // 2^n y for whole n.
 inline Vec ScaleByPowerOfTwo(Vec y, Vec n) {

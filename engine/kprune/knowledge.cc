@@ -45,7 +45,7 @@ KnowledgeAccumulator::KnowledgeAccumulator(const Encoder& encoder, int first, st
 
 void KnowledgeAccumulator::Add(const Batch& batch, const at::Tensor& x_Td, const at::Tensor& teacher_NC,
                                at::Generator& random) {
-  const at::Tensor x_Rd = tape_.Forward(batch, x_Td);
+  const at::Tensor x_Rd = tape_.Forward(batch, x_Td, /*squares=*/true);
   samples_ += batch.num_samples();
   tokens_ += batch.tokens();
   for (int s = first_; s < encoder_.num_sublayers(); ++s) AddRepresentational(s);
@@ -101,7 +101,7 @@ void KnowledgeAccumulator::AddRepresentational(int s) {
   const Sublayer& sublayer = encoder_.sublayers[s];
   Sums* const sums = SumsOf(s);
   if (sums == nullptr || sublayer.num_units() == 0) return;
-  sums->feature_gram += sublayer.unit_width == 1 ? ColumnSquares(tape_.features(s))
+  sums->feature_gram += sublayer.unit_width == 1 ? tape_.feature_squares(s)
                                                  : HeadGrams(tape_.features(s), sublayer.num_units());
 }
 

@@ -92,6 +92,46 @@ std::vector<Unit> UnitsOf(absl::Span<const Sample> samples) {
   return units;
 }
 
+// A batch to be: units first .. end - 1.
+struct Piece {
+  size_t first, end;
+  int64_t group_size;
+  bool closes_group;
+};
+
+// As many units in each piece as `max_tokens` and the group allow.
+std::vector<Piece> FullPieces(absl::Span<const Unit> units, int64_t group_size, int64_t max_tokens) {
+  std::vector<Piece> pieces;
+  for (size_t first = 0; first < units.size();) {
+    const size_t group_end = first + std::min<uint64_t>(group_size, units.size() - first);
+    const auto group = static_cast<int64_t>(group_end - first);
+    while (first < group_end) {
+      size_t end = first + 1;
+      for (int64_t tokens = units[first].tokens; end < group_end && tokens + units[end].tokens <= max_tokens;
+           ++end)
+        tokens += units[end].tokens;
+      pieces.push_back({first, end, group, end == group_end});
+      first = end;
+    }
+  }
+  return pieces;
+}
+
+// No more pieces than that, rounded up to `multiple`, under the lowest limit that gives no more.
+std::vector<Piece> EvenPieces(absl::Span<const Unit> units, int64_t group_size, int64_t max_tokens,
+                              int64_t multiple) {
+  const auto count = [&](int64_t limit) { return FullPieces(units, group_size, limit).size(); };
+  const size_t fewest = count(max_tokens), wanted = (fewest + multiple - 1) / multiple * multiple;
+  int64_t all = 0;
+  for (const Unit& unit : units) all += unit.tokens;
+  int64_t low = 0, high = std::min(max_tokens, all);  // too low unless 0 is enough, and enough
+  while (high - low > 1) {
+    const int64_t middle = low + (high - low) / 2;
+    (count(middle) <= wanted ? high : low) = middle;
+  }
+  return FullPieces(units, group_size, high);
+}
+
 }  // namespace
 
 at::Tensor Batch::Pixels() const {
@@ -120,7 +160,7 @@ at::Tensor Batch::Unpad(const at::Tensor& x_NSd) const {
 }
 
 std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_size, const std::string& order,
-                               at::Device device, int64_t max_tokens) {
+                               at::Device device, int64_t max_tokens, int64_t multiple) {
   std::vector<Unit> units = UnitsOf(samples);
   if (order == "length") {
     std::stable_sort(units.begin(), units.end(),
@@ -128,25 +168,16 @@ std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_s
   }
   std::vector<Batch> batches;
   int64_t begin = 0;
-  for (size_t first = 0; first < units.size();) {
-    const size_t group_end = first + std::min<uint64_t>(group_size, units.size() - first);
-    const auto group = static_cast<int64_t>(group_end - first);
-    while (first < group_end) {
-      size_t end = first + 1;
-      for (int64_t tokens = units[first].tokens; end < group_end && tokens + units[end].tokens <= max_tokens;
-           ++end)
-        tokens += units[end].tokens;
-      std::vector<int64_t> indices;
-      for (size_t unit = first; unit < end; ++unit) {
-        for (int64_t i = 0; i < units[unit].count; ++i) indices.push_back(units[unit].first + i);
-      }
-      Batch& batch = batches.emplace_back(MakeBatch(samples, indices, device));
-      batch.begin = begin;
-      batch.group_size = group;
-      batch.closes_group = end == group_end;
-      begin = batch.end();
-      first = end;
+  for (const Piece& piece : EvenPieces(units, group_size, max_tokens, multiple)) {
+    std::vector<int64_t> indices;
+    for (size_t unit = piece.first; unit < piece.end; ++unit) {
+      for (int64_t i = 0; i < units[unit].count; ++i) indices.push_back(units[unit].first + i);
     }
+    Batch& batch = batches.emplace_back(MakeBatch(samples, indices, device));
+    batch.begin = begin;
+    batch.group_size = piece.group_size;
+    batch.closes_group = piece.closes_group;
+    begin = batch.end();
   }
   return batches;
 }

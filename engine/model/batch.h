@@ -61,10 +61,12 @@ struct Batch {
 
 // Cuts `samples` into groups of `group_size`, by rising length (order "length", ties in file order) or as
 // they stand in the file (order "file"), and each group into batches of at most `max_tokens` tokens, but at
-// least one sample; puts them on `device`. The order of the sequences does not depend on `max_tokens`. The
-// choices of a multiple-choice sample are one sample here: their sequences stay together, in their order.
+// least one sample; puts them on `device`. These are as few batches as that allows, or the next multiple of
+// `multiple` where samples can be cut so, and about equally large. The order of the sequences does not depend
+// on the batches. The choices of a multiple-choice sample are one sample here: their sequences stay together,
+// in their order.
 std::vector<Batch> MakeBatches(absl::Span<const Sample> samples, int64_t group_size, const std::string& order,
-                               at::Device device, int64_t max_tokens = kAnyNumber);
+                               at::Device device, int64_t max_tokens = kAnyNumber, int64_t multiple = 1);
 
 }  // namespace kprune
 

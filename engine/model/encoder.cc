@@ -92,15 +92,25 @@ at::Tensor Encoder::Features(int t, const at::Tensor& x_Td, const Batch& batch) 
 }
 
 at::Tensor Encoder::PreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
-  const Linear& out = sublayers[t].out;
-  if (z_TU.size(1) == 0) return x_Td + out.bias;
   at::Tensor y_Td = at::empty_like(x_Td);
-  AddBranch(x_Td, Branch(out, z_TU), out.bias, y_Td);
+  PutPreNorm(t, x_Td, z_TU, y_Td);
   return y_Td;
 }
 
+void Encoder::PutPreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU, at::Tensor& to_Td) const {
+  const Linear& out = sublayers[t].out;
+  if (z_TU.size(1) == 0) {
+    at::add_out(to_Td, x_Td, out.bias);
+  } else {
+    AddBranch(x_Td, Branch(out, z_TU), out.bias, to_Td);
+  }
+}
+
 at::Tensor Encoder::Norm(int t, const at::Tensor& y_Td) const {
-  return sublayers[t].norm_first ? y_Td : sublayers[t].norm(y_Td);
+  if (sublayers[t].norm_first) return y_Td;
+  at::Tensor x_Td = at::empty_like(y_Td);
+  Normalize(y_Td, sublayers[t].norm, x_Td);
+  return x_Td;
 }
 
 at::Tensor Encoder::Input(int t, const at::Tensor& x_Td) const {
@@ -113,13 +123,24 @@ at::Tensor Encoder::Forward(int t, const at::Tensor& x_Td, const Batch& batch) c
 }
 
 at::Tensor Encoder::Finish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const {
-  const Sublayer& sublayer = sublayers[t];
-  if (sublayer.norm_first || z_TU.size(1) == 0) return Norm(t, PreNorm(t, x_Td, z_TU));
   at::Tensor out_Td = at::empty_like(x_Td);
-  const at::Tensor statistics_T2 = at::empty({x_Td.size(0), 2}, x_Td.options());
-  AddNorm(x_Td, Branch(sublayer.out, z_TU), sublayer.out.bias, sublayer.norm,
-          {out_Td, statistics_T2, out_Td, /*out_element_Td=*/at::Tensor()});
+  PutFinish(t, x_Td, z_TU, out_Td);
   return out_Td;
+}
+
+void Encoder::PutFinish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU, at::Tensor& to_Td) const {
+  const Sublayer& sublayer = sublayers[t];
+  if (sublayer.norm_first || z_TU.size(1) == 0) {
+    PutPreNorm(t, x_Td, z_TU, to_Td);
+    NormInPlace(t, to_Td);
+  } else {
+    AddNorm(x_Td, Branch(sublayer.out, z_TU), sublayer.out.bias, sublayer.norm,
+            {to_Td, /*statistics_T2=*/at::Tensor(), to_Td, /*out_element_Td=*/at::Tensor()});
+  }
+}
+
+void Encoder::NormInPlace(int t, const at::Tensor& y_Td) const {
+  if (!sublayers[t].norm_first) Normalize(y_Td, sublayers[t].norm, y_Td);
 }
 
 at::Tensor Encoder::Output(const at::Tensor& x_Td, const Batch& batch) const {

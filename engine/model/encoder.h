@@ -98,6 +98,10 @@ class Encoder {
   at::Tensor Norm(int t, const at::Tensor& y_Td) const;                             // [T, d]
   at::Tensor Finish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU) const;   // Norm of PreNorm
   at::Tensor Forward(int t, const at::Tensor& x_Td, const Batch& batch) const;      // one sublayer
+  // The same, put where it is to be, which may be x_Td itself.
+  void PutPreNorm(int t, const at::Tensor& x_Td, const at::Tensor& z_TU, at::Tensor& to_Td) const;
+  void PutFinish(int t, const at::Tensor& x_Td, const at::Tensor& z_TU, at::Tensor& to_Td) const;
+  void NormInPlace(int t, const at::Tensor& y_Td) const;
   // The task head: logits, or (pooled, normalised) embeddings.
   at::Tensor Output(const at::Tensor& x_Td, const Batch& batch) const;  // [N, C]
 

@@ -55,7 +55,10 @@ void PackPanels(const at::Tensor& b, const ProductShape& shape, int64_t first, i
   });
 }
 
-void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const GeluEpilogue* gelu) {
+// `squares`: as of ActivatedProduct.
+void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const GeluEpilogue* gelu,
+                const at::Tensor& squares) {
+  if (squares.defined()) squares.zero_();
   if (c.numel() == 0) return;
   ProductShape shape = ShapeOf(b.matrix);
   shape.rows = a.size(0);
@@ -79,14 +82,21 @@ void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const
       return std::min(shape.rows, tiles * part / parts.rows * kernels.tile_rows);
     };
     const auto panel = [&](int64_t part) { return count * part / parts.panels; };
+    // Sums of each part's rows.
+    const at::Tensor part_squares =
+        squares.defined() ? at::zeros({parts.rows, squares.size(0)}, squares.options()) : at::Tensor();
     ShareOut(parts.rows * parts.panels, 1, [&](int64_t begin, int64_t end) {
       float* const scratch = ThreadScratch(kernels.product_scratch(shape.inner));
       for (int64_t part = begin; part < end; ++part) {
         const int64_t r = part / parts.panels, p = part % parts.panels;
+        GeluEpilogue of_part = gelu == nullptr ? GeluEpilogue{} : *gelu;
+        if (squares.defined()) of_part.squares = part_squares.mutable_data_ptr<float>() + r * squares.size(0);
         typed.product(shape, {row(r), row(r + 1), first + panel(p), first + panel(p + 1)}, a.const_data_ptr(),
-                      packed + panel(p) * panel_size, c.mutable_data_ptr(), gelu, scratch);
+                      packed + panel(p) * panel_size, c.mutable_data_ptr(),
+                      gelu == nullptr ? nullptr : &of_part, scratch);
       }
     });
+    if (squares.defined()) squares.add_(part_squares.sum(0));
   }
 }
 
@@ -103,25 +113,28 @@ Factor Factor::Packed(const at::Tensor& b) {
 }
 
 void MatrixProduct(const at::Tensor& a, const Factor& b, const at::Tensor& out) {
-  if (UsesKernels(a)) return RunKernels(a, b, out, nullptr);
+  if (UsesKernels(a)) return RunKernels(a, b, out, /*gelu=*/nullptr, /*squares=*/at::Tensor());
   at::Tensor result = out;
   at::mm_out(result, a, b.matrix);
 }
 
 void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const Factor& weight_dU,
-                      const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU) {
+                      const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU,
+                      const at::Tensor& squares_U) {
   if (activation == "gelu" && UsesKernels(x_Td)) {
     const GeluEpilogue gelu{bias_U.const_data_ptr(),
                             derivative_TU.defined() ? derivative_TU.mutable_data_ptr() : nullptr};
-    return RunKernels(x_Td, weight_dU, z_TU, &gelu);
+    return RunKernels(x_Td, weight_dU, z_TU, &gelu, squares_U);
   }
   if (!x_Td.is_cpu()) {  // adds the bias on the way out of the product
     at::Tensor h = derivative_TU.defined() ? derivative_TU : z_TU;
     at::addmm_out(h, bias_U, x_Td, weight_dU.matrix);
-    return portable::ActivateBiased(activation, h, z_TU, derivative_TU);
+    portable::ActivateBiased(activation, h, z_TU, derivative_TU);
+  } else {
+    MatrixProduct(x_Td, weight_dU, z_TU);
+    Activate(activation, z_TU, bias_U, z_TU, derivative_TU);
   }
-  MatrixProduct(x_Td, weight_dU, z_TU);
-  Activate(activation, z_TU, bias_U, z_TU, derivative_TU);
+  if (squares_U.defined()) squares_U.copy_(ColumnSquares(z_TU));
 }
 
 at::Tensor SumsOfProducts(const at::Tensor& a, const at::Tensor& b) {

@@ -30,9 +30,11 @@ struct Factor {
 void MatrixProduct(const at::Tensor& a, const Factor& b, const at::Tensor& out);
 
 // z = activation(x weight + bias) and, unless `derivative` is undefined, the activation's derivative there. x
-// [T, d], weight [d, U] as in MatrixProduct, bias [U]; z and derivative [T, U].
+// [T, d], weight [d, U] as in MatrixProduct, bias [U]; z and derivative [T, U]. Unless it is undefined,
+// `squares` [U], float32, is the sum of z^2 over the rows.
 void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, const Factor& weight_dU,
-                      const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU);
+                      const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU,
+                      const at::Tensor& squares_U = {});
 
 // a b in float32 (of float64 factors in float64); of bfloat16 factors on a GPU, too, where the sums are never
 // rounded to it.

@@ -97,13 +97,22 @@ void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Te
   at::add_out(y, x_Td, branch_Td).add_(branch_bias_d);
 }
 
+void Residual(const at::Tensor& y_Td, const at::Tensor& x_Td, const at::Tensor& bias_d,
+              const at::Tensor& residual_Td, const at::Tensor& squared_sum) {
+  at::Tensor residual = residual_Td, sum = squared_sum;
+  residual.copy_(y_Td).sub_(x_Td).sub_(bias_d);
+  sum.add_(residual.square().sum(at::kDouble));
+}
+
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
   AddBranch(x_Td, branch_Td, branch_bias_d, result.y_Td);
   const auto [out, mean, rstd] =
       at::native_layer_norm(result.y_Td, {norm.weight.size(0)}, norm.weight, norm.bias, norm.eps);
-  result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));
-  result.statistics_T2.select(1, 1).copy_(rstd.squeeze(1));
+  if (result.statistics_T2.defined()) {
+    result.statistics_T2.select(1, 0).copy_(mean.squeeze(1));
+    result.statistics_T2.select(1, 1).copy_(rstd.squeeze(1));
+  }
   result.out_Td.copy_(out);
   if (result.out_element_Td.defined()) result.out_element_Td.copy_(out);
 }

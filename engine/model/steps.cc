@@ -2,6 +2,10 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
 #include "engine/kernels/kernels.h"
 #include "engine/model/portable_steps.h"
 #include "engine/model/share_out.h"
@@ -99,6 +103,27 @@ void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Te
   });
 }
 
+void Residual(const at::Tensor& y_Td, const at::Tensor& x_Td, const at::Tensor& bias_d,
+              const at::Tensor& residual_Td, const at::Tensor& squared_sum) {
+  const auto is_single = [](const at::Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
+  if (!is_single(y_Td) || !is_single(x_Td) || !is_single(bias_d) || !is_single(residual_Td))
+    return portable::Residual(y_Td, x_Td, bias_d, residual_Td, squared_sum);
+  const int64_t rows = y_Td.size(0), d = y_Td.size(1);
+  // Sums of some rows each, added in their order: they do not depend on the threads.
+  constexpr int64_t kRows = 64;
+  std::vector<double> sums((rows + kRows - 1) / kRows);
+  ShareOut(static_cast<int64_t>(sums.size()), GrainOf(kRows * d), [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t first = block * kRows, from = first * d;
+      sums[block] =
+          CpuKernels().residual(std::min(kRows, rows - first), d, At<float>(y_Td, from),
+                                At<float>(x_Td, from), At<float>(bias_d, 0), At<float>(residual_Td, from));
+    }
+  });
+  at::Tensor sum = squared_sum;
+  sum.add_(std::accumulate(sums.begin(), sums.end(), 0.0));
+}
+
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result) {
   if (!HasKernels(branch_Td)) return portable::AddNorm(x_Td, branch_Td, branch_bias_d, norm, result);
@@ -110,6 +135,23 @@ void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tens
                      At<float>(norm.weight, 0), At<float>(norm.bias, 0), norm.eps,
                      At<float>(result.y_Td, from), At<float>(result.statistics_T2, 2 * begin),
                      At<float>(result.out_Td, from), Bytes(result.out_element_Td, from));
+  });
+}
+
+void Normalize(const at::Tensor& y_Td, const LayerNorm& norm, const at::Tensor& out_Td) {
+  at::Tensor out = out_Td;
+  if (!y_Td.is_cpu() || y_Td.scalar_type() != at::kFloat) {
+    out.copy_(norm(y_Td));
+    return;
+  }
+  const int64_t d = y_Td.size(1);
+  ShareOut(y_Td.size(0), GrainOf(d), [&](int64_t begin, int64_t end) {
+    const int64_t from = begin * d;
+    CpuKernels().float32.add_norm(end - begin, d, At<float>(y_Td, from), /*branch=*/nullptr,
+                                  /*branch_bias=*/nullptr, At<float>(norm.weight, 0), At<float>(norm.bias, 0),
+                                  norm.eps, At<float>(out, from), /*statistics=*/nullptr,
+                                  At<float>(out, from),
+                                  /*out_element=*/nullptr);
   });
 }
 

@@ -41,15 +41,22 @@ struct LayerNorm {
 void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
                const at::Tensor& y_Td);
 
+// residual = y - x - bias; adds the sum of its squares to `squared_sum`, float64, one element.
+void Residual(const at::Tensor& y_Td, const at::Tensor& x_Td, const at::Tensor& bias_d,
+              const at::Tensor& residual_Td, const at::Tensor& squared_sum);
+
 struct NormResult {
-  at::Tensor y_Td;            // as of AddBranch
-  at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation
+  at::Tensor y_Td;            // as of AddBranch; may be x
+  at::Tensor statistics_T2;   // mean of every row of y, and one over its standard deviation, or undefined
   at::Tensor out_Td;          // LayerNorm(y); may be x or y
-  at::Tensor out_element_Td;  // the same in the compute type; undefined: not wanted
+  at::Tensor out_element_Td;  // the same in the compute type, or undefined
 };
 
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result);
+
+// out = LayerNorm(y), float32; may be y.
+void Normalize(const at::Tensor& y_Td, const LayerNorm& norm, const at::Tensor& out_Td);
 
 // The gradient at y, given the gradient at the norm's output: `gradient` plus, unless undefined, `branch`.
 // `out` may be `gradient`; `out_element` is the same in the compute type, or undefined.

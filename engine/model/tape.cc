@@ -48,7 +48,7 @@ Tape::Tape(const Encoder& encoder, int first, int64_t max_tokens, std::vector<Pa
     const Sublayer& sublayer = encoder.sublayers[s];
     const int64_t width = sublayer.num_features(), projected = width * sublayer.in_blocks();
     saved_.push_back({at::empty({max_tokens, projected}, element), at::zeros({max_tokens, width}, element),
-                      at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
+                      at::Tensor(), at::empty({max_tokens, d}, wide), at::empty({max_tokens, 2}, wide)});
     features = std::max(features, width);
     if (sublayer.in_blocks() > 1) projections = std::max(projections, projected);
   }
@@ -86,7 +86,7 @@ int64_t Tape::BytesPerToken(const ModelConfig& config, at::ScalarType compute_ty
 
 bool Tape::first_tokens_only(int s) const { return s == last_ && encoder_.reads_first_tokens(); }
 
-at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
+at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td, bool squares) {
   batch_ = &batch;
   if (encoder_.reads_first_tokens() && static_cast<int64_t>(ones_.size()) != batch.size() + 1) {
     ones_.resize(batch.size() + 1);
@@ -96,7 +96,11 @@ at::Tensor Tape::Forward(const Batch& batch, const at::Tensor& x_Td) {
   at::Tensor x = x_Td, element = FirstInput(x_Td);
   if (!norm_first_ && !x_element_Td_.defined()) x = element;
   for (int s = first_; s <= last_; ++s) {
-    ForwardFeatures(s, element);
+    at::Tensor& of_features = saved_[s - first_].squares;
+    of_features = squares && encoder_.sublayers[s].kind == SublayerKind::kFeedForward
+                      ? at::zeros({features(s).size(1)}, x_Td_.options())
+                      : at::Tensor();
+    ForwardFeatures(s, element, of_features);
     at::Tensor z = features(s);
     if (first_tokens_only(s)) {
       x = FirstTokens(x, batch);
@@ -123,7 +127,7 @@ at::Tensor Tape::FirstInput(const at::Tensor& x_Td) {
   return Rows(buffer, x_Td.size(0)).copy_(encoder_.Input(first_, x_Td));
 }
 
-void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
+void Tape::ForwardFeatures(int s, const at::Tensor& x_Td, const at::Tensor& squares) {
   const Sublayer& sublayer = encoder_.sublayers[s];
   const at::Tensor z = features(s), projected = Rows(saved_[s - first_].projected, z.size(0));
   const bool first_only = first_tokens_only(s);
@@ -139,13 +143,16 @@ void Tape::ForwardFeatures(int s, const at::Tensor& x_Td) {
   } else if (sublayer.gated) {
     MatrixProduct(x_Td, weight, projected);
     ActivateGated(encoder_.config.activation, projected, bias, z, projected);
+    if (squares.defined()) squares.copy_(ColumnSquares(z));
     if (!first_only) return;
     first_features_NU_ = FirstTokens(z, *batch_);
     first_derivative_NU_ = FirstTokens(projected, *batch_);
   } else if (!first_only) {
-    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/projected);
+    // No gradient goes through the first sublayer's activation.
+    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z,
+                     /*derivative=*/s > first_ ? projected : at::Tensor(), squares);
   } else {
-    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/at::Tensor());
+    ActivatedProduct(encoder_.config.activation, x_Td, weight, bias, z, /*derivative=*/at::Tensor(), squares);
     first_features_NU_ = FirstTokens(z, *batch_);
     first_derivative_NU_ = at::empty({batch_->size(), z.size(1)}, z.options());
     ActivatedProduct(encoder_.config.activation, FirstTokens(x_Td, *batch_), weight, bias,

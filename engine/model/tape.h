@@ -37,11 +37,15 @@ class Tape {
   Tape(const Encoder& encoder, int first, int64_t max_tokens)
       : Tape(encoder, first, max_tokens, PassFactorsOf(encoder, first, /*packed=*/false)) {}
 
-  // Runs from the input of sublayer `first`; returns what the head reads, valid until the next call.
-  at::Tensor Forward(const Batch& batch, const at::Tensor& x_Td);  // [R, d]
+  // Runs from the input of sublayer `first`; returns what the head reads, valid until the next call. With
+  // `squares`, it also sums up feature_squares.
+  at::Tensor Forward(const Batch& batch, const at::Tensor& x_Td, bool squares = false);  // [R, d]
 
   // z of sublayer s in the last forward pass; a view.
   at::Tensor features(int s) const;  // [T, U]
+
+  // The sum of z^2 over the tokens of the last forward pass, of a feed-forward sublayer s, float32.
+  const at::Tensor& feature_squares(int s) const { return saved_[s - first_].squares; }  // [U]
 
   // What a backward pass tells of every sublayer s, from the top down to `first`; either may be empty.
   struct Visitor {
@@ -66,6 +70,7 @@ class Tape {
     at::Tensor
         projected;  // attention: [., 3U]; feed-forward: the activation's derivative [., U], gated [., 2U]
     at::Tensor features;    // [., U]
+    at::Tensor squares;     // [U] float32, of feed-forward; undefined: not wanted
     at::Tensor pre_norm;    // y [., d] float32
     at::Tensor statistics;  // [., 2] float32, of the norm that takes y: its own or, pre-LN, the next one's
   };
@@ -74,7 +79,7 @@ class Tape {
   bool first_tokens_only(int s) const;
   // What the first sublayer's input projection multiplies.
   at::Tensor FirstInput(const at::Tensor& x_Td);
-  void ForwardFeatures(int s, const at::Tensor& x_Td);
+  void ForwardFeatures(int s, const at::Tensor& x_Td, const at::Tensor& squares);
   NormResult PreNorm(int s, int64_t rows) const;
   NormResult PreNormOfGradient(int s) const;
   at::Tensor FeatureGradient(int s, const at::Tensor& gradient_Rd);

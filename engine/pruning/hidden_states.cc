@@ -30,6 +30,8 @@ class TensorStates : public HiddenStates {
         rows_(at::empty({tokens, width}, at::TensorOptions(device).dtype(at::kFloat))) {}
 
  private:
+  bool reads_views() const override { return true; }
+
   absl::StatusOr<at::Tensor> ReadRows(int64_t begin, int64_t count) override {
     return rows_.narrow(0, begin, count);
   }
@@ -279,6 +281,18 @@ absl::StatusOr<at::Tensor> HiddenStates::Read(int64_t begin, int64_t end) {
   }
   const c10::NoGradGuard no_grad;
   return ReadRows(begin, end - begin);
+}
+
+absl::StatusOr<at::Tensor> HiddenStates::Update(int64_t begin, int64_t end,
+                                                const std::function<void(at::Tensor& rows)>& change) {
+  absl::StatusOr<at::Tensor> rows = Read(begin, end);
+  if (!rows.ok()) return rows.status();
+  const c10::NoGradGuard no_grad;
+  change(*rows);
+  if (!reads_views()) {
+    if (absl::Status status = WriteRows(begin, *rows); !status.ok()) return status;
+  }
+  return rows;
 }
 
 absl::Status HiddenStates::Write(int64_t begin, const at::Tensor& rows) {

@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -46,6 +47,11 @@ class HiddenStates {
   // OUT_OF_RANGE unless 0 <= begin <= end <= tokens; INTERNAL where the file cannot be read.
   absl::StatusOr<at::Tensor> Read(int64_t begin, int64_t end);
 
+  // Has `change` overwrite rows begin .. end - 1 in place, and returns them, as Read does. Where `change`
+  // throws, these rows have no defined value. Errors: those of Read and of Write.
+  absl::StatusOr<at::Tensor> Update(int64_t begin, int64_t end,
+                                    const std::function<void(at::Tensor& rows)>& change);
+
   // Copies `rows`, float32 [any, width] on the device, over the rows from `begin` on; `rows` may be reused
   // after the call. `rows` must not be a view of other rows of this array. OUT_OF_RANGE where they do not
   // fit, INVALID_ARGUMENT for another shape or type; RESOURCE_EXHAUSTED or INTERNAL where the file cannot be
@@ -62,6 +68,8 @@ class HiddenStates {
       : tokens_(tokens), width_(width), device_(device), place_(place) {}
 
  private:
+  // Whether what ReadRows returns is a view of the array.
+  virtual bool reads_views() const { return false; }
   // The ranges and shapes have been checked, and gradients are off.
   virtual absl::StatusOr<at::Tensor> ReadRows(int64_t begin, int64_t count) = 0;
   virtual absl::Status WriteRows(int64_t begin, const at::Tensor& rows) = 0;

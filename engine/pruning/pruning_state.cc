@@ -140,7 +140,7 @@ absl::Status PruningState::ForEachBatch(const std::function<absl::Status(const B
 
 const std::vector<Batch>& PruningState::pieces() {
   if (workers() == 1) return batches_;
-  if (pieces_.empty()) pieces_ = Cut(plan_.batch_tokens / workers());
+  if (pieces_.empty()) pieces_ = Cut(plan_.batch_tokens / workers(), workers());
   return pieces_;
 }
 
@@ -360,15 +360,15 @@ absl::Status PruningState::AdvancePast(int t) {
   });
 }
 
-std::vector<Batch> PruningState::Cut(int64_t batch_tokens) const {
-  return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), batch_tokens);
+std::vector<Batch> PruningState::Cut(int64_t batch_tokens, int64_t multiple) const {
+  return MakeBatches(samples_, order_.group_size, order_.batch_order, device(), batch_tokens, multiple);
 }
 
 void PruningState::SetBatchTokens(int64_t batch_tokens) {
   if (!batches_.empty() && batch_tokens == plan_.batch_tokens) return;
   plan_.batch_tokens = batch_tokens;
   TakeFeatures();
-  batches_ = Cut(batch_tokens);
+  batches_ = Cut(batch_tokens, 1);
   pieces_.clear();
 }
 

@@ -177,7 +177,7 @@ class PruningState {
 
  private:
   const std::vector<Batch>& pieces();
-  std::vector<Batch> Cut(int64_t batch_tokens) const;
+  std::vector<Batch> Cut(int64_t batch_tokens, int64_t multiple) const;
   absl::Status Replay(int t, const SublayerCheckpoint& record);
   absl::Status Settle(int t, Checkpoint* checkpoint,
                       const std::function<absl::StatusOr<PrunedSublayer>(int t)>& prune);

@@ -34,22 +34,19 @@ absl::Status Streams::SetStudent(const Batch& batch, const at::Tensor& x_Td) {
 }
 
 absl::StatusOr<at::Tensor> Streams::AdvanceTeacherToOutput(int t, const Batch& batch) {
-  absl::StatusOr<at::Tensor> x_Td = teacher_->Read(batch.begin, batch.end());
-  if (!x_Td.ok()) return x_Td.status();
-  at::Tensor y_Td = teacher_model_->PreNorm(t, *x_Td, teacher_model_->Features(t, *x_Td, batch));
-  if (absl::Status status = teacher_->Write(batch.begin, y_Td); !status.ok()) return status;
-  return y_Td;
+  return teacher_->Update(batch.begin, batch.end(), [&](at::Tensor& x_Td) {
+    teacher_model_->PutPreNorm(t, x_Td, teacher_model_->Features(t, x_Td, batch), x_Td);
+  });
 }
 
 absl::Status Streams::Advance(const Encoder& student, int t, const Batch& batch, const at::Tensor& z_TU) {
-  absl::StatusOr<at::Tensor> x_Td = student_->Read(batch.begin, batch.end());
-  if (!x_Td.ok()) return x_Td.status();
-  const at::Tensor output_Td =
-      student.Finish(t, *x_Td, z_TU.defined() ? z_TU : student.Features(t, *x_Td, batch));
-  if (absl::Status status = student_->Write(batch.begin, output_Td); !status.ok()) return status;
-  absl::StatusOr<at::Tensor> y_Td = teacher_->Read(batch.begin, batch.end());
-  if (!y_Td.ok()) return y_Td.status();
-  return teacher_->Write(batch.begin, teacher_model_->Norm(t, *y_Td));
+  const auto past = [&](at::Tensor& x_Td) {
+    student.PutFinish(t, x_Td, z_TU.defined() ? z_TU : student.Features(t, x_Td, batch), x_Td);
+  };
+  const auto normalise = [&](at::Tensor& y_Td) { teacher_model_->NormInPlace(t, y_Td); };
+  if (absl::Status status = student_->Update(batch.begin, batch.end(), past).status(); !status.ok())
+    return status;
+  return teacher_->Update(batch.begin, batch.end(), normalise).status();
 }
 
 }  // namespace kprune

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "engine/model/steps.h"
 #include "engine/model/tensor_conversion.h"
 
 namespace kprune {
@@ -21,9 +22,9 @@ TuningAccumulator::TuningAccumulator(const Sublayer& target, Products products)
 
 void TuningAccumulator::Add(const at::Tensor& features_TK, const at::Tensor& student_Td,
                             const at::Tensor& teacher_Td) {
-  const at::Tensor residual_Td = (teacher_Td.to(type_) - student_Td).sub_(target_.out.bias);
+  const at::Tensor residual_Td = at::empty(teacher_Td.sizes(), teacher_Td.options().dtype(type_));
+  Residual(teacher_Td, student_Td, target_.out.bias, residual_Td, target_squared_);
   equations_.Add(features_TK, residual_Td);
-  target_squared_ += residual_Td.square().sum(at::kDouble);
 }
 
 NormalEquations TuningAccumulator::Result() const {

@@ -239,10 +239,10 @@ TEST_P(MethodTest, WhereMemoryRunsOutBatchesAreHalvedAndTheRunGoesOn) {
   const auto expected = Prune(encoder, {}, observer);
   plan_.batch_tokens = 256;
   RecordingObserver short_of_memory;
-  // Enough for query, key and value of 128 tokens, and for their panels with vectors of any width, but not
-  // for query, key and value of the 200 tokens that a setting is tried with.
+  // Enough for query, key and value of 96 tokens, a third of all, and for their panels with vectors of any
+  // width, but not for query, key and value of half of the tokens.
   const auto result = [&] {
-    const LimitedAllocations limit(110'000);
+    const LimitedAllocations limit(78'000);
     return Prune(encoder, {}, short_of_memory);
   }();
   ASSERT_TRUE(result.ok() && expected.ok()) << result.status();

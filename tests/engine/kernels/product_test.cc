@@ -150,6 +150,33 @@ TEST_P(ProductTest, AnActivatedProductIsTheProductThenItsActivation) {
   EXPECT_EQ(again, fused);
 }
 
+TEST_P(ProductTest, AnActivatedProductAddsTheSquaresOfItsBlock) {
+  const int64_t rows = 40, inner = 20, columns = 2 * kernels_->panel_columns + 3;
+  const std::vector<float> wide_a = Random(rows * inner, 1), wide_b = Random(inner * columns, 2),
+                           wide_bias = Random(columns, 3);
+  const ProductShape shape{rows, inner, columns, inner, columns, columns, false};
+  const ProductBlock block{3, 37, 1, 3};  // the second panel and the three columns of the last
+  const auto expect = [&](const std::vector<float>& z, const std::vector<float>& squares, double allowed) {
+    for (int64_t j = 0; j < columns; ++j) {
+      double wanted = 1;  // what was there
+      for (int64_t i = block.first_row; j >= kernels_->panel_columns && i < block.end_row; ++i)
+        wanted += std::pow(z[i * columns + j], 2);
+      EXPECT_NEAR(squares[j], wanted, allowed * wanted) << j;
+    }
+  };
+  std::vector<float> squares(columns, 1.0f), z(rows * columns);
+  const GeluEpilogue gelu{wide_bias.data(), nullptr, squares.data()};
+  RunProduct(kernels_->float32, shape, block, wide_a.data(), wide_b.data(), z.data(), &gelu);
+  expect(z, squares, 1e-5);
+
+  const std::vector<uint16_t> a = ToBFloat16(wide_a), b = ToBFloat16(wide_b), bias = ToBFloat16(wide_bias);
+  std::vector<uint16_t> short_z(rows * columns), derivative(rows * columns);
+  squares.assign(columns, 1.0f);
+  const GeluEpilogue short_gelu{bias.data(), derivative.data(), squares.data()};
+  RunProduct(kernels_->bfloat16, shape, block, a.data(), b.data(), short_z.data(), &short_gelu);
+  expect(ToFloat(short_z), squares, 8e-3);
+}
+
 INSTANTIATE_TEST_SUITE_P(InstructionSets, ProductTest, testing::InstructionSets(),
                          testing::InstructionSetName);
 

@@ -90,6 +90,19 @@ TEST(BatchTest, OrderIsByRisingLengthOrByFile) {
   EXPECT_TRUE(MakeBatches({}, 2, "length", at::kCPU).empty());
 }
 
+TEST(BatchTest, BatchesAreAboutEquallyLarge) {
+  const std::vector<Sample> samples = Samples({4, 4, 4, 4, 4, 4, 4, 4});
+  const auto members = [&](int64_t max_tokens, int64_t multiple) {
+    return MembersOf(MakeBatches(samples, kAnyNumber, "file", at::kCPU, max_tokens, multiple));
+  };
+  EXPECT_EQ(members(20, 1), (Members{{0, 1, 2, 3}, {4, 5, 6, 7}}));
+  EXPECT_EQ(members(100, 1), (Members{{0, 1, 2, 3, 4, 5, 6, 7}}));
+  EXPECT_EQ(members(100, 2), (Members{{0, 1, 2, 3}, {4, 5, 6, 7}}));
+  EXPECT_EQ(members(12, 2), (Members{{0, 1}, {2, 3}, {4, 5}, {6, 7}}));
+  EXPECT_EQ(members(3, 1).size(), 8);  // at least one sample
+  EXPECT_EQ(members(3, 3).size(), 8);  // and no more batches than samples
+}
+
 TEST(BatchTest, BatchingDoesNotChangeOutputs) {
   const Encoder encoder = TinyEncoder({.task = "text-classification", .labels = 3});
   const std::vector<Sample> samples = SamplesOfLengths({8, 3, 8, 20, 3, 1, 11}, encoder.config);

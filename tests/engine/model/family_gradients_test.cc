@@ -33,8 +33,8 @@ at::Tensor RunWith(const Encoder& encoder, const Leaves& leaves, int first, at::
   for (int s = first; s < encoder.num_sublayers(); ++s) {
     const Linear& out = encoder.sublayers[s].out;
     const at::Tensor z_TU = DifferentiableFeatures(encoder, s, x_Td, batch) * leaves.features_TU.at(s);
-    const at::Tensor y_Td = x_Td + z_TU.matmul(out.weight.t()) + out.bias;
-    x_Td = encoder.Norm(s, y_Td + leaves.outputs_Td.at(s));
+    const at::Tensor y_Td = x_Td + z_TU.matmul(out.weight.t()) + out.bias + leaves.outputs_Td.at(s);
+    x_Td = encoder.sublayers[s].norm_first ? y_Td : encoder.sublayers[s].norm(y_Td);
   }
   return encoder.reads_first_tokens() ? FirstTokens(x_Td, batch) : x_Td;
 }

@@ -39,7 +39,9 @@ TEST_P(AtOnceTest, EveryBatchIsVisitedOnceByTheSameWorkerEveryTime) {
         });
     ASSERT_TRUE(status.ok()) << status;
     EXPECT_EQ(visited.size(), batches_.size());
-    if (repeat > 0) EXPECT_EQ(visited, before);
+    if (repeat > 0) {
+      EXPECT_EQ(visited, before);
+    }
     before = visited;
   }
 }
@@ -79,7 +81,7 @@ TEST_P(AtOnceTest, AsksBeforeABatchWhetherItIsCancelled) {
   int visited = 0;
   const auto cancelled = [&] { return visited > 0; };
   const auto count = [&](int worker, const Batch&) {
-    visited += worker == 0 ? 1 : 0;
+    if (worker == 0) ++visited;
     return absl::OkStatus();
   };
   EXPECT_EQ(ForEachAtOnce(batches_, false, workers(), cancelled, count).code(), absl::StatusCode::kCancelled);
