@@ -225,7 +225,9 @@ absl::Status PruningState::MeasureWithinMemory(const std::string& what,
     int64_t smaller = plan_.batch_tokens / 2;
     while (smaller >= largest && smaller > 1) smaller /= 2;
     try {
-      return measure();
+      absl::Status status = measure();
+      malloc_trim(0);  // a tape's buffers: what comes next would take holes between them, and memory beside
+      return status;
     } catch (const std::exception& error) {
       // Batches of one sequence each cannot be cut.
       if (!IsOutOfMemory(error) || sequences <= 1) throw;
