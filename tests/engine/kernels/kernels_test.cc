@@ -39,11 +39,17 @@ TEST_P(KernelsTest, RowsAndColumns) {
                               1e-12, y.data(), statistics.data(), out.data(), nullptr);
     kernels->float32.norm_backward(rows, d, x.data(), branch.data(), y.data(), statistics.data(),
                                    weight.data(), back.data(), nullptr);
+    // Of the norm alone, in place.
+    std::vector<float> normal = x, residual(rows * d);
+    kernels->float32.add_norm(rows, d, normal.data(), nullptr, nullptr, weight.data(), weight.data(), 1e-12,
+                              normal.data(), nullptr, normal.data(), nullptr);
+    const double sum = kernels->residual(rows, d, x.data(), branch.data(), weight.data(), residual.data());
     std::vector<float> gradient = branch;
     kernels->float32.segment_dot(0, d, d, 2, offsets.data(), x.data(), gradient.data(), x.data(),
                                  sums.data());
     kernels->float32.column_squares(0, d, rows, d, x.data(), squares.data());
-    results[which++] = {y, statistics, out, back, gradient, sums, squares};
+    results[which++] = {y,    statistics, out,    back,     gradient,
+                        sums, squares,    normal, residual, {static_cast<float>(sum)}};
   }
   for (size_t i = 0; i < results[0].size(); ++i) {
     SCOPED_TRACE(i);

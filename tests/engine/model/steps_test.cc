@@ -36,6 +36,7 @@ std::vector<Sample> Lengths(const std::vector<int>& lengths) {
 struct Steps {
   decltype(&Activate) activate;
   decltype(&AddBranch) add_branch;
+  decltype(&Residual) residual;
   decltype(&AddNorm) add_norm;
   decltype(&NormBackward) norm_backward;
   decltype(&SegmentDot) segment_dot;
@@ -46,12 +47,13 @@ struct Steps {
   decltype(&FirstQueryBackward) first_query_backward;
 };
 
-constexpr Steps kOnKernels = {&Activate,      &AddBranch, &AddNorm, &NormBackward,   &SegmentDot,
-                              &ColumnSquares, &HeadGrams, &Attend,  &AttendBackward, &FirstQueryBackward};
-constexpr Steps kPortable = {&portable::Activate,          &portable::AddBranch,  &portable::AddNorm,
-                             &portable::NormBackward,      &portable::SegmentDot, &portable::ColumnSquares,
-                             &portable::HeadGrams,         &portable::Attend,     &portable::AttendBackward,
-                             &portable::FirstQueryBackward};
+constexpr Steps kOnKernels = {&Activate,     &AddBranch,      &Residual,          &AddNorm,
+                              &NormBackward, &SegmentDot,     &ColumnSquares,     &HeadGrams,
+                              &Attend,       &AttendBackward, &FirstQueryBackward};
+constexpr Steps kPortable = {&portable::Activate,       &portable::AddBranch,         &portable::Residual,
+                             &portable::AddNorm,        &portable::NormBackward,      &portable::SegmentDot,
+                             &portable::ColumnSquares,  &portable::HeadGrams,         &portable::Attend,
+                             &portable::AttendBackward, &portable::FirstQueryBackward};
 
 struct Case {
   at::ScalarType type;
@@ -145,10 +147,12 @@ TEST_P(StepsTest, ProductsAndActivatedProducts) {
       for (const char* activation : {"gelu", "relu"}) {
         SCOPED_TRACE(activation);
         const at::Tensor z = Empty({rows, 101}), derivative = Empty({rows, 101});
-        ActivatedProduct(activation, x, weight, bias, z, derivative);
+        const at::Tensor squares = Floats({101}).fill_(3);  // what was there does not count
+        ActivatedProduct(activation, x, weight, bias, z, derivative, squares);
         const at::Tensor wide_z = at::empty_like(h), wide_derivative = at::empty_like(h);
         portable::Activate(activation, h, Wide(bias), wide_z, wide_derivative);
         ExpectClose(z, wide_z);
+        ExpectClose(squares, wide_z.square().sum(0));
         // Rounding may carry a number across the bend of the function.
         const at::Tensor far = (h + Wide(bias)).abs() > 0.1;
         ExpectClose(Wide(derivative).masked_select(far), wide_derivative.masked_select(far));
@@ -164,7 +168,7 @@ TEST_P(StepsTest, ProductsOfViewsAndOfNothing) {
   ExpectClose(out.narrow(1, 3, 33), Wide(x).mm(Wide(weight)));
   EXPECT_EQ(out.narrow(1, 0, 3).abs().max().item<float>(), 0) << "beside it nothing is written";
   const at::Tensor none = Empty({30, 0});
-  ActivatedProduct("gelu", x, weight.narrow(1, 0, 0), Random({0}), none, at::Tensor());
+  ActivatedProduct("gelu", x, weight.narrow(1, 0, 0), Random({0}), none, at::Tensor(), Floats({0}));
   const at::Tensor zeros = Empty({30, 33});
   MatrixProduct(Random({30, 0}), Random({0, 33}), zeros);
   EXPECT_EQ(zeros.abs().max().item<float>(), 0) << "sums over nothing";
@@ -189,6 +193,9 @@ TEST_P(StepsTest, AddNormAndItsBackward) {
     portable::AddNorm(Wide(x), Wide(branch), Wide(bias), wide_norm, wide);
     ExpectClose(result.out_Td, wide.out_Td);
     ExpectClose(result.out_element_Td, wide.out_Td);
+    const at::Tensor in_place = y.clone();
+    Normalize(in_place, norm, in_place);
+    ExpectClose(in_place, wide.out_Td);
 
     const at::Tensor out = Floats({13, d}), element = Empty({13, d}), wide_out = Wide(out);
     steps_.norm_backward(gradient, branch, norm, result, out, element);
@@ -200,6 +207,22 @@ TEST_P(StepsTest, AddNormAndItsBackward) {
     steps_.norm_backward(same, at::Tensor(), norm, result, same, element);
     portable::NormBackward(Wide(gradient), at::Tensor(), wide_norm, wide, wide_out, at::Tensor());
     ExpectClose(same, wide_out);
+  }
+}
+
+TEST_P(StepsTest, ResidualsAndTheSumOfTheirSquares) {
+  for (const int64_t d : {7, 16, 384}) {
+    SCOPED_TRACE(d);
+    const at::Tensor y = Normal({150, d}), x = Normal({150, d}), bias = Normal({d});
+    const at::Tensor residual = Floats({150, d}), sum = at::ones({}, residual.options().dtype(at::kDouble));
+    steps_.residual(y, x, bias, residual, sum);
+    const at::Tensor expected = Wide(y) - Wide(x) - Wide(bias);
+    ExpectClose(residual, expected);
+    ExpectClose(sum, 1 + expected.square().sum());
+    const at::Tensor wide_residual = residual.to(at::kDouble);
+    steps_.residual(y, x, bias, wide_residual, sum);
+    ExpectClose(wide_residual, expected);
+    ExpectClose(sum, 1 + 2 * expected.square().sum());
   }
 }
 
@@ -304,6 +327,9 @@ TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
     const at::Tensor at_qkv = at::empty_like(qkv), at_input = Floats({batch.tokens(), 77});
     steps_.attend_backward(qkv, bias, 4, batch, context, at_qkv, {});
     steps_.first_query_backward(qkv, bias, at_weight, 4, batch, first, at_input, {});
+    const at::Tensor residual = Floats({batch.tokens(), 300});
+    const at::Tensor sum = at::zeros({}, at::TensorOptions(at::kDouble));
+    steps_.residual(z.to(at::kFloat), 3 * z.to(at::kFloat), at::ones({300}), residual, sum);
     found[n] = {context,
                 steps_.column_squares(z),
                 steps_.head_grams(z, 5),
@@ -311,7 +337,8 @@ TEST_P(KernelStepsTest, NoStepDependsOnTheNumberOfThreads) {
                 product,
                 panel,
                 at_qkv,
-                at_input};
+                at_input,
+                sum};
   }
   at::set_num_threads(threads);
   // Elsewhere a library multiplies, and promises nothing of the kind.

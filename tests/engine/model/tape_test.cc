@@ -93,7 +93,11 @@ class TapeTest : public ::testing::TestWithParam<Case> {
     const Encoder compute = encoder.WithComputeType(type);
     Tape tape(compute, first, batch.tokens() + 5);
     for (int repeat = 0; repeat < 2; ++repeat) {  // buffers are used again
-      const at::Tensor out = tape.Forward(batch, x);
+      const at::Tensor out = tape.Forward(batch, x, /*squares=*/true);
+      for (int s = first | 1; s < compute.num_sublayers(); s += 2) {
+        const at::Tensor expected = tape.features(s).to(at::kDouble).square().sum(0);
+        EXPECT_TRUE(at::allclose(tape.feature_squares(s).to(at::kDouble), expected, 1e-2, 1e-6)) << s;
+      }
       const at::Tensor gradient = at::randn(out.sizes(), at::kFloat).to(out.device());
       const Gradients expected = AutogradGradients(encoder, first, batch, x, gradient);
       const double bound = type == at::kBFloat16 ? 0.05 : 2e-5;

@@ -106,6 +106,19 @@ TEST_P(EveryPlaceTest, DoesWhatOneTensorDoesUnderOverlappingRewrites) {
   }
 }
 
+TEST_P(EveryPlaceTest, RowsAreOverwrittenInPlace) {
+  const auto states = Make(6, 2);
+  const at::Tensor rows = at::arange(12, at::kFloat).view({6, 2});
+  ASSERT_TRUE(states->Write(0, OnDevice(rows)).ok());
+  const auto doubled = states->Update(1, 4, [](at::Tensor& some) { some.mul_(2); });
+  ASSERT_TRUE(doubled.ok()) << doubled.status();
+  rows.narrow(0, 1, 3).mul_(2);
+  EXPECT_TRUE(SameBits(*doubled, rows.narrow(0, 1, 3)));
+  EXPECT_TRUE(SameBits(states->Read(0, 6).value(), rows));
+  const auto beyond = states->Update(5, 7, [](at::Tensor&) { FAIL() << "there are no such rows"; });
+  EXPECT_EQ(beyond.status().code(), absl::StatusCode::kOutOfRange);
+}
+
 TEST_P(EveryPlaceTest, TakesRowsThatAreNotContiguousOrHaveAGradient) {
   const auto states = Make(4, 6);
   const at::Tensor rows = OnDevice(at::randn({6, 4})).t();
