@@ -149,7 +149,7 @@ struct Kernels {
                      float* residual);
   GramKernels<double> double_gram;
   GramKernels<float> single_gram;
-  bool fast_bfloat16;                          // products of bfloat16 take less time than those of float32
+  bool fast_bfloat16;  // products of bfloat16 take less time than those of float32
   const GramKernels<BFloat16Pair>* pair_gram;  // null where these kernels do not multiply pairs
   int64_t panel_columns;
   int64_t tile_rows;  // a product takes so many rows at a time

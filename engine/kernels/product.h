@@ -86,7 +86,7 @@ int64_t PackedPanel(int64_t inner) {
 
 // Whether rows of A become float32 before they are multiplied.
 template <typename E>
-constexpr bool kWidensRows = std::is_same_v<E, BFloat16>&& Meeting<E>::kDepth == 1;
+constexpr bool kWidensRows = std::is_same_v<E, BFloat16> && Meeting<E>::kDepth == 1;
 
 // One panel of B: [steps, kPanelColumns], zeros beyond the columns and the inner dimension. Of the transposed
 // B, whose columns are contiguous.

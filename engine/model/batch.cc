@@ -117,14 +117,14 @@ std::vector<Piece> FullPieces(absl::Span<const Unit> units, int64_t group_size, 
   return pieces;
 }
 
-// No more pieces than that, rounded up to `multiple`, under the lowest limit that gives no more.
+// As few pieces as FullPieces, rounded up to `multiple`: those of the lowest limit that gives no more.
 std::vector<Piece> EvenPieces(absl::Span<const Unit> units, int64_t group_size, int64_t max_tokens,
                               int64_t multiple) {
   const auto count = [&](int64_t limit) { return FullPieces(units, group_size, limit).size(); };
   const size_t fewest = count(max_tokens), wanted = (fewest + multiple - 1) / multiple * multiple;
   int64_t all = 0;
   for (const Unit& unit : units) all += unit.tokens;
-  int64_t low = 0, high = std::min(max_tokens, all);  // too low unless 0 is enough, and enough
+  int64_t low = 0, high = std::min(max_tokens, all);  // `high` gives no more, `low` perhaps
   while (high - low > 1) {
     const int64_t middle = low + (high - low) / 2;
     (count(middle) <= wanted ? high : low) = middle;

@@ -24,16 +24,13 @@ bool UsesKernels(const at::Tensor& a) {
          std::strncmp(CpuKernels().instructions, kAvx512, sizeof(kAvx512) - 1) == 0;
 }
 
-// A product's rows in parts for threads to share out, and its panels where the rows are few.
-struct Parts {
-  int64_t rows, panels;
-};
+int64_t MostParts() { return at::in_parallel_region() ? 1 : kPartsPerThread * at::get_num_threads(); }
 
-Parts PartsOf(int64_t tiles, int64_t panels) {
+// Parts of a product's rows that threads share out.
+int64_t RowPartsOf(int64_t rows) {
   constexpr int64_t kLeastTiles = 4;
-  const int64_t wanted = at::in_parallel_region() ? 1 : kPartsPerThread * at::get_num_threads();
-  const int64_t rows = std::clamp<int64_t>(tiles / kLeastTiles, 1, wanted);
-  return {rows, std::min(panels, (wanted + rows - 1) / rows)};
+  const int64_t tiles = (rows + CpuKernels().tile_rows - 1) / CpuKernels().tile_rows;
+  return std::clamp<int64_t>(tiles / kLeastTiles, 1, MostParts());
 }
 
 // Of a product by b, without what is a matter of the other matrices.
@@ -55,19 +52,33 @@ void PackPanels(const at::Tensor& b, const ProductShape& shape, int64_t first, i
   });
 }
 
-// `squares`: as of ActivatedProduct.
-void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const GeluEpilogue* gelu,
-                const at::Tensor& squares) {
-  if (squares.defined()) squares.zero_();
-  if (c.numel() == 0) return;
+// What one thread multiplies at a time.
+struct Block {
+  const TypedKernels& kernels;
+  const ProductShape& shape;
+  ProductBlock block;
+  int64_t row_part;  // of RowPartsOf
+  const float* packed;
+  float* scratch;
+
+  void Multiply(const at::Tensor& a, const at::Tensor& out, const GeluEpilogue* gelu) const {
+    kernels.product(shape, block, a.const_data_ptr(), packed, out.mutable_data_ptr(), gelu, scratch);
+  }
+};
+
+// Calls run(Block) for all blocks of out = a b, from several threads.
+template <typename Run>
+void ForEachBlock(const at::Tensor& a, const Factor& b, const at::Tensor& out, const Run& run) {
+  if (out.numel() == 0) return;
   ProductShape shape = ShapeOf(b.matrix);
   shape.rows = a.size(0);
   shape.a_stride = a.stride(0);
-  shape.c_stride = c.stride(0);
+  shape.c_stride = out.stride(0);
   const Kernels& kernels = CpuKernels();
   const TypedKernels& typed = KernelsOf(a);
   const int64_t panels = PanelsOf(shape), panel_size = typed.packed_panel(shape.inner);
   const int64_t tiles = (shape.rows + kernels.tile_rows - 1) / kernels.tile_rows;
+  const int64_t row_parts = RowPartsOf(shape.rows);
   constexpr int64_t kMostPacked = 4 << 20;  // floats: of a vocabulary's weights, some at a time
   const bool is_packed = b.panels.defined();
   const int64_t together =
@@ -77,26 +88,20 @@ void RunKernels(const at::Tensor& a, const Factor& b, const at::Tensor& c, const
   for (int64_t first = 0; first < panels; first += together) {
     const int64_t count = std::min(together, panels - first);
     if (!is_packed) PackPanels(b.matrix, shape, first, count, packed);
-    const Parts parts = PartsOf(tiles, count);
+    // Panels are in parts, too, where the rows are few.
+    const int64_t panel_parts = std::min(count, (MostParts() + row_parts - 1) / row_parts);
     const auto row = [&](int64_t part) {
-      return std::min(shape.rows, tiles * part / parts.rows * kernels.tile_rows);
+      return std::min(shape.rows, tiles * part / row_parts * kernels.tile_rows);
     };
-    const auto panel = [&](int64_t part) { return count * part / parts.panels; };
-    // Sums of each part's rows.
-    const at::Tensor part_squares =
-        squares.defined() ? at::zeros({parts.rows, squares.size(0)}, squares.options()) : at::Tensor();
-    ShareOut(parts.rows * parts.panels, 1, [&](int64_t begin, int64_t end) {
+    const auto panel = [&](int64_t part) { return count * part / panel_parts; };
+    ShareOut(row_parts * panel_parts, 1, [&](int64_t begin, int64_t end) {
       float* const scratch = ThreadScratch(kernels.product_scratch(shape.inner));
       for (int64_t part = begin; part < end; ++part) {
-        const int64_t r = part / parts.panels, p = part % parts.panels;
-        GeluEpilogue of_part = gelu == nullptr ? GeluEpilogue{} : *gelu;
-        if (squares.defined()) of_part.squares = part_squares.mutable_data_ptr<float>() + r * squares.size(0);
-        typed.product(shape, {row(r), row(r + 1), first + panel(p), first + panel(p + 1)}, a.const_data_ptr(),
-                      packed + panel(p) * panel_size, c.mutable_data_ptr(),
-                      gelu == nullptr ? nullptr : &of_part, scratch);
+        const int64_t r = part / panel_parts, p = part % panel_parts;
+        const ProductBlock block{row(r), row(r + 1), first + panel(p), first + panel(p + 1)};
+        run(Block{typed, shape, block, r, packed + panel(p) * panel_size, scratch});
       }
     });
-    if (squares.defined()) squares.add_(part_squares.sum(0));
   }
 }
 
@@ -113,7 +118,9 @@ Factor Factor::Packed(const at::Tensor& b) {
 }
 
 void MatrixProduct(const at::Tensor& a, const Factor& b, const at::Tensor& out) {
-  if (UsesKernels(a)) return RunKernels(a, b, out, /*gelu=*/nullptr, /*squares=*/at::Tensor());
+  if (UsesKernels(a)) {
+    return ForEachBlock(a, b, out, [&](const Block& block) { block.Multiply(a, out, /*gelu=*/nullptr); });
+  }
   at::Tensor result = out;
   at::mm_out(result, a, b.matrix);
 }
@@ -122,9 +129,19 @@ void ActivatedProduct(const std::string& activation, const at::Tensor& x_Td, con
                       const at::Tensor& bias_U, const at::Tensor& z_TU, const at::Tensor& derivative_TU,
                       const at::Tensor& squares_U) {
   if (activation == "gelu" && UsesKernels(x_Td)) {
-    const GeluEpilogue gelu{bias_U.const_data_ptr(),
-                            derivative_TU.defined() ? derivative_TU.mutable_data_ptr() : nullptr};
-    return RunKernels(x_Td, weight_dU, z_TU, &gelu, squares_U);
+    const int64_t units = z_TU.size(1);
+    // Of each part's rows: they are added in their order.
+    at::Tensor part_squares_PU, squares = squares_U;
+    if (squares.defined()) part_squares_PU = at::zeros({RowPartsOf(x_Td.size(0)), units}, squares.options());
+    void* const derivative = derivative_TU.defined() ? derivative_TU.mutable_data_ptr() : nullptr;
+    ForEachBlock(x_Td, weight_dU, z_TU, [&](const Block& block) {
+      GeluEpilogue gelu{bias_U.const_data_ptr(), derivative};
+      if (squares.defined())
+        gelu.squares = part_squares_PU.mutable_data_ptr<float>() + block.row_part * units;
+      block.Multiply(x_Td, z_TU, &gelu);
+    });
+    if (squares.defined()) at::sum_out(squares, part_squares_PU, 0);
+    return;
   }
   if (!x_Td.is_cpu()) {  // adds the bias on the way out of the product
     at::Tensor h = derivative_TU.defined() ? derivative_TU : z_TU;

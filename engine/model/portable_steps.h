@@ -23,7 +23,6 @@ void AddBranch(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Te
                const at::Tensor& y_Td);
 void Residual(const at::Tensor& y_Td, const at::Tensor& x_Td, const at::Tensor& bias_d,
               const at::Tensor& residual_Td, const at::Tensor& squared_sum);
-
 void AddNorm(const at::Tensor& x_Td, const at::Tensor& branch_Td, const at::Tensor& branch_bias_d,
              const LayerNorm& norm, const NormResult& result);
 void NormBackward(const at::Tensor& gradient_Td, const at::Tensor& branch_Td, const LayerNorm& norm,
