@@ -27,7 +27,8 @@ TEST(SensitivityTest, IsTheCurvatureOfTheDivergenceAtEveryOutput) {
   ASSERT_EQ(weights_TS.size(1), 4);
 
   const at::Tensor log_p = at::log_softmax(encoder.Run(batch).to(at::kDouble) / kTemperature, 1);
-  const at::Tensor direction = at::randn({12});
+  at::Tensor direction = at::randn({12}, at::make_generator<at::CPUGeneratorImpl>(1));
+  direction /= direction.norm();
   constexpr double kStep = 0.05;
   for (int s = 0; s < 4; ++s) {
     double along = 0, all = 0;
